@@ -1,0 +1,157 @@
+// The one table of where CPU state lies in the WebAssembly memory. Offsets are computed, never typed.
+//
+// Invariants:
+// 1. Every field is naturally aligned; vector registers have room for 512 bits.
+// 2. Register files are indexed by the byte offsets that decoded-instruction records carry.
+// 3. Everything an interrupted instruction needs to continue is here: no state lives in generated code.
+
+/** Size in bytes and number of elements of one field. */
+interface Field {
+  readonly size: 1 | 2 | 4 | 8 | 16 | 64;
+  readonly count: number;
+}
+const u32 = (count = 1): Field => ({ size: 4, count });
+const u64 = (count = 1): Field => ({ size: 8, count });
+
+/** Segment registers in encoding order (SDM vol. 2B, "Segment register field"), then LDTR and TR. */
+export const SEGMENT = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, ldtr: 6, tr: 7 } as const;
+/** Number of segment caches kept. */
+const SEGMENT_COUNT = 8;
+
+const FIELDS = {
+  /** rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8..r15, then two pseudo registers: always zero, and `pageRip`. */
+  gpr: u64(18),
+  /** rip of the next instruction; exact whenever generated code is left. */
+  rip: u64(),
+  /** Lazy flags, see emit/flags.ts: result sign-extended to 64 bits. */
+  ccResult: u64(),
+  /** Bit 63: CF; bit 62: CF xor OF. */
+  ccCarry: u64(),
+  /** Bit 4: AF; bits 15:8 are xored into the byte whose parity is PF; bit 63 is xored into SF. */
+  ccAux: u64(),
+  /** RFLAGS without CF PF AF ZF SF OF (those are lazy); bit 1 always set. */
+  rflags: u64(),
+  /** Instructions left before generated code must return; checked at block ends. */
+  fuel: u32(),
+  /** Why generated code returned, see EXIT. */
+  exitReason: u32(),
+  /** Privilege level 0..3. */
+  cpl: u32(),
+  /** Execution mode bits, see MODE in mode.ts; part of the key of decoded code. */
+  mode: u32(),
+  /** Low 12 bits of every valid soft-TLB tag of the current address space and privilege, see softmmu. */
+  tlbContext: u64(),
+  /** Pending exception: vector + 1, or 0; its error code (-1: none), and CR2 for #PF. */
+  pendingVector: u32(),
+  pendingErrorCode: u32(),
+  pendingAddress: u64(),
+  /** Linear address computed by the preceding address record. */
+  effectiveAddress: u64(),
+  /** Interrupt shadow: 1 after STI, 2 after MOV SS or POP SS; cleared by the next instruction. */
+  interruptShadow: u32(),
+  /** 1 while NMIs are blocked (until IRET). */
+  nmiBlocked: u32(),
+  /** Halted: 1 after HLT or MWAIT until an interrupt. */
+  halted: u32(),
+  /** Counts #UD by unimplemented instructions. */
+  undefinedCount: u32(),
+  /** Segment caches, by SEGMENT: selector, access rights (VMX layout), base, inclusive limit. */
+  segSelector: u32(SEGMENT_COUNT),
+  segAttributes: u32(SEGMENT_COUNT),
+  segBase: u64(SEGMENT_COUNT),
+  segLimit: u32(SEGMENT_COUNT),
+  /** Offsets that may be read (first, last) and written; first > last: none. Derived from limit and attributes. */
+  segReadFirst: u64(SEGMENT_COUNT),
+  segReadLast: u64(SEGMENT_COUNT),
+  segWriteFirst: u64(SEGMENT_COUNT),
+  segWriteLast: u64(SEGMENT_COUNT),
+  gdtrBase: u64(),
+  idtrBase: u64(),
+  gdtrLimit: u32(),
+  idtrLimit: u32(),
+  cr0: u64(),
+  cr2: u64(),
+  cr3: u64(),
+  cr4: u64(),
+  xcr0: u64(),
+  dr: u64(8),
+  efer: u64(),
+  star: u64(),
+  lstar: u64(),
+  cstar: u64(),
+  sfmask: u64(),
+  kernelGsBase: u64(),
+  sysenterCs: u64(),
+  sysenterEsp: u64(),
+  sysenterEip: u64(),
+  tscAux: u64(),
+  /** CPUID feature words that generated code looks at, see cpuid/leaves.ts. */
+  mxcsr: u32(),
+  mxcsrMask: u32(),
+  /** x87: control, status (TOP inside), tag (bit i set: physical register i is not empty), last opcode. */
+  fpuControl: u32(),
+  fpuStatus: u32(),
+  fpuTag: u32(),
+  fpuOpcode: u32(),
+  fpuIp: u64(),
+  fpuDp: u64(),
+  fpuCs: u32(),
+  fpuDs: u32(),
+  /** Physical x87 registers 0..7, 16 bytes each: 64-bit significand, 16-bit sign and exponent. MMX aliases the significand. */
+  fpr: { size: 16, count: 8 },
+  /** Vector registers, 64 bytes each: zmm0..zmm31. */
+  zmm: { size: 64, count: 32 },
+  /** AVX-512 mask registers. */
+  opmask: u64(8),
+  /** Where page-crossing and device accesses are assembled for generated code. */
+  bounce: { size: 64, count: 2 },
+  /** Operands and results between generated code and TypeScript helpers, 64-bit values as memory. */
+  helperArgs: u64(8),
+} as const satisfies Readonly<Record<string, Field>>;
+
+/** Name of a field of CPU state. */
+export type FieldName = keyof typeof FIELDS;
+
+/** Address of CPU state in the WebAssembly memory; below it nothing, so that address 0 is never a valid pointer. */
+export const STATE_BASE = 0x1000;
+
+function place(): { at: Record<FieldName, number>; end: number } {
+  const at: Partial<Record<FieldName, number>> = {};
+  let offset = STATE_BASE;
+  for (const [name, { size, count }] of Object.entries(FIELDS)) {
+    offset = Math.ceil(offset / size) * size;
+    at[name as FieldName] = offset;
+    offset += size * count;
+  }
+  return { at: at as Record<FieldName, number>, end: offset };
+}
+const placed = place();
+
+/** Byte address of each field in the WebAssembly memory. */
+export const AT: Readonly<Record<FieldName, number>> = placed.at;
+/** First byte after CPU state. */
+export const STATE_END: number = placed.end;
+/** Bytes of one element of each field. */
+export const ELEMENT_SIZE: Readonly<Record<FieldName, number>> = Object.fromEntries(
+  Object.entries(FIELDS).map(([name, { size }]) => [name, size]),
+) as Record<FieldName, number>;
+
+/** General registers by number. */
+export const GPR = {
+  rax: 0, rcx: 1, rdx: 2, rbx: 3, rsp: 4, rbp: 5, rsi: 6, rdi: 7,
+  r8: 8, r9: 9, r10: 10, r11: 11, r12: 12, r13: 13, r14: 14, r15: 15,
+  /** Always zero: the base or index of an address that has none. */
+  zero: 16,
+  /** rip of byte 0 of the current code page: the base of rip-relative addresses. */
+  pageRip: 17,
+} as const;
+
+/** Why generated code returned to TypeScript. */
+export const EXIT = {
+  /** Fuel used up; `rip` is the next instruction. */
+  fuel: 0,
+  /** `pendingVector` is set; `rip` is the faulting instruction. */
+  exception: 1,
+  /** A helper asked for the run loop (HLT, mode change, step); `rip` is the next instruction. */
+  helper: 2,
+} as const;
