@@ -35,4 +35,3 @@ export interface Snapshot {
   readonly vcpus: readonly { readonly regs: Readonly<Record<string, bigint>> }[];
   readonly ram: AsyncIterable<{ readonly gfn: number; readonly bytes: Uint8Array }>;
 }
-
