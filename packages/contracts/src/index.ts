@@ -5,3 +5,5 @@ export type * from "./device.ts";
 export * from "./errors.ts";
 export type * from "./machine.ts";
 export type * from "./memory.ts";
+export * from "./register-width.ts";
+export * from "./state-fields.ts";
