@@ -1,1 +1,9 @@
-export {};
+export * from "./buffered-chardev.ts";
+export * from "./file-chardev.ts";
+export * from "./memory-chardev.ts";
+export * from "./monitor.ts";
+export * from "./mux-chardev.ts";
+export * from "./null-chardev.ts";
+export * from "./stdio-chardev.ts";
+export * from "./stream-chardev.ts";
+export * from "./terminal.ts";

@@ -1,1 +1,1 @@
-export {};
+export * from "./softmmu/tlb-layout.ts";

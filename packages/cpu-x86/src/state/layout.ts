@@ -41,6 +41,8 @@ const FIELDS = {
   mode: u32(),
   /** Low 12 bits of every valid soft-TLB tag of the current address space and privilege, see softmmu. */
   tlbContext: u64(),
+  /** What a jump cache entry must match besides rip: tlbContext | mode << 12. */
+  jumpKey: u32(),
   /** Pending exception: vector + 1, or 0; its error code (-1: none), and CR2 for #PF. */
   pendingVector: u32(),
   pendingErrorCode: u32(),

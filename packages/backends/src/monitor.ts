@@ -1,0 +1,87 @@
+import type { Chardev, Disposable } from "@tsvm/contracts";
+
+/** One command of a monitor. */
+export interface MonitorCommand {
+  /** As typed; words separated by one space, for example `info registers`. */
+  readonly name: string;
+  /** One line for `help`. */
+  readonly help: string;
+  /** Runs it; the text returned is printed. */
+  run(): string | undefined;
+}
+
+/** A prompt on a chardev. */
+export interface MonitorOptions {
+  readonly chardev: Chardev;
+  readonly commands: readonly MonitorCommand[];
+  /** Default `(tsvm) `. */
+  readonly prompt?: string;
+}
+
+const RETURN = 0x0d;
+const LINE_FEED = 0x0a;
+const BACKSPACE = 0x08;
+const DELETE = 0x7f;
+const CTRL_U = 0x15;
+const CTRL_C = 0x03;
+
+/** A line has to fit a table's name; what is longer is noise, for example a paste into the wrong window. */
+const LINE_LIMIT = 256;
+
+/**
+ * A small line-oriented monitor: echoes what is typed, edits with backspace and Ctrl-U, runs commands of the table.
+ * `help` is built in. Prints its first prompt when the first byte arrives, so that an unused monitor stays silent.
+ */
+export function createMonitor(options: MonitorOptions): Disposable {
+  const { chardev, commands } = options;
+  const prompt = options.prompt ?? "(tsvm) ";
+  const encoder = new TextEncoder();
+  let line = "";
+  let greeted = false;
+  const print = (text: string): void => chardev.write(encoder.encode(text));
+
+  const enter = (): void => {
+    print("\r\n");
+    const answer = execute(line, commands);
+    line = "";
+    if (answer) print(`${answer.replace(/\r?\n/g, "\r\n").trimEnd()}\r\n`);
+    print(prompt);
+  };
+  const erase = (count: number): void => {
+    print("\b \b".repeat(count));
+    line = line.slice(0, line.length - count);
+  };
+  const append = (character: string): void => {
+    line += character;
+    print(character);
+  };
+  const key = (byte: number): void => {
+    if (byte === RETURN || byte === LINE_FEED) enter();
+    else if (byte === BACKSPACE || byte === DELETE) erase(Math.min(1, line.length));
+    else if (byte === CTRL_U || byte === CTRL_C) erase(line.length);
+    else if (byte >= 0x20 && byte <= 0x7e && line.length < LINE_LIMIT) append(String.fromCharCode(byte));
+  };
+
+  return chardev.onInput(() => {
+    if (!greeted) print(prompt);
+    greeted = true;
+    for (let bytes = chardev.read(LINE_LIMIT); bytes.length > 0; bytes = chardev.read(LINE_LIMIT)) {
+      for (const byte of bytes) key(byte);
+    }
+  });
+}
+
+/** The answer to one line; an unknown command is an answer too. */
+function execute(line: string, commands: readonly MonitorCommand[]): string | undefined {
+  const typed = line.trim().replace(/\s+/g, " ");
+  if (typed === "") return undefined;
+  if (typed === "help" || typed === "?") return helpText(commands);
+  const command = commands.find(({ name }) => name === typed);
+  if (command) return command.run();
+  const longer = commands.filter(({ name }) => name.startsWith(`${typed} `));
+  return longer.length > 0 ? helpText(longer) : `unknown command: '${typed}' (try 'help')`;
+}
+
+function helpText(commands: readonly MonitorCommand[]): string {
+  return commands.map(({ name, help }) => `${name.padEnd(18)} ${help}`).join("\n");
+}

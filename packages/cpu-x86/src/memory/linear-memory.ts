@@ -1,0 +1,381 @@
+import {
+  ACCESS_FETCH,
+  ACCESS_READ,
+  ACCESS_WRITE,
+  createWalker,
+  type PagingMode,
+  pagingControlsOf,
+  pagingModeOf,
+  type PteMemory,
+  type Walker,
+} from "@tsvm/mmu";
+import {
+  TLB_ADDEND,
+  TLB_CONTEXT_LIMIT,
+  TLB_INDEX_MASK,
+  TLB_INDEX_SHIFT,
+  TLB_TABLE_BYTES,
+} from "@tsvm/tcg";
+import { CR4, FLAG } from "../state/bits.ts";
+import type { Cpu } from "../state/cpu.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
+import { JUMP_CACHE, SCRATCH_RECORDS, TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
+
+/** Privileges that have TLB contexts of their own: supervisor, supervisor with EFLAGS.AC, user. */
+const CONTEXTS_PER_SPACE = 4;
+const BOUNCE = AT.bounce;
+const PAGE = 4096;
+
+/**
+ * Guest memory by linear address: what happens on a soft-TLB miss, and how helpers reach memory. Linear addresses are
+ * two 32-bit halves, because a BigInt a miss is too dear.
+ *
+ * Invariants:
+ * 1. Both pages of a crossing access are translated before a byte is moved.
+ * 2. After a fault is pending, reads give 0 and writes do nothing.
+ */
+export class LinearMemory {
+  walker: Walker;
+  readonly #cpu: Cpu;
+  readonly #walkers: Readonly<Record<PagingMode, Walker>>;
+  /** First TLB context of the current address space. */
+  #contextBase = 0;
+  /** First TLB context that no address space has had since the tables were last cleared; context 0 is never used. */
+  #nextContext = CONTEXTS_PER_SPACE;
+  /** First TLB context of each address space kept under a PCID; 0: none. */
+  readonly #contextOfPcid = new Uint16Array(4096);
+  /** Counts soft-TLB fills, for the counters of the facade. */
+  fills = 0;
+
+  constructor(cpu: Cpu) {
+    this.#cpu = cpu;
+    const memory: PteMemory = {
+      load32: (gpa) => this.#loadPte(gpa),
+      or32: (gpa, bits) => this.#orPte(gpa, bits),
+    };
+    const modes = ["bare", "legacy32", "pae", "long4", "long5"] as const;
+    this.#walkers = Object.fromEntries(
+      modes.map((mode) => [mode, createWalker(mode, memory)]),
+    ) as Record<PagingMode, Walker>;
+    this.walker = this.#walkers.bare;
+  }
+
+  /** Takes over MAXPHYADDR and page-size support from the CPU model; once. */
+  configureWidths(maxPhyAddr: number, pages1G: boolean): void {
+    for (const walker of Object.values(this.#walkers)) walker.configure({ maxPhyAddr, pages1G });
+  }
+
+  /**
+   * Adopts CR0, CR3, CR4 and EFER after one of them changed, and drops all translations.
+   * @returns false if a PAE page-directory-pointer entry is malformed (#GP); nothing is changed then.
+   */
+  pagingChanged(loadPdptes: boolean): boolean {
+    const cpu = this.#cpu;
+    const [cr0, cr4, efer] = [cpu.low("cr0"), cpu.low("cr4"), cpu.low("efer")];
+    const walker = this.#walkers[pagingModeOf(cr0, cr4, efer)];
+    walker.configure({ ...pagingControlsOf(cr0, cr4, efer), cr3: this.#cr3() });
+    if (loadPdptes && !walker.loadPdptes()) return false;
+    this.walker = walker;
+    this.flushAll();
+    return true;
+  }
+
+  /**
+   * MOV to CR3 without a change of paging mode. @param keep bit 63 of the source: translations of the PCID stay valid.
+   * @returns false as `pagingChanged` does.
+   */
+  cr3Changed(keep: boolean): boolean {
+    const walker = this.walker;
+    walker.setCr3(this.#cr3());
+    if (walker.mode === "pae" && !walker.loadPdptes()) return false;
+    const cpu = this.#cpu;
+    if ((cpu.low("cr4") & CR4.PCIDE) === 0) {
+      this.flushAll();
+      return true;
+    }
+    const pcid = cpu.low("cr3") & 0xfff;
+    const known = this.#contextOfPcid[pcid] as number;
+    if (keep && known !== 0) {
+      this.#contextBase = known;
+      this.contextChanged();
+    } else this.#newSpace(pcid);
+    return true;
+  }
+
+  /** Drops every translation of every address space. */
+  flushAll(): void {
+    this.#contextOfPcid.fill(0);
+    this.#newSpace(this.#cpu.low("cr4") & CR4.PCIDE ? this.#cpu.low("cr3") & 0xfff : 0);
+  }
+
+  /** INVLPG: drops the page (whatever its size) of the address in every address space. */
+  flushPage(low: number, _high: number): void {
+    const offset = (low >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK;
+    // Entries are of 4 KiB each; one that came from a large page has neighbours elsewhere in the table.
+    if (this.#largePagesSeen) this.flushAll();
+    else {
+      this.#cpu.u64[(TLB_READ + offset) >> 3] = 0n;
+      this.#cpu.u64[(TLB_WRITE + offset) >> 3] = 0n;
+      this.#dropJumpCache();
+    }
+  }
+
+  /** Recomputes the TLB context and jump key after CPL, EFLAGS.AC, mode or address space changed. */
+  contextChanged(): void {
+    const cpu = this.#cpu;
+    const privilege = cpu.cpl === 3 ? 2 : (cpu.get32("rflags") & FLAG.AC) !== 0 ? 1 : 0;
+    const context = this.#contextBase | privilege;
+    cpu.setLow("tlbContext", context);
+    cpu.set32("jumpKey", context | (cpu.get32("mode") << 12));
+  }
+
+  /** The frame changed from plain RAM to decoded code: stores to it must miss from now on. */
+  dropWriteEntries(frameHva: number): void {
+    const { i32, u64 } = this.#cpu;
+    for (let at = TLB_WRITE; at < TLB_WRITE + TLB_TABLE_BYTES; at += 16) {
+      const page = (i32[at >> 2] as number) & ~0xfff;
+      if (((page + (i32[(at + TLB_ADDEND) >> 2] as number)) | 0) === (frameHva | 0)) u64[at >> 3] = 0n;
+    }
+  }
+
+  // --- misses of generated code; `record` is the address of the decoded-instruction record ---
+
+  /** @returns hva where `size` bytes of the linear address can be read now, or 0: exception pending. */
+  readMiss(low: number, high: number, size: number, record: number): number {
+    const offset = low & 0xfff;
+    const cpu = this.#cpu;
+    const access = ACCESS_READ | cpu.explicitAccess;
+    if (offset + size > PAGE) return this.#gather(low, high, size, record, access);
+    if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return 0;
+    const gfn = this.walker.gfn;
+    const hva = cpu.host.physical.readableFrame(gfn);
+    if (hva < 0) {
+      cpu.host.physical.load(gfn * PAGE + offset, size, BOUNCE);
+      return BOUNCE;
+    }
+    this.#fill(TLB_READ, low, high, hva);
+    return hva + offset;
+  }
+
+  /** A read-modify-write's read: as `readMiss`, but all rights to write are checked. */
+  modifyMiss(low: number, high: number, size: number, record: number): number {
+    const offset = low & 0xfff;
+    const cpu = this.#cpu;
+    const access = ACCESS_READ | ACCESS_WRITE | cpu.explicitAccess;
+    if (offset + size > PAGE) return this.#gather(low, high, size, record, access);
+    if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return 0;
+    const gfn = this.walker.gfn;
+    const hva = cpu.host.physical.writableFrame(gfn);
+    if (hva < 0) {
+      cpu.host.physical.load(gfn * PAGE + offset, size, BOUNCE);
+      return BOUNCE;
+    }
+    this.#fill(TLB_WRITE, low, high, hva);
+    return hva + offset;
+  }
+
+  /** Stores the `size` bytes that generated code left in the bounce buffer. @returns 0: exception pending, else 1. */
+  writeMiss(low: number, high: number, size: number, record: number): number {
+    const offset = low & 0xfff;
+    const cpu = this.#cpu;
+    const access = ACCESS_WRITE | cpu.explicitAccess;
+    if (offset + size > PAGE) return this.#scatter(low, high, size, record, access);
+    if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return 0;
+    const gfn = this.walker.gfn;
+    const hva = cpu.host.physical.writableFrame(gfn);
+    if (hva < 0) cpu.host.physical.store(gfn * PAGE + offset, size, BOUNCE);
+    else {
+      this.#fill(TLB_WRITE, low, high, hva);
+      cpu.u8.copyWithin(hva + offset, BOUNCE, BOUNCE + size);
+    }
+    return 1;
+  }
+
+  // --- helpers ---
+
+  /**
+   * Reads 1, 2 or 4 bytes, zero-extended. `access`: 0 for implicit supervisor accesses (descriptor tables, TSS),
+   * `cpu.explicitAccess` for the program's own.
+   */
+  read(linear: bigint, size: 1 | 2 | 4, access: number): number {
+    const hva = this.#reach(linear, size, access | ACCESS_READ);
+    const view = this.#cpu.view;
+    if (hva === 0) return 0;
+    return size === 1 ? view.getUint8(hva) : size === 2 ? view.getUint16(hva, true) : view.getUint32(hva, true);
+  }
+
+  /** Reads 8 bytes. */
+  read64(linear: bigint, access: number): bigint {
+    const hva = this.#reach(linear, 8, access | ACCESS_READ);
+    return hva === 0 ? 0n : this.#cpu.view.getBigUint64(hva, true);
+  }
+
+  /** Writes 1, 2 or 4 bytes. */
+  write(linear: bigint, size: 1 | 2 | 4, value: number, access: number): void {
+    const view = this.#cpu.view;
+    if (this.#cpu.faulted) return;
+    if (size === 1) view.setUint8(BOUNCE, value);
+    else if (size === 2) view.setUint16(BOUNCE, value, true);
+    else view.setUint32(BOUNCE, value, true);
+    this.#store(linear, size, access | ACCESS_WRITE);
+  }
+
+  /** Writes 8 bytes. */
+  write64(linear: bigint, value: bigint, access: number): void {
+    if (this.#cpu.faulted) return;
+    this.#cpu.view.setBigUint64(BOUNCE, value, true);
+    this.#store(linear, 8, access | ACCESS_WRITE);
+  }
+
+  /**
+   * Checks that `size` bytes (up to a page) may be accessed, raising the exception otherwise; sets accessed and dirty
+   * flags. For instructions that must know before they commit. @returns whether they may.
+   */
+  probe(linear: bigint, size: number, access: number): boolean {
+    const [low, high] = halves(linear);
+    if (this.#cpu.faulted || !this.#canonical(low, high, 0)) return false;
+    if (!this.#walk(low, high, access)) return false;
+    if ((low & 0xfff) + size <= PAGE) return true;
+    const [low2, high2] = halves(linear + BigInt(size - 1));
+    return this.#canonical(low2, high2, 0) && this.#walk(low2 & ~0xfff, high2, access);
+  }
+
+  /** Translates for an instruction fetch. @returns the gfn, or -1: exception pending. */
+  fetchFrame(low: number, high: number): number {
+    if (!this.#canonical(low, high, 0)) return -1;
+    return this.#walk(low, high, ACCESS_FETCH | this.#cpu.explicitAccess) ? this.walker.gfn : -1;
+  }
+
+  /** As a debugger would: no faults, no accessed flags. @returns the gpa, or -1. */
+  inspect(low: number, high: number): number {
+    return this.walker.walk(low, high, 0) ? this.walker.gfn * PAGE + (low & 0xfff) : -1;
+  }
+
+  #reach(linear: bigint, size: number, access: number): number {
+    const cpu = this.#cpu;
+    if (cpu.faulted) return 0;
+    const [low, high] = halves(linear);
+    const offset = low & 0xfff;
+    if (offset + size > PAGE) return this.#gather(low, high, size, 0, access);
+    if (!this.#canonical(low, high, 0) || !this.#walk(low, high, access)) return 0;
+    const hva = cpu.host.physical.readableFrame(this.walker.gfn);
+    if (hva >= 0) return hva + offset;
+    cpu.host.physical.load(this.walker.gfn * PAGE + offset, size, BOUNCE);
+    return BOUNCE;
+  }
+
+  #store(linear: bigint, size: number, access: number): void {
+    const cpu = this.#cpu;
+    const [low, high] = halves(linear);
+    const offset = low & 0xfff;
+    if (offset + size > PAGE) {
+      this.#scatter(low, high, size, 0, access);
+      return;
+    }
+    if (!this.#canonical(low, high, 0) || !this.#walk(low, high, access)) return;
+    cpu.host.physical.store(this.walker.gfn * PAGE + offset, size, BOUNCE);
+  }
+
+  /** Reads an access that crosses into the next page into the bounce buffer. */
+  #gather(low: number, high: number, size: number, record: number, access: number): number {
+    if (!this.#bothPages(low, high, record, access)) return 0;
+    const first = PAGE - (low & 0xfff);
+    const { physical } = this.#cpu.host;
+    physical.load(this.#firstGfn * PAGE + (low & 0xfff), first, BOUNCE);
+    physical.load(this.#secondGfn * PAGE, size - first, BOUNCE + first);
+    return BOUNCE;
+  }
+
+  #scatter(low: number, high: number, size: number, record: number, access: number): number {
+    if (!this.#bothPages(low, high, record, access)) return 0;
+    const first = PAGE - (low & 0xfff);
+    const { physical } = this.#cpu.host;
+    physical.store(this.#firstGfn * PAGE + (low & 0xfff), first, BOUNCE);
+    physical.store(this.#secondGfn * PAGE, size - first, BOUNCE + first);
+    return 1;
+  }
+
+  #firstGfn = 0;
+  #secondGfn = 0;
+
+  #bothPages(low: number, high: number, record: number, access: number): boolean {
+    if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return false;
+    this.#firstGfn = this.walker.gfn;
+    const nextLow = ((low & ~0xfff) + PAGE) | 0;
+    const nextHigh = nextLow === 0 && this.#cpu.longMode ? (high + 1) | 0 : high;
+    if (!this.#canonical(nextLow, nextHigh, record) || !this.#walk(nextLow, nextHigh, access)) return false;
+    this.#secondGfn = this.walker.gfn;
+    return true;
+  }
+
+  /** Bits 63:47 (56 with 5-level paging) must be equal. SDM vol. 1, "Canonical Addressing". */
+  #canonical(low: number, high: number, record: number): boolean {
+    const top = this.walker.mode === "long5" ? high >> 24 : high >> 15;
+    if (top === 0 || top === -1 || !this.#cpu.longMode) return true;
+    const cpu = this.#cpu;
+    const stack = record !== 0 && cpu.u8[record + 3] === SEGMENT.ss;
+    cpu.raise(stack ? "SS" : "GP", 0);
+    return false;
+  }
+
+  #walk(low: number, high: number, access: number): boolean {
+    const walker = this.walker;
+    if (walker.walk(low, high, access)) {
+      if (walker.pageShift !== 12) this.#largePagesSeen = true;
+      return true;
+    }
+    this.#cpu.raisePageFault(low, high, walker.errorCode);
+    return false;
+  }
+
+  #largePagesSeen = false;
+
+  #fill(table: number, low: number, high: number, hva: number): void {
+    this.fills++;
+    const { i32 } = this.#cpu;
+    const at = (table + ((low >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK)) >> 2;
+    i32[at] = (low & ~0xfff) | (i32[AT.tlbContext >> 2] as number);
+    i32[at + 1] = high;
+    i32[at + 2] = hva - (low & ~0xfff);
+  }
+
+  #newSpace(pcid: number): void {
+    if (this.#nextContext >= TLB_CONTEXT_LIMIT) this.#recycleContexts();
+    this.#contextBase = this.#nextContext;
+    this.#nextContext += CONTEXTS_PER_SPACE;
+    this.#contextOfPcid[pcid] = this.#contextBase;
+    this.contextChanged();
+  }
+
+  #recycleContexts(): void {
+    this.#cpu.u8.fill(0, TLB_READ, TLB_WRITE + TLB_TABLE_BYTES);
+    this.#dropJumpCache();
+    this.#contextOfPcid.fill(0);
+    this.#nextContext = CONTEXTS_PER_SPACE;
+    this.#largePagesSeen = false;
+  }
+
+  #dropJumpCache(): void {
+    this.#cpu.u8.fill(0, JUMP_CACHE, SCRATCH_RECORDS);
+  }
+
+  #cr3(): number {
+    return this.#cpu.low("cr3") + (this.#cpu.high("cr3") & 0x7fff_ffff) * 0x1_0000_0000;
+  }
+
+  #loadPte(gpa: number): number {
+    const { host, i32 } = this.#cpu;
+    const frame = host.physical.readableFrame(Math.floor(gpa / PAGE));
+    return frame < 0 ? -1 : (i32[(frame + (gpa % PAGE)) >> 2] as number);
+  }
+
+  #orPte(gpa: number, bits: number): void {
+    const { host, i32 } = this.#cpu;
+    const frame = host.physical.readableFrame(Math.floor(gpa / PAGE));
+    if (frame >= 0) (i32[(frame + (gpa % PAGE)) >> 2] as number) |= bits;
+  }
+}
+
+function halves(linear: bigint): [low: number, high: number] {
+  return [Number(linear & 0xffff_ffffn) | 0, Number((linear >> 32n) & 0xffff_ffffn) | 0];
+}

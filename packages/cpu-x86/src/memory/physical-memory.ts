@@ -1,0 +1,28 @@
+/** What the CPU needs of the machine below it; accel-tcg supplies it. Addresses are guest physical, in bytes. */
+export interface PhysicalMemory {
+  /** hva of the frame's first byte if it is RAM or ROM, else -1. */
+  readableFrame(gfn: number): number;
+  /** hva of the frame's first byte if plain stores to it need not be seen: RAM without decoded code; else -1. */
+  writableFrame(gfn: number): number;
+  /** Copies `size` bytes at `gpa`, all in one frame, RAM or device, to `hva` in the WebAssembly memory. */
+  load(gpa: number, size: number, hva: number): void;
+  /** The other way; drops what was decoded from the frame. */
+  store(gpa: number, size: number, hva: number): void;
+}
+
+/** The rest of the world as instructions see it. */
+export interface CpuHost {
+  readonly physical: PhysicalMemory;
+  portIn(port: number, size: 1 | 2 | 4): number;
+  portOut(port: number, size: 1 | 2 | 4, value: number): void;
+  /** Nanoseconds since power-on, never decreasing. */
+  now(): number;
+  /** CR8. */
+  taskPriority: number;
+  /** MSRs that live in the local APIC; undefined: #GP. */
+  readApicMsr(index: number): bigint | undefined;
+  /** False: #GP. */
+  writeApicMsr(index: number, value: bigint): boolean;
+  /** An opcode without semantics was executed (it raised #UD); once per execution. */
+  undefinedOpcode(rip: bigint): void;
+}

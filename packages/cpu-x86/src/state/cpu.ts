@@ -1,0 +1,227 @@
+import { ACCESS_AC, ACCESS_USER, type Walker } from "@tsvm/mmu";
+import type { CpuHost } from "../memory/physical-memory.ts";
+import { NO_ERROR_CODE, type VectorName, VECTOR } from "../exceptions/vectors.ts";
+import { LinearMemory } from "../memory/linear-memory.ts";
+import { FLAG } from "./bits.ts";
+import { AT, type FieldName, GPR } from "./layout.ts";
+
+/** What a TypeScript helper tells generated code. */
+export const HELPER = {
+  /** Go on with the next instruction. */
+  next: 0,
+  /** An exception is pending; nothing of the instruction was committed. */
+  fault: 1,
+  /** `rip` was written: continue there. */
+  jump: 2,
+  /** `rip` is right; return to the run loop (halt, mode or context change, single step). */
+  exit: 3,
+} as const;
+/** A value of {@link HELPER}. */
+export type HelperResult = (typeof HELPER)[keyof typeof HELPER];
+
+/**
+ * CPU state as TypeScript helpers see it: typed views of the fields in the WebAssembly memory, and guest memory by
+ * linear address. Exceptions are data: {@link raise} notes the first one, later accesses do nothing until it is taken.
+ */
+export class Cpu {
+  readonly u8: Uint8Array;
+  readonly u32: Uint32Array;
+  readonly i32: Int32Array;
+  readonly u64: BigUint64Array;
+  readonly view: DataView;
+  readonly host: CpuHost;
+  /** Guest memory by linear address. */
+  readonly linear: LinearMemory;
+
+  constructor(buffer: ArrayBufferLike, host: CpuHost) {
+    this.u8 = new Uint8Array(buffer);
+    this.u32 = new Uint32Array(buffer);
+    this.i32 = new Int32Array(buffer);
+    this.u64 = new BigUint64Array(buffer);
+    this.view = new DataView(buffer);
+    this.host = host;
+    this.linear = new LinearMemory(this);
+  }
+
+  /** A 32-bit field, unsigned; `index` for arrays. */
+  get32(field: FieldName, index = 0): number {
+    return this.u32[(AT[field] >> 2) + index] as number;
+  }
+
+  set32(field: FieldName, value: number, index = 0): void {
+    this.u32[(AT[field] >> 2) + index] = value;
+  }
+
+  /** A 64-bit field; off the hot path only. */
+  get64(field: FieldName, index = 0): bigint {
+    return this.u64[(AT[field] >> 3) + index] as bigint;
+  }
+
+  set64(field: FieldName, value: bigint, index = 0): void {
+    this.u64[(AT[field] >> 3) + index] = value;
+  }
+
+  /** Low half of a 64-bit field. */
+  low(field: FieldName, index = 0): number {
+    return this.u32[(AT[field] >> 2) + index * 2] as number;
+  }
+
+  /** High half of a 64-bit field. */
+  high(field: FieldName, index = 0): number {
+    return this.u32[(AT[field] >> 2) + index * 2 + 1] as number;
+  }
+
+  /** Writes the low half and clears the high half. */
+  setLow(field: FieldName, value: number, index = 0): void {
+    const at = (AT[field] >> 2) + index * 2;
+    this.u32[at] = value;
+    this.u32[at + 1] = 0;
+  }
+
+  /** Argument of the current helper call, as passed by `X86Builder.helper`. */
+  arg64(index: number): bigint {
+    return this.get64("helperArgs", index);
+  }
+
+  /** Low half of an argument. */
+  arg32(index: number): number {
+    return this.low("helperArgs", index);
+  }
+
+  gpr64(register: number): bigint {
+    return this.get64("gpr", register);
+  }
+
+  gpr32(register: number): number {
+    return this.low("gpr", register);
+  }
+
+  setGpr64(register: number, value: bigint): void {
+    this.set64("gpr", value, register);
+  }
+
+  /** Writes the low half and clears the high one, as 32-bit destinations do. */
+  setGpr32(register: number, value: number): void {
+    this.setLow("gpr", value, register);
+  }
+
+  /** The first exception of an instruction wins. @returns HELPER.fault, for `return cpu.raise(...)`. */
+  raise(name: VectorName, errorCode: number = NO_ERROR_CODE): HelperResult {
+    if (!this.faulted) {
+      this.set32("pendingVector", VECTOR[name] + 1);
+      this.set32("pendingErrorCode", errorCode);
+    }
+    return HELPER.fault;
+  }
+
+  /** #PF; CR2 is written when the exception is delivered. */
+  raisePageFault(linearLow: number, linearHigh: number, errorCode: number): void {
+    if (this.faulted) return;
+    this.raise("PF", errorCode);
+    const at = AT.pendingAddress >> 2;
+    this.u32[at] = linearLow;
+    this.u32[at + 1] = linearHigh;
+  }
+
+  /** An exception is pending. */
+  get faulted(): boolean {
+    return this.u32[AT.pendingVector >> 2] !== 0;
+  }
+
+  get cpl(): number {
+    return this.u32[AT.cpl >> 2] as number;
+  }
+
+  /** IA32_EFER.LMA. */
+  get longMode(): boolean {
+    return ((this.u32[AT.efer >> 2] as number) & 0x400) !== 0;
+  }
+
+  /** Long mode and CS.L: 64-bit code. */
+  get code64(): boolean {
+    return ((this.u32[AT.mode >> 2] as number) & 3) === 2;
+  }
+
+  get protectedMode(): boolean {
+    return ((this.u32[AT.cr0 >> 2] as number) & 1) !== 0;
+  }
+
+  get vm86(): boolean {
+    return ((this.u32[AT.rflags >> 2] as number) & FLAG.VM) !== 0;
+  }
+
+  /** Arithmetic flags computed from their lazy form, with everything else: RFLAGS as PUSHF would give it. */
+  get rflags(): number {
+    const result = AT.ccResult >> 2;
+    const low = this.u32[result] as number;
+    const high = this.u32[result + 1] as number;
+    const carryHigh = this.u32[(AT.ccCarry >> 2) + 1] as number;
+    const aux = this.u32[AT.ccAux >> 2] as number;
+    const auxHigh = this.u32[(AT.ccAux >> 2) + 1] as number;
+    let flags = (this.u32[AT.rflags >> 2] as number) | (aux & FLAG.AF);
+    if (carryHigh >>> 31 !== 0) flags |= FLAG.CF;
+    if (((carryHigh ^ (carryHigh << 1)) & 0x8000_0000) !== 0) flags |= FLAG.OF;
+    if ((low | high) === 0) flags |= FLAG.ZF;
+    if (((high ^ auxHigh) & 0x8000_0000) !== 0) flags |= FLAG.SF;
+    if (evenParity((low ^ (aux >>> 8)) & 0xff)) flags |= FLAG.PF;
+    return flags;
+  }
+
+  /** Replaces all of RFLAGS, unchecked; bit 1 is set, reserved bits are cleared. Recompute the context after AC or VM. */
+  set rflags(value: number) {
+    this.set32("rflags", (value & 0x3f_7700) | 2);
+    const zero = (value & FLAG.ZF) !== 0;
+    const sign = (value & FLAG.SF) !== 0;
+    const carry = (value & FLAG.CF) !== 0;
+    const overflow = (value & FLAG.OF) !== 0;
+    const parity = (value & FLAG.PF) !== 0;
+    this.set64("ccResult", zero ? 0n : 1n);
+    const lowParity = zero; // 0 has even parity, 1 has odd
+    const auxLow = (value & FLAG.AF) | (parity === lowParity ? 0 : 0x100);
+    const auxAt = AT.ccAux >> 2;
+    this.u32[auxAt] = auxLow;
+    this.u32[auxAt + 1] = sign ? 0x8000_0000 : 0;
+    const carryAt = AT.ccCarry >> 2;
+    this.u32[carryAt] = 0;
+    this.u32[carryAt + 1] = (carry ? 0x8000_0000 : 0) | (carry !== overflow ? 0x4000_0000 : 0);
+  }
+
+  /** Sets or clears one arithmetic flag and keeps the others. */
+  setFlag(flag: number, on: boolean): void {
+    this.rflags = on ? this.rflags | flag : this.rflags & ~flag;
+  }
+
+  /** Access bits of an explicit access at the current privilege, for the page walker. */
+  get explicitAccess(): number {
+    if (this.cpl === 3) return ACCESS_USER;
+    return (this.u32[AT.rflags >> 2] as number) & FLAG.AC ? ACCESS_AC : 0;
+  }
+
+  /** The page walker of the current paging mode. */
+  get walker(): Walker {
+    return this.linear.walker;
+  }
+
+  get rip(): bigint {
+    return this.get64("rip");
+  }
+
+  set rip(value: bigint) {
+    this.set64("rip", value);
+  }
+
+  get rsp(): bigint {
+    return this.gpr64(GPR.rsp);
+  }
+
+  set rsp(value: bigint) {
+    this.setGpr64(GPR.rsp, value);
+  }
+}
+
+function evenParity(byte: number): boolean {
+  let bits = byte ^ (byte >> 4);
+  bits ^= bits >> 2;
+  bits ^= bits >> 1;
+  return (bits & 1) === 0;
+}

@@ -1,0 +1,24 @@
+// What stands where at the start of the WebAssembly memory, below guest RAM.
+import { TLB_TABLE_BYTES } from "@tsvm/tcg";
+import { STATE_END } from "./layout.ts";
+
+/** Soft TLB for reads. */
+export const TLB_READ = 0x4000;
+/** Soft TLB for writes. */
+export const TLB_WRITE: number = TLB_READ + TLB_TABLE_BYTES;
+/** Jump cache: linear rip and mode to decoded record; entries of {i64 rip, i32 key, i32 record}. */
+export const JUMP_CACHE: number = TLB_WRITE + TLB_TABLE_BYTES;
+/** Entries of the jump cache; a power of two. */
+export const JUMP_CACHE_ENTRIES = 8192;
+/** Bytes of one jump cache entry. */
+export const JUMP_CACHE_ENTRY_BYTES = 16;
+/** Records of one instruction executed by itself: single steps, interrupt shadows, page-crossing instructions. */
+export const SCRATCH_RECORDS: number = JUMP_CACHE + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES;
+/** Bytes of the scratch area. */
+export const SCRATCH_BYTES = 4096;
+/** Decoded-instruction records. */
+export const RECORDS_BASE: number = SCRATCH_RECORDS + SCRATCH_BYTES;
+/** Everything below this belongs to the CPU; guest RAM starts here. */
+export const RESERVED_BYTES: number = 48 * 1024 * 1024;
+
+if (STATE_END > TLB_READ) throw new Error("CPU state runs into the soft TLB");
