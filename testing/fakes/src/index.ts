@@ -1,0 +1,5 @@
+export * from "./device-contract.ts";
+export * from "./fake-chardev.ts";
+export * from "./fake-clock.ts";
+export * from "./fake-memory.ts";
+export * from "./probe-line.ts";
