@@ -1,3 +1,4 @@
 import { defineBuild } from "@tsvm-tools/build";
 
-export default defineBuild();
+// Not cleaned: the guest itself stands in dist too.
+export default defineBuild({ platform: "node", clean: false });

@@ -23,13 +23,14 @@ export function orderModules(
 ): readonly KernelModule[] {
   const byName = new Map([...files].map(([path, data]) => [moduleName(basename(path, ".ko")), data]));
   const ordered = new Map<string, KernelModule>();
-  const visit = (name: string): void => {
+  const visit = (name: string, path: readonly string[]): void => {
     const data = byName.get(name);
     if (data === undefined || ordered.has(name)) return;
-    for (const dependency of moduleDependencies(data)) visit(dependency);
+    if (path.includes(name)) throw new Error(`kernel modules depend on each other: ${[...path, name].join(" -> ")}`);
+    for (const dependency of moduleDependencies(data)) visit(dependency, [...path, name]);
     ordered.set(name, { name, data });
   };
-  for (const name of wanted) visit(moduleName(name));
+  for (const name of wanted) visit(moduleName(name), []);
   return [...ordered.values()];
 }
 
