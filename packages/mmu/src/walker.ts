@@ -22,6 +22,8 @@ export interface PagingRegisters {
   readonly wp: boolean;
   /** CR4.PSE: 4-MByte pages in 32-bit paging; other modes ignore it. */
   readonly pse: boolean;
+  /** CR4.PGE: G is respected; off: no page counts as global. */
+  readonly pge: boolean;
   /** CR4.SMEP: no supervisor fetch from user pages. */
   readonly smep: boolean;
   /** CR4.SMAP: no supervisor data access to user pages, but for EFLAGS.AC. */
@@ -43,6 +45,7 @@ export const DEFAULT_PAGING_REGISTERS: PagingRegisters = {
   cr3: 0,
   wp: false,
   pse: false,
+  pge: false,
   smep: false,
   smap: false,
   nxe: false,
@@ -95,7 +98,7 @@ export interface Walker {
   readonly executable: boolean;
   /** U/S of all levels: user-mode accesses reach the page. */
   readonly user: boolean;
-  /** G of the mapping entry, whatever CR4.PGE says: with PGE clear the caller ignores it. */
+  /** CR4.PGE and G of the mapping entry: the translation survives a MOV to CR3. */
   readonly global: boolean;
   /** D of the mapping entry after this walk. */
   readonly dirty: boolean;
@@ -127,5 +130,5 @@ export const PAGE_RW = 0x002;
 export const PAGE_US = 0x004;
 /** {@link Walker.attributes}: dirty. */
 export const PAGE_D = 0x040;
-/** {@link Walker.attributes}: global. */
+/** {@link Walker.attributes}: global; 0 while CR4.PGE is clear. */
 export const PAGE_G = 0x100;

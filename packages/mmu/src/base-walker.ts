@@ -1,0 +1,164 @@
+import { ACCESS_FETCH, ACCESS_KINDS, ACCESS_READ, ACCESS_WRITE, type AccessBits } from "./access.ts";
+import { PF_ID, PF_P, PF_US, PF_WR } from "./fault.ts";
+import { PTE_A, PTE_D, PTE_G, PTE_RW, PTE_US } from "./pte.ts";
+import { fillRights, RIGHTS_ENTRIES, rightsIndex } from "./rights.ts";
+import {
+  DEFAULT_PAGING_REGISTERS,
+  PAGE_D,
+  PAGE_G,
+  PAGE_US,
+  type PageShift,
+  type PagingMode,
+  type PagingRegisters,
+  type PteMemory,
+  type Walker,
+} from "./walker.ts";
+
+/**
+ * What the paging modes share: registers, the end of a walk (rights, accessed and dirty flags, result) and faults.
+ *
+ * Invariants of every walk:
+ * 1. Per level: P first, then reserved bits; an upper level's fault hides the lower levels'. SDM vol. 3A,
+ *    "Page-Fault Exceptions".
+ * 2. Rights are judged once, after the entry that maps the page was found.
+ * 3. Memory is written only by a walk that succeeds, and only where a flag is still clear: page tables that are in use
+ *    cause no stores. Processors may set accessed flags of upper levels already when a lower level then faults; KVM's
+ *    walker does not, guests cannot rely on either, and this choice leaves faulting walks without traces.
+ */
+export abstract class BaseWalker implements Walker {
+  abstract readonly mode: PagingMode;
+
+  // NaN keeps the field a double from the start: a Smi field would be re-shaped by the first frame above 8 TiB.
+  gfn: number = Number.NaN;
+  pageShift: PageShift = 12;
+  permits = 0;
+  attributes = 0;
+  errorCode = 0;
+  readonly pdptes: Uint32Array = new Uint32Array(0);
+
+  protected readonly memory: PteMemory;
+  /** Physical address of the table that CR3 points to. */
+  protected root = 0;
+  readonly #granted = new Uint8Array(RIGHTS_ENTRIES);
+  #registers: PagingRegisters = DEFAULT_PAGING_REGISTERS;
+  #cr3 = 0;
+  /** Access bits that reach the error code. */
+  #reported = 0;
+  /** Bits of the mapping entry that reach `attributes`. */
+  #leafAttributes = 0;
+
+  constructor(memory: PteMemory) {
+    this.memory = memory;
+  }
+
+  abstract walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean;
+
+  walkPage(vpn: number, access: AccessBits): boolean {
+    return this.walk((vpn & 0xf_ffff) << 12, (vpn / 0x10_0000) | 0, access);
+  }
+
+  get readable(): boolean {
+    return (this.permits & ACCESS_READ) !== 0;
+  }
+  get writable(): boolean {
+    return (this.permits & ACCESS_WRITE) !== 0;
+  }
+  get executable(): boolean {
+    return (this.permits & ACCESS_FETCH) !== 0;
+  }
+  get user(): boolean {
+    return (this.attributes & PAGE_US) !== 0;
+  }
+  get global(): boolean {
+    return (this.attributes & PAGE_G) !== 0;
+  }
+  get dirty(): boolean {
+    return (this.attributes & PAGE_D) !== 0;
+  }
+
+  get registers(): PagingRegisters {
+    return { ...this.#registers, cr3: this.#cr3 };
+  }
+
+  configure(changes: Partial<PagingRegisters>): void {
+    const registers = { ...this.#registers, cr3: this.#cr3, ...changes };
+    checkRegisters(registers);
+    this.#registers = registers;
+    fillRights(this.#granted, registers);
+    this.#reported = PF_WR | PF_US | (this.reportsFetches(registers) ? PF_ID : 0);
+    this.#leafAttributes = PTE_D | (registers.pge ? PTE_G : 0);
+    this.applyRegisters(registers);
+    this.setCr3(registers.cr3);
+  }
+
+  setCr3(cr3: number): void {
+    this.#cr3 = cr3;
+    this.root = this.rootOf(cr3);
+  }
+
+  loadPdptes(): boolean {
+    return true;
+  }
+
+  /** Where the first table stands. */
+  protected abstract rootOf(cr3: number): number;
+
+  /** Recomputes the masks that a mode derives from its registers. */
+  protected applyRegisters(_registers: PagingRegisters): void {}
+
+  /** Whether faults of fetches have I/D set. */
+  protected reportsFetches(registers: PagingRegisters): boolean {
+    return registers.smep || registers.nxe;
+  }
+
+  /** Ends a walk with #PF; `cause` is PF_P, PF_P | PF_RSVD or 0. */
+  protected fault(access: AccessBits, cause: number): false {
+    this.errorCode = cause | (access & this.#reported);
+    return false;
+  }
+
+  /**
+   * Ends a walk at the entry that maps the page.
+   * @param leaf low half of that entry, at `leafGpa`.
+   * @param allLow AND of the low halves of all entries used: R/W and U/S count only where all levels grant them.
+   * @param anyHigh OR of the high halves of all entries used: XD counts where any level has it.
+   */
+  protected mapPage(
+    leafGpa: number,
+    leaf: number,
+    allLow: number,
+    anyHigh: number,
+    gfn: number,
+    pageShift: PageShift,
+    access: AccessBits,
+  ): boolean {
+    // PAGE_RW, PAGE_US, PAGE_D and PAGE_G stand where entries have these bits, PAGE_XD is bit 63 brought down to 0.
+    const rights = (allLow & (PTE_RW | PTE_US)) | (anyHigh >>> 31);
+    const permits = this.#granted[rightsIndex(access, rights)] as number;
+    if ((access & ACCESS_KINDS & ~permits) !== 0) return this.fault(access, PF_P);
+    let flags = leaf;
+    if ((access & ACCESS_KINDS) !== 0) {
+      flags |= (access & ACCESS_WRITE) !== 0 ? PTE_A | PTE_D : PTE_A;
+      if (flags !== leaf) this.memory.or32(leafGpa, flags & ~leaf);
+    }
+    this.gfn = gfn;
+    this.pageShift = pageShift;
+    this.permits = permits;
+    this.attributes = rights | (flags & this.#leafAttributes);
+    return true;
+  }
+}
+
+function checkRegisters(registers: PagingRegisters): void {
+  const { cr3, maxPhyAddr } = registers;
+  if (!Number.isInteger(maxPhyAddr) || maxPhyAddr < 32 || maxPhyAddr > 52) {
+    throw registersError(`maxPhyAddr must be an integer from 32 to 52, not ${maxPhyAddr}`);
+  }
+  if (!Number.isInteger(cr3) || cr3 < 0 || cr3 >= 2 ** 52) {
+    throw registersError(`cr3 must be an integer from 0 to 2^52 - 1, not ${cr3}`);
+  }
+}
+
+function registersError(message: string): RangeError {
+  return Object.assign(new RangeError(message), { code: "MMU_REGISTERS" });
+}
