@@ -13,8 +13,4 @@ export class BareWalker extends BaseWalker {
     this.attributes = PAGE_RW | PAGE_US | PAGE_D;
     return true;
   }
-
-  protected override rootOf(_cr3: number): number {
-    return 0;
-  }
 }

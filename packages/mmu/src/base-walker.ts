@@ -14,6 +14,9 @@ import {
   type Walker,
 } from "./walker.ts";
 
+/** Not a set of flags: {@link BaseWalker.mapPage} found a right missing and has filled in the fault. */
+export const FAULTED = -1;
+
 /**
  * What the paging modes share: registers, the end of a walk (rights, accessed and dirty flags, result) and faults.
  *
@@ -28,8 +31,7 @@ import {
 export abstract class BaseWalker implements Walker {
   abstract readonly mode: PagingMode;
 
-  // NaN keeps the field a double from the start: a Smi field would be re-shaped by the first frame above 8 TiB.
-  gfn: number = Number.NaN;
+  gfn = 0;
   pageShift: PageShift = 12;
   permits = 0;
   attributes = 0;
@@ -37,8 +39,8 @@ export abstract class BaseWalker implements Walker {
   readonly pdptes: Uint32Array = new Uint32Array(0);
 
   protected readonly memory: PteMemory;
-  /** Physical address of the table that CR3 points to. */
-  protected root = 0;
+  protected cr3Low = 0;
+  protected cr3High = 0;
   readonly #granted = new Uint8Array(RIGHTS_ENTRIES);
   #registers: PagingRegisters = DEFAULT_PAGING_REGISTERS;
   #cr3 = 0;
@@ -93,15 +95,13 @@ export abstract class BaseWalker implements Walker {
 
   setCr3(cr3: number): void {
     this.#cr3 = cr3;
-    this.root = this.rootOf(cr3);
+    this.cr3Low = cr3 | 0;
+    this.cr3High = (cr3 / 0x1_0000_0000) | 0;
   }
 
   loadPdptes(): boolean {
     return true;
   }
-
-  /** Where the first table stands. */
-  protected abstract rootOf(cr3: number): number;
 
   /** Recomputes the masks that a mode derives from its registers. */
   protected applyRegisters(_registers: PagingRegisters): void {}
@@ -118,34 +118,37 @@ export abstract class BaseWalker implements Walker {
   }
 
   /**
-   * Ends a walk at the entry that maps the page.
-   * @param leaf low half of that entry, at `leafGpa`.
+   * Ends a walk at the entry that maps the page: judges the rights and fills in the result.
+   * @param low halves of the address in that entry; the flags of `low` count too.
    * @param allLow AND of the low halves of all entries used: R/W and U/S count only where all levels grant them.
    * @param anyHigh OR of the high halves of all entries used: XD counts where any level has it.
+   * @returns the flags (A, D) to set in the entry, or {@link FAULTED}.
    */
   protected mapPage(
-    leafGpa: number,
-    leaf: number,
+    low: number,
+    high: number,
     allLow: number,
     anyHigh: number,
-    gfn: number,
+    gvaLow: number,
     pageShift: PageShift,
     access: AccessBits,
-  ): boolean {
+  ): number {
     // PAGE_RW, PAGE_US, PAGE_D and PAGE_G stand where entries have these bits, PAGE_XD is bit 63 brought down to 0.
     const rights = (allLow & (PTE_RW | PTE_US)) | (anyHigh >>> 31);
     const permits = this.#granted[rightsIndex(access, rights)] as number;
-    if ((access & ACCESS_KINDS & ~permits) !== 0) return this.fault(access, PF_P);
-    let flags = leaf;
-    if ((access & ACCESS_KINDS) !== 0) {
-      flags |= (access & ACCESS_WRITE) !== 0 ? PTE_A | PTE_D : PTE_A;
-      if (flags !== leaf) this.memory.or32(leafGpa, flags & ~leaf);
+    if ((access & ACCESS_KINDS & ~permits) !== 0) {
+      this.fault(access, PF_P);
+      return FAULTED;
     }
-    this.gfn = gfn;
+    let flags = 0;
+    if ((access & ACCESS_KINDS) !== 0) flags = (access & ACCESS_WRITE) !== 0 ? PTE_A | PTE_D : PTE_A;
+    const inPage = (1 << (pageShift - 12)) - 1;
+    const frameLow = ((low >>> 12) & ~inPage) | ((gvaLow >>> 12) & inPage);
+    this.gfn = (high & 0xf_ffff) * 0x10_0000 + frameLow;
     this.pageShift = pageShift;
     this.permits = permits;
-    this.attributes = rights | (flags & this.#leafAttributes);
-    return true;
+    this.attributes = rights | ((low | flags) & this.#leafAttributes);
+    return flags & ~low;
   }
 }
 

@@ -1,5 +1,6 @@
 export * from "./access.ts";
 export { type PagingControls, pagingControlsOf, pagingModeOf } from "./control.ts";
+export { createMmu, type MmuOptions, type TlbMmu } from "./create-mmu.ts";
 export { createWalker } from "./create-walker.ts";
 export * from "./fault.ts";
 export type * from "./mmu.ts";

@@ -1,5 +1,5 @@
 import { ACCESS_KINDS, type AccessBits } from "./access.ts";
-import { BaseWalker } from "./base-walker.ts";
+import { BaseWalker, FAULTED } from "./base-walker.ts";
 import { PF_P, PF_RSVD } from "./fault.ts";
 import { PTE_A, PTE_P, PTE_PS } from "./pte.ts";
 import type { PagingRegisters } from "./walker.ts";
@@ -16,28 +16,27 @@ export class Legacy32Walker extends BaseWalker {
   #largeReserved = 0;
 
   override walk(gvaLow: number, _gvaHigh: number, access: AccessBits): boolean {
-    const pdeGpa = this.root + ((gvaLow >>> 20) & 0xffc);
-    const pde = this.memory.load32(pdeGpa);
+    const pdeGpa = ((this.cr3Low & ~0xfff) >>> 0) + ((gvaLow >>> 20) & 0xffc);
+    const pde = this.memory.load32(pdeGpa) | 0;
     if ((pde & PTE_P) === 0) return this.fault(access, 0);
     if ((pde & this.#pageSize) !== 0) return this.#mapLarge(pdeGpa, pde, gvaLow, access);
 
     const pteGpa = ((pde & ~0xfff) >>> 0) + ((gvaLow >>> 10) & 0xffc);
-    const pte = this.memory.load32(pteGpa);
+    const pte = this.memory.load32(pteGpa) | 0;
     if ((pte & PTE_P) === 0) return this.fault(access, 0);
-    if (!this.mapPage(pteGpa, pte, pde & pte, 0, pte >>> 12, 12, access)) return false;
+    const missing = this.mapPage(pte, 0, pde & pte, 0, gvaLow, 12, access);
+    if (missing === FAULTED) return false;
+    if (missing !== 0) this.memory.or32(pteGpa, missing);
     if ((pde & PTE_A) === 0 && (access & ACCESS_KINDS) !== 0) this.memory.or32(pdeGpa, PTE_A);
     return true;
   }
 
   #mapLarge(pdeGpa: number, pde: number, gvaLow: number, access: AccessBits): boolean {
     if ((pde & this.#largeReserved) !== 0) return this.fault(access, PF_P | PF_RSVD);
-    // PSE-36: PDE bits 20:13 are address bits 39:32, frame bits 27:20.
-    const gfn = ((pde & 0x1f_e000) << 7) | ((pde >>> 12) & ~0x3ff) | ((gvaLow >>> 12) & 0x3ff);
-    return this.mapPage(pdeGpa, pde, pde, 0, gfn, 22, access);
-  }
-
-  protected override rootOf(cr3: number): number {
-    return (cr3 & ~0xfff) >>> 0;
+    // PSE-36: PDE bits 20:13 are address bits 39:32.
+    const missing = this.mapPage(pde, (pde >>> 13) & 0xff, pde, 0, gvaLow, 22, access);
+    if (missing > 0) this.memory.or32(pdeGpa, missing);
+    return missing !== FAULTED;
   }
 
   protected override applyRegisters({ pse, pse36, maxPhyAddr }: PagingRegisters): void {

@@ -6,10 +6,6 @@ export class Long4Walker extends WideWalker {
   readonly mode = "long4";
 
   override walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
-    return this.walkPml4(this.root, gvaLow, gvaHigh, access, -1, 0);
-  }
-
-  protected override rootOf(cr3: number): number {
-    return cr3 - (cr3 & 0xfff);
+    return this.walkPml4(this.cr3Low, this.cr3High, gvaLow, gvaHigh, access, -1, 0);
   }
 }

@@ -1,7 +1,7 @@
 import type { AccessBits } from "./access.ts";
 import { PTE_P } from "./pte.ts";
 import type { PagingRegisters } from "./walker.ts";
-import { tableGpa, WideWalker } from "./wide-walker.ts";
+import { WideWalker } from "./wide-walker.ts";
 
 /** Reserved bits 2:1 and 8:5 of a PDPTE. */
 const PDPTE_RESERVED_LOW = 0x1e6;
@@ -22,15 +22,15 @@ export class PaeWalker extends WideWalker {
     const index = (gvaLow >>> 29) & 6;
     const low = this.pdptes[index] as number;
     if ((low & PTE_P) === 0) return this.fault(access, 0);
-    const table = tableGpa(low, this.pdptes[index + 1] as number);
-    return this.walkDirectory(table, gvaLow, access, -1, 0);
+    return this.walkDirectory(low, this.pdptes[index + 1] as number, gvaLow, access, -1, 0);
   }
 
   override loadPdptes(): boolean {
+    const table = (this.cr3Low & ~0x1f) >>> 0;
     const loaded = new Uint32Array(8);
     for (let index = 0; index < 8; index += 2) {
-      const low = this.memory.load32(this.root + index * 4);
-      const high = this.memory.load32(this.root + index * 4 + 4);
+      const low = this.memory.load32(table + index * 4);
+      const high = this.memory.load32(table + index * 4 + 4);
       const reserved = (low & PDPTE_RESERVED_LOW) | (high & this.#pdpteReservedHigh);
       if ((low & PTE_P) !== 0 && reserved !== 0) return false;
       loaded[index] = low;
@@ -38,10 +38,6 @@ export class PaeWalker extends WideWalker {
     }
     this.pdptes.set(loaded);
     return true;
-  }
-
-  protected override rootOf(cr3: number): number {
-    return (cr3 & ~0x1f) >>> 0;
   }
 
   protected override applyRegisters(registers: PagingRegisters): void {
