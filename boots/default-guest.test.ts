@@ -1,0 +1,47 @@
+// Acceptance: from `tsvm` to the shell of Debian's kernel, and off again with exit code 0.
+import { join } from "node:path";
+import { READY_MARKER } from "@tsvm/guest-images";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type GuestConsole, startConsole } from "./guest-console.ts";
+
+const PROMPT = "~ # ";
+const main = join(import.meta.dirname, "../packages/cli/src/main.ts");
+let guest: GuestConsole;
+
+beforeAll(() => {
+  guest = startConsole(process.execPath, ["--conditions=@tsvm/source", main], { name: "default-guest" });
+});
+afterAll(() => guest.stop());
+
+/** What the guest's shell answers to `command`, the echo of the command included. */
+async function ask(command: string): Promise<string> {
+  guest.type(`${command}\n`);
+  return guest.waitFor(PROMPT);
+}
+
+test("the kernel comes up to a shell", async () => {
+  await guest.waitFor(READY_MARKER);
+  await guest.waitFor(PROMPT);
+  expect(guest.transcript).toMatch(/Linux version 6\./);
+});
+test("the kernel knows its processor", async () => {
+  expect(await ask("cat /proc/cpuinfo")).toMatch(/model name\s*: \S/);
+});
+test("the kernel log is kept", async () => {
+  expect(await ask("dmesg | head -n 3")).toContain("Command line: console=ttyS0");
+});
+test("the PCI bus is scanned", async () => {
+  expect(await ask("ls /sys/bus/pci/devices")).toContain("0000:00:00.0");
+});
+test("a paste of 4 KiB arrives whole", async () => {
+  const words = Array.from({ length: 512 }, (_, i) => `${i}`.padStart(7, "w"));
+  const lines = words.map((word) => `echo ${word} >>/tmp/paste\n`);
+  guest.type(lines.join(""));
+  guest.type("echo pasted $(wc -l </tmp/paste) $(sort -u /tmp/paste | wc -l)\n");
+  expect(await guest.waitFor(/^pasted \d+ \d+/m)).toMatch(/pasted 512 512$/);
+});
+test("power-off ends the process with exit code 0", async () => {
+  guest.type("poweroff -f\n");
+  expect(await guest.exit).toBe(0);
+  expect(guest.transcript).toContain("reboot: Power down");
+});

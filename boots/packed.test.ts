@@ -1,0 +1,80 @@
+// What npm users get: every public package packed, installed by npm in an empty folder, and run there.
+import { execFileSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { READY_MARKER } from "@tsvm/guest-images";
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { startConsole } from "./guest-console.ts";
+
+const packages = join(import.meta.dirname, "../packages");
+const scratch = mkdtempSync(join(tmpdir(), "tsvm-packed-"));
+const tarballs = join(scratch, "tarballs");
+
+const run = (command: string, args: readonly string[], cwd: string): string =>
+  execFileSync(command, args, { cwd, encoding: "utf8", stdio: ["ignore", "pipe", "pipe"] });
+
+/** A new project that has the tarballs whose names begin with one of `names` installed, and nothing else. */
+function install(folder: string, names: readonly string[]): string {
+  const project = join(scratch, folder);
+  mkdirSync(project);
+  writeFileSync(join(project, "package.json"), '{ "private": true, "type": "module" }');
+  const chosen = readdirSync(tarballs).filter((file) => names.some((name) => file.startsWith(name)));
+  const files = chosen.map((file) => join(tarballs, file));
+  run("npm", ["install", "--no-audit", "--no-fund", "--offline", ...files], project);
+  return project;
+}
+
+beforeAll(() => {
+  mkdirSync(tarballs);
+  for (const folder of readdirSync(packages)) {
+    const manifest = JSON.parse(readFileSync(join(packages, folder, "package.json"), "utf8"));
+    if (!manifest.private) run("pnpm", ["pack", "--pack-destination", tarballs], join(packages, folder));
+  }
+});
+afterAll(() => rmSync(scratch, { recursive: true, force: true }));
+
+/** The TypeScript blocks of a package's README. */
+const readmeExamples = (folder: string): readonly string[] =>
+  [...readFileSync(join(packages, folder, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```/gms)].map(
+    (m) => m[1] ?? "",
+  );
+
+describe("@tsvm/mmu alone", () => {
+  test("installs without dependencies, and its README example runs", () => {
+    const project = install("mmu", ["tsvm-mmu-"]);
+    expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["@tsvm"]);
+    expect(readdirSync(join(project, "node_modules/@tsvm"))).toEqual(["mmu"]);
+    const examples = readmeExamples("mmu");
+    expect(examples.length).toBeGreaterThan(0);
+    for (const [index, example] of examples.entries()) {
+      writeFileSync(join(project, `example${index}.ts`), `import assert from "node:assert/strict";\n${example}`);
+      run(process.execPath, [`example${index}.ts`], project);
+    }
+  });
+});
+
+describe("the whole set", () => {
+  test("every tarball carries its licence and README, and no source or test", () => {
+    const files = readdirSync(tarballs);
+    expect(files).toHaveLength(readdirSync(packages).length);
+    for (const file of files) {
+      const names = run("tar", ["-tzf", join(tarballs, file)], tarballs).split("\n");
+      expect(names).toEqual(expect.arrayContaining(["package/LICENSE", "package/README.md", "package/dist/index.js"]));
+      expect(names.filter((name) => /\.test\.|^package\/src\//.test(name))).toEqual([]);
+    }
+  });
+
+  test("the installed bin boots the default guest and ends with exit code 0", async () => {
+    const project = install("all", ["tsvm-"]);
+    const guest = startConsole(join(project, "node_modules/.bin/tsvm"), [], { name: "packed", cwd: project });
+    try {
+      await guest.waitFor(READY_MARKER);
+      await guest.waitFor("~ # ");
+      guest.type("poweroff -f\n");
+      expect(await guest.exit).toBe(0);
+    } finally {
+      await guest.stop();
+    }
+  });
+});
