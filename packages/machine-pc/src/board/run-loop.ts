@@ -75,20 +75,25 @@ export function createRunLoop(options: RunLoopOptions): RunLoop {
     const startNs = host.monotonicNs();
     const startCount = vcpu.instructionCount;
     const exit = vcpu.run(planBudget());
-    if (exit.reason === "hlt") return true;
-    if (exit.reason === "intr") {
-      measure(vcpu.instructionCount - startCount, host.monotonicNs() - startNs);
-    } else if (exit.reason === "shutdown") {
-      stop({ reason: "crash" });
-    } else {
-      const detail =
-        exit.reason === "fail-entry"
-          ? `the vCPU cannot be entered: hardware reason ${exit.hardwareReason}`
-          : exit.detail;
-      stop({ reason: "internal-error", detail });
+    switch (exit.reason) {
+      case "hlt":
+        return true;
+      case "intr":
+        measure(vcpu.instructionCount - startCount, host.monotonicNs() - startNs);
+        return false;
+      case "shutdown":
+        stop({ reason: "crash" });
+        return false;
+      case "fail-entry":
+        fail(`the vCPU cannot be entered: hardware reason ${exit.hardwareReason}`);
+        return false;
+      case "internal-error":
+        fail(exit.detail);
+        return false;
     }
-    return false;
   }
+
+  const fail = (detail: string): void => stop({ reason: "internal-error", detail });
 
   async function turn(): Promise<void> {
     await host.yieldToHost();
@@ -122,9 +127,9 @@ export function createRunLoop(options: RunLoopOptions): RunLoop {
     clock.resume();
     turnEndsNs = host.monotonicNs() + TURN_NS;
     while (stopped === undefined) {
-      clock.fireDue();
-      // Cleared before the slice: a wake-up during it must survive until the check behind it.
+      // Cleared first: a wake-up from here on, by a timer or by the guest itself, must survive until the check below.
       woken = false;
+      clock.fireDue();
       const waits = runSlice();
       if (waits && !woken) await idle();
       if (host.monotonicNs() >= turnEndsNs) await turn();

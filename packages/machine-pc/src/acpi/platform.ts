@@ -1,0 +1,41 @@
+import type { Gpa } from "@tsvm/contracts";
+
+/** What the tables tell the guest about the board: the board fills it in from the same constants it wires by. */
+export interface AcpiPlatform {
+  /** Interrupt lines that GSI routing changes: ISA IRQ to GSI. */
+  readonly interruptOverrides: readonly InterruptOverride[];
+  readonly localApicGpa: Gpa;
+  readonly ioApicGpa: Gpa;
+  readonly ioApicId: number;
+  readonly cpuCount: number;
+  /** Absent: no HPET. */
+  readonly hpetGpa: Gpa | undefined;
+  readonly pm: PmBlocks;
+  /** Port of the reset control register and the value that resets. */
+  readonly reset: { readonly port: number; readonly value: number };
+  /** UARTs in order: COM1 first. */
+  readonly serialPorts: readonly { readonly port: number; readonly irq: number }[];
+  readonly fwCfgPort: number | undefined;
+  /** Memory below 4 GiB that PCI devices may be given: first byte and last. */
+  readonly pciMemory: { readonly first: Gpa; readonly last: Gpa };
+  /** GSI, and IRQ without IOAPIC, of each of the four interrupt lines of PCI. */
+  readonly pciInterrupts: readonly { readonly gsi: number; readonly irq: number }[];
+}
+
+export interface InterruptOverride {
+  readonly irq: number;
+  readonly gsi: number;
+  readonly levelTriggered: boolean;
+}
+
+/** Power management registers. ACPI Specification, "ACPI Register Model". */
+export interface PmBlocks {
+  readonly eventPort: number;
+  readonly controlPort: number;
+  readonly timerPort: number;
+  /** The timer counts 32 bits rather than 24. */
+  readonly timer32: boolean;
+  readonly sciIrq: number;
+  /** SLP_TYP that means S5. */
+  readonly s5SleepType: number;
+}
