@@ -3,7 +3,7 @@ import type { CpuHost } from "../memory/physical-memory.ts";
 import { NO_ERROR_CODE, type VectorName, VECTOR } from "../exceptions/vectors.ts";
 import { LinearMemory } from "../memory/linear-memory.ts";
 import { FLAG } from "./bits.ts";
-import { AT, type FieldName, GPR } from "./layout.ts";
+import { AT, type FieldName, GPR, SEGMENT } from "./layout.ts";
 
 /** What a TypeScript helper tells generated code. */
 export const HELPER = {
@@ -41,6 +41,8 @@ export class Cpu {
     this.view = new DataView(buffer);
     this.host = host;
     this.linear = new LinearMemory(this);
+    for (const last of ["segReadLast", "segWriteLast"] as const)
+      this.set64(last, 0xffff_ffff_ffff_ffffn, SEGMENT.none);
   }
 
   /** A 32-bit field, unsigned; `index` for arrays. */

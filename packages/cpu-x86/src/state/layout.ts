@@ -13,10 +13,13 @@ interface Field {
 const u32 = (count = 1): Field => ({ size: 4, count });
 const u64 = (count = 1): Field => ({ size: 8, count });
 
-/** Segment registers in encoding order (SDM vol. 2B, "Segment register field"), then LDTR and TR. */
-export const SEGMENT = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, ldtr: 6, tr: 7 } as const;
+/**
+ * Segment registers in encoding order (SDM vol. 2B, "Segment register field"), then LDTR and TR.
+ * `none` is a pseudo segment with base 0 and no limits, for addresses that need neither; set up once by Cpu.
+ */
+export const SEGMENT = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, ldtr: 6, tr: 7, none: 8 } as const;
 /** Number of segment caches kept. */
-const SEGMENT_COUNT = 8;
+const SEGMENT_COUNT = 9;
 
 const FIELDS = {
   /** rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8..r15, then two pseudo registers: always zero, and `pageRip`. */
@@ -49,6 +52,8 @@ const FIELDS = {
   pendingAddress: u64(),
   /** Linear address computed by the preceding address record. */
   effectiveAddress: u64(),
+  /** 1 while an interrupt or NMI is requested, whatever RFLAGS.IF says: instructions that enable interrupts look here. */
+  interruptRequest: u32(),
   /** Interrupt shadow: 1 after STI, 2 after MOV SS or POP SS; cleared by the next instruction. */
   interruptShadow: u32(),
   /** 1 while NMIs are blocked (until IRET). */

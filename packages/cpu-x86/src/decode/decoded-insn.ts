@@ -1,0 +1,43 @@
+// The decoded-instruction record: what the decoder writes and interpreter handlers read.
+//
+// Invariants:
+// 1. Register fields hold byte offsets into the register file the operand names (gpr, zmm, fpr), or plain numbers for
+//    segment, control and debug registers.
+// 2. An instruction whose address needs a segment base, a limit check or 16-bit arithmetic is preceded by an address
+//    record that leaves the linear address in `effectiveAddress`; both carry the same page offset.
+// 3. The displacement of a rip-relative address, and the immediate of a relative branch, count from the start of the
+//    page, with `pageRip` as base.
+
+/** Bytes of one record. */
+export const RECORD_BYTES = 32;
+
+/** Byte offsets in a record. */
+export const RECORD = {
+  /** u16: handler number. */
+  handler: 0,
+  /** u8: log2 of the index scale. */
+  scale: 2,
+  /** u8: segment register of the memory operand (SEGMENT). */
+  segment: 3,
+  /** u16: register of ModRM.reg, or of the opcode. */
+  reg: 4,
+  /** u16: register of ModRM.rm. */
+  rm: 6,
+  /** u16 each: offsets of base and index in the general register file. */
+  base: 8,
+  index: 10,
+  /** u16: offset of the instruction in its page. */
+  pageOffset: 12,
+  /** u8: length in bytes. */
+  length: 14,
+  /** u8: number of the register in VEX.vvvv; in address records log2 of nothing, see `accessSize`. */
+  vvvv: 15,
+  /** i32: displacement. */
+  displacement: 16,
+  /** u32: in branches within the page the record jumped to, 0: not known yet. In address records the access size, bit 31: write. */
+  target: 20,
+  /** i64: immediate, sign-extended; in branches the high half counts how often they were taken. */
+  immediate: 24,
+  /** u32: see `immediate`. */
+  heat: 28,
+} as const;

@@ -1,0 +1,168 @@
+// Arithmetic flags, lazily: three words in CPU state from which every flag can be had without knowing the operation.
+//
+// Invariants:
+// 1. ccResult: the result, sign-extended to 64 bits. ZF = (ccResult == 0); SF = sign of (ccResult xor ccAux).
+// 2. ccCarry: bit 63 is CF, bit 62 is CF xor OF; the other bits are meaningless. For additions and subtractions these
+//    are the carry out of and into the most significant bit.
+// 3. ccAux: bit 4 is AF; PF is the parity of the low byte of (ccResult xor ccAux >> 8); bit 63 flips SF. Bits 8-15
+//    and 63 are set only where flags are loaded as such (POPF, SAHF, comparisons of floats).
+import type { Val } from "@tsvm/tcg";
+import { FLAG } from "../state/bits.ts";
+import type { X86Builder } from "./x86-builder.ts";
+
+const MSB = -0x8000_0000_0000_0000n;
+const BIT62 = 0x4000_0000_0000_0000n;
+
+/** Sets flags; every method commits. Operands are zero-extended to the width, results need not be. */
+export class FlagWriter {
+  readonly #b: X86Builder;
+
+  constructor(b: X86Builder) {
+    this.#b = b;
+  }
+
+  /** After `result = x + y (+ carry)`, computed in 64 bits without cutting. */
+  add(width: number, x: Val, y: Val, result: Val): void {
+    const b = this.#b;
+    const carries = b.xor(b.xor(x, y), result);
+    this.#store(width, result, carries, () =>
+      b.or(b.and(x, y), b.and(b.or(x, y), b.not(result))),
+    );
+  }
+
+  /** After `result = x - y (- borrow)`, computed in 64 bits without cutting. */
+  sub(width: number, x: Val, y: Val, result: Val): void {
+    const b = this.#b;
+    const borrows = b.xor(b.xor(x, y), result);
+    this.#store(width, result, borrows, () =>
+      b.or(b.and(b.not(x), y), b.and(b.not(b.xor(x, y)), result)),
+    );
+  }
+
+  #store(width: number, result: Val, carryIn: Val, carryOutOf64: () => Val): void {
+    const b = this.#b;
+    const carry =
+      width === 64
+        ? b.or(b.and(carryOutOf64(), b.const(MSB)), b.shr(carryIn, b.const(1)))
+        : b.shl(carryIn, b.const(63 - width));
+    b.setState("ccCarry", carry);
+    b.setState("ccAux", b.and(carryIn, b.const(FLAG.AF)));
+    b.setState("ccResult", b.sext(result, width));
+  }
+
+  /** CF = OF = AF = 0 and the rest by the result. */
+  logic(width: number, result: Val): void {
+    const b = this.#b;
+    b.setState("ccCarry", b.const(0));
+    b.setState("ccAux", b.const(0));
+    b.setState("ccResult", b.sext(result, width));
+  }
+
+  /** SF ZF PF by the result, CF and OF (and AF) as given: conditions, i32. */
+  result(width: number, result: Val, carry: Val, overflow: Val, adjust?: Val): void {
+    const b = this.#b;
+    b.setState("ccCarry", this.#carryWord(carry, overflow));
+    b.setState("ccAux", adjust === undefined ? b.const(0) : b.shl(b.bool(adjust), b.const(4)));
+    b.setState("ccResult", b.sext(result, width));
+  }
+
+  /** As add or sub of 1, but CF stays. SDM vol. 2A, INC and DEC. */
+  step(width: number, x: Val, result: Val, overflow: Val): void {
+    const b = this.#b;
+    const carry = this.carry();
+    b.setState("ccCarry", this.#carryWord(carry, overflow));
+    b.setState("ccAux", b.and(b.xor(b.xor(x, b.const(1)), result), b.const(FLAG.AF)));
+    b.setState("ccResult", b.sext(result, width));
+  }
+
+  /** CF and OF as given, the others stay. */
+  carryOverflow(carry: Val, overflow: Val): void {
+    this.#b.setState("ccCarry", this.#carryWord(carry, overflow));
+  }
+
+  /** CF as given, the others stay. */
+  setCarry(carry: Val): void {
+    const overflow = this.overflow();
+    this.#b.setState("ccCarry", this.#carryWord(carry, overflow));
+  }
+
+  /** All six from their places in an EFLAGS image (i64). */
+  load(image: Val): void {
+    const b = this.#b;
+    const bit = (mask: number): Val => b.ne(b.and(image, b.const(mask)), b.const(0));
+    const zero = bit(FLAG.ZF);
+    b.setState("ccCarry", this.#carryWord(bit(FLAG.CF), bit(FLAG.OF)));
+    b.setState("ccResult", b.bool(b.isFalse(zero)));
+    // The result is 0 (even parity) or 1 (odd); bit 8 of ccAux flips that where PF says otherwise.
+    const flip = b.op("i32.ne", zero, bit(FLAG.PF));
+    const sign = b.shl(b.bool(bit(FLAG.SF)), b.const(63));
+    const adjust = b.and(image, b.const(FLAG.AF));
+    b.setState("ccAux", b.or(b.or(b.shl(b.bool(flip), b.const(8)), sign), adjust));
+  }
+
+  /** The six flags at their places in EFLAGS, i64. */
+  image(): Val {
+    const b = this.#b;
+    const at = (condition: Val, position: number): Val => b.shl(b.bool(condition), b.const(position));
+    const adjust = b.and(b.state("ccAux"), b.const(FLAG.AF));
+    const low = b.or(b.or(b.bool(this.carry()), at(this.parity(), 2)), adjust);
+    return b.or(low, b.or(b.or(at(this.zero(), 6), at(this.sign(), 7)), at(this.overflow(), 11)));
+  }
+
+  carry(): Val {
+    return this.#b.ltS(this.#b.state("ccCarry"), this.#b.const(0));
+  }
+
+  overflow(): Val {
+    const b = this.#b;
+    const carry = b.state("ccCarry");
+    return b.ltS(b.xor(carry, b.shl(carry, b.const(1))), b.const(0));
+  }
+
+  zero(): Val {
+    return this.#b.eqz(this.#b.state("ccResult"));
+  }
+
+  sign(): Val {
+    const b = this.#b;
+    return b.ltS(b.xor(b.state("ccResult"), b.state("ccAux")), b.const(0));
+  }
+
+  parity(): Val {
+    const b = this.#b;
+    const byte = b.xor(b.state("ccResult"), b.shr(b.state("ccAux"), b.const(8)));
+    const ones = b.op("i64.popcnt", b.and(byte, b.const(0xff)));
+    return b.eqz(b.and(ones, b.const(1)));
+  }
+
+  /** SF != OF. */
+  less(): Val {
+    const b = this.#b;
+    const carry = b.state("ccCarry");
+    const sign = b.xor(b.state("ccResult"), b.state("ccAux"));
+    return b.ltS(b.xor(sign, b.xor(carry, b.shl(carry, b.const(1)))), b.const(0));
+  }
+
+  #carryWord(carry: Val, overflow: Val): Val {
+    const b = this.#b;
+    const out = b.shl(b.bool(carry), b.const(63));
+    const different = b.op("i32.xor", carry, overflow);
+    return b.or(out, b.and(b.shl(b.bool(different), b.const(62)), b.const(BIT62)));
+  }
+}
+
+/** Conditions by number; odd ones are the negation of the even one before. SDM vol. 1, "EFLAGS Condition Codes". */
+export function emitCondition(b: X86Builder, code: number): Val {
+  const f = b.flags;
+  const positive = [
+    () => f.overflow(),
+    () => f.carry(),
+    () => f.zero(),
+    () => b.either(f.carry(), f.zero()),
+    () => f.sign(),
+    () => f.parity(),
+    () => f.less(),
+    () => b.either(f.less(), f.zero()),
+  ][code >> 1] as () => Val;
+  return (code & 1) === 0 ? positive() : b.isFalse(positive());
+}

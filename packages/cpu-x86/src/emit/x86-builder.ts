@@ -1,0 +1,271 @@
+import { IrBuilder, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
+import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
+import { AT, ELEMENT_SIZE, type FieldName, GPR, SEGMENT } from "../state/layout.ts";
+import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
+import { HELPERS, type HelperName } from "../system/helpers.ts";
+import { emitCondition, FlagWriter } from "./flags.ts";
+import type { InsnFields } from "./fields.ts";
+import type { Shape } from "./shape.ts";
+
+/** Bits of a general-register or memory access; 128 is a vector. */
+export type Width = 8 | 16 | 32 | 64 | 128;
+
+const LOADS = {
+  8: "i64.load8_u", 16: "i64.load16_u", 32: "i64.load32_u", 64: "i64.load", 128: "v128.load",
+} as const;
+const STORES = {
+  8: "i64.store8", 16: "i64.store16", 32: "i64.store32", 64: "i64.store", 128: "v128.store",
+} as const;
+
+/** How a handler is left, apart from falling through to the next instruction. */
+export type X86Exit =
+  /** An exception is pending. */
+  | "fault"
+  /** Taken branch within the page: the record's target, or found by the run loop. */
+  | "near"
+  /** Continue at the rip in CPU state. */
+  | "indirect"
+  /** This instruction again (REP), after a look at the fuel. */
+  | "again"
+  /** To the run loop; the rip in CPU state is right. */
+  | "leave"
+  /** To the next record. */
+  | "next";
+
+/**
+ * IrBuilder with the x86 CPU in it. Integer values are i64; loads zero-extend; stores take the low bits they need.
+ * Every method that writes CPU state commits: nothing after it may fault.
+ */
+export class X86Builder extends IrBuilder {
+  readonly shape: Shape;
+  readonly fields: InsnFields;
+  /** Arithmetic flags, in their lazy form. */
+  readonly flags: FlagWriter = new FlagWriter(this);
+
+  constructor(shape: Shape, fields: (b: IrBuilder) => InsnFields) {
+    super();
+    this.shape = shape;
+    this.fields = fields(this);
+  }
+
+  // --- CPU state ---
+
+  /** A field of CPU state, zero-extended to i64. */
+  state(field: FieldName, index = 0): Val {
+    const size = ELEMENT_SIZE[field];
+    return this.load(size === 4 ? "i64.load32_u" : "i64.load", undefined, AT[field] + index * size);
+  }
+
+  setState(field: FieldName, value: Val, index = 0): void {
+    this.committing(field);
+    const size = ELEMENT_SIZE[field];
+    this.store(size === 4 ? "i64.store32" : "i64.store", undefined, AT[field] + index * size, value);
+  }
+
+  /** An element of an array field, chosen when the code runs; `index` is i32. */
+  stateAt(field: FieldName, index: Val): Val {
+    const size = ELEMENT_SIZE[field];
+    const offset = this.op("i32.mul", index, this.const32(size));
+    return this.load(size === 4 ? "i64.load32_u" : "i64.load", offset, AT[field]);
+  }
+
+  /** Register by byte offset into the general register file (i32, may point at a high byte). */
+  gpr(width: Width, offset: Val): Val {
+    return this.load(LOADS[width], offset, AT.gpr);
+  }
+
+  /** 32-bit writes clear the upper half; 8- and 16-bit ones keep it. SDM vol. 1, "General-Purpose Registers in 64-Bit Mode". */
+  setGpr(width: Width, offset: Val, value: Val): void {
+    this.committing("general register");
+    if (width === 32) this.store("i64.store", offset, AT.gpr, this.zext(value, 32));
+    else this.store(STORES[width], offset, AT.gpr, value);
+  }
+
+  /** A named register: `b.reg(64, "rsp")`. */
+  reg(width: Width, name: keyof typeof GPR): Val {
+    return this.gpr(width, this.const32(GPR[name] * 8));
+  }
+
+  setReg(width: Width, name: keyof typeof GPR, value: Val): void {
+    this.setGpr(width, this.const32(GPR[name] * 8), value);
+  }
+
+  /** Condition of Jcc, SETcc, CMOVcc by its number 0..15, as i32. */
+  condition(code: number): Val {
+    return emitCondition(this, code);
+  }
+
+  // --- guest memory by linear address ---
+
+  /** Reads guest memory. */
+  guestLoad(width: Width, linear: Val): Val {
+    return this.load(LOADS[width], this.#probe(TLB_READ, "readMiss", width, linear), 0);
+  }
+
+  /** Reads what will be written back: faults as the write would. Write it back with {@link guestStore}. */
+  guestModify(width: Width, linear: Val): Val {
+    return this.load(LOADS[width], this.#probe(TLB_WRITE, "modifyMiss", width, linear), 0);
+  }
+
+  /** Host address (i32) of up to 64 bytes of guest memory that do not cross a page; for reading. */
+  guestAddress(bytes: number, linear: Val): Val {
+    return this.#probe(TLB_READ, "readMiss", (bytes * 8) as Width, linear);
+  }
+
+  guestStore(width: Width, linear: Val, value: Val): void {
+    this.faultPoint("guest store");
+    const { entry, hit } = this.#lookup(TLB_WRITE, width, linear);
+    this.when(
+      hit,
+      () => this.store(STORES[width], this.#hostAddress(entry, TLB_WRITE, linear), 0, value),
+      () => {
+        this.store(STORES[width], undefined, AT.bounce, value);
+        const args = [this.wrap(linear), this.#high(linear), this.const32(width / 8)];
+        const done = this.call("writeMiss", [...args, this.fields.record()], "i32");
+        this.when(this.op("i32.eqz", done), () => this.exit("fault"));
+      },
+    );
+  }
+
+  #probe(table: number, miss: string, width: Width, linear: Val): Val {
+    this.faultPoint("guest access");
+    const { entry, hit } = this.#lookup(table, width, linear);
+    const host = this.variable(this.#hostAddress(entry, table, linear));
+    this.when(this.op("i32.eqz", hit), () => {
+      const args = [this.wrap(linear), this.#high(linear), this.const32(width / 8)];
+      this.set(host, this.call(miss, [...args, this.fields.record()], "i32"));
+      this.when(this.op("i32.eqz", this.get(host)), () => this.exit("fault"));
+    });
+    return this.get(host);
+  }
+
+  /** See tcg's softmmu/tlb-layout.ts. */
+  #lookup(table: number, width: Width, linear: Val): { entry: Val; hit: Val } {
+    const index = this.op("i32.shr_u", this.wrap(linear), this.const32(TLB_INDEX_SHIFT));
+    const entry = this.op("i32.and", index, this.const32(TLB_INDEX_MASK));
+    const last = this.add(linear, this.const(width / 8 - 1));
+    const tag = this.or(this.and(last, this.const(-4096)), this.state("tlbContext"));
+    return { entry, hit: this.eq(this.load("i64.load", entry, table), tag) };
+  }
+
+  #hostAddress(entry: Val, table: number, linear: Val): Val {
+    const addend = this.load("i32.load", entry, table + TLB_ADDEND);
+    return this.op("i32.add", this.wrap(linear), addend);
+  }
+
+  #high(linear: Val): Val {
+    return this.wrap(this.shr(linear, this.const(32)));
+  }
+
+  // --- exceptions and helpers ---
+
+  raise(name: VectorName, errorCode: Val = this.const(NO_ERROR_CODE)): void {
+    this.faultPoint(`#${name}`);
+    this.store("i64.store32", undefined, AT.pendingVector, this.const(VECTOR[name] + 1));
+    this.store("i64.store32", undefined, AT.pendingErrorCode, errorCode);
+    this.exit("fault");
+  }
+
+  raiseIf(condition: Val, name: VectorName, errorCode?: Val): void {
+    this.faultPoint(`#${name}`);
+    this.when(condition, () => this.raise(name, errorCode));
+  }
+
+  /** Calls a TypeScript helper with rip at the next instruction; it may fault, jump or leave. */
+  helper(name: HelperName, ...args: Val[]): void {
+    this.faultPoint(`helper ${name}`);
+    this.store("i64.store", undefined, AT.rip, this.nextRip());
+    args.forEach((arg, i) => {
+      const wide = arg.type === "i32" ? this.op("i64.extend_i32_u", arg) : arg;
+      this.store("i64.store", undefined, AT.helperArgs + i * 8, wide);
+    });
+    const number = Object.keys(HELPERS).indexOf(name);
+    const result = this.variable(this.call("helper", [this.const32(number), this.fields.record()], "i32"));
+    this.when(this.get(result), () => {
+      this.when(this.op("i32.eq", this.get(result), this.const32(1)), () => this.exit("fault"));
+      this.when(this.op("i32.eq", this.get(result), this.const32(2)), () => this.exit("indirect"));
+      this.exit("leave");
+    });
+  }
+
+  // --- control flow ---
+
+  /** rip of the next instruction, as wide as the code's instruction pointer. */
+  nextRip(): Val {
+    const page = this.reg(64, "pageRip");
+    return this.add(page, this.add(this.fields.pageOffset(), this.fields.length()));
+  }
+
+  /** Continues at `rip`, cut to the operand size. Commits. */
+  jumpTo(rip: Val): void {
+    this.setState("rip", this.zext(rip, this.shape.opsize));
+    this.exit("indirect");
+  }
+
+  /** Takes the relative branch whose offset is the immediate. */
+  jumpRelative(): void {
+    if (this.shape.inPage) this.exit("near");
+    else this.jumpTo(this.branchTarget());
+  }
+
+  /** rip a relative branch goes to; invariant 3 of decoded-insn.ts. */
+  branchTarget(): Val {
+    const offset = this.fields.immediate();
+    return this.add(this.reg(64, "pageRip"), this.sext(offset, 32));
+  }
+
+  // --- stack ---
+
+  /** Bits of the stack pointer. */
+  get stackWidth(): 16 | 32 | 64 {
+    const { stack } = this.shape;
+    return stack === "s64" ? 64 : stack === "s16" ? 16 : 32;
+  }
+
+  /** Linear address of a stack offset, after the limit check where there is one. */
+  stackLinear(offset: Val, bytes: number, write: boolean): Val {
+    const { stack } = this.shape;
+    const cut = this.zext(offset, this.stackWidth);
+    if (stack === "s64" || stack === "flat32") return cut;
+    return this.segmentLinear(cut, this.const32(SEGMENT.ss), this.const(bytes), write, 32);
+  }
+
+  /** Linear address of `offset` in a segment chosen when the code runs, limits checked. @param bytes i64. */
+  segmentLinear(offset: Val, segment: Val, bytes: Val, write: boolean, addressWidth: 32 | 64): Val {
+    if (!this.shape.code64) this.checkLimit(offset, segment, bytes, write);
+    return this.zext(this.add(offset, this.stateAt("segBase", segment)), addressWidth);
+  }
+
+  /** #GP(0), or #SS(0) in the stack segment, unless all bytes lie in the segment. */
+  checkLimit(offset: Val, segment: Val, bytes: Val, write: boolean): void {
+    const last = this.add(offset, this.sub(bytes, this.const(1)));
+    const first = this.stateAt(write ? "segWriteFirst" : "segReadFirst", segment);
+    const limit = this.stateAt(write ? "segWriteLast" : "segReadLast", segment);
+    const outside = this.either(this.ltU(offset, first), this.ltU(limit, last));
+    this.when(outside, () => {
+      const stack = this.op("i32.eq", segment, this.const32(SEGMENT.ss));
+      this.when(stack, () => this.raise("SS", this.const(0)), () => this.raise("GP", this.const(0)));
+    });
+  }
+
+  /** Reads the stack `offset` bytes above the stack pointer. */
+  stackLoad(width: Width, offset: Val = this.const(0)): Val {
+    const at = this.add(this.reg(64, "rsp"), offset);
+    return this.guestLoad(width, this.stackLinear(at, width / 8, false));
+  }
+
+  /** Writes `value` where a push would put it; commits nothing: {@link adjustStack} by -width/8 afterwards. */
+  stackStore(width: Width, value: Val, below: number = width / 8): void {
+    const at = this.sub(this.reg(64, "rsp"), this.const(below));
+    this.guestStore(width, this.stackLinear(at, width / 8, true), value);
+  }
+
+  /** Adds to the stack pointer, keeping the bits above its width (but a 32-bit pointer clears them). */
+  adjustStack(bytes: Val): void {
+    this.setStack(this.add(this.reg(64, "rsp"), bytes));
+  }
+
+  setStack(value: Val): void {
+    this.setReg(this.stackWidth, "rsp", value);
+  }
+}

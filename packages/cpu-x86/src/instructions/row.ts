@@ -1,0 +1,70 @@
+import type { Operand } from "../emit/operands.ts";
+import type { X86Builder } from "../emit/x86-builder.ts";
+
+/** What one instruction does: the manual's Operation section, said once for interpreter and translator. */
+export type Semantics = (b: X86Builder, ...operands: Operand[]) => void;
+
+type Size = "b" | "w" | "d" | "q" | "v" | "z" | "y" | "dq" | "p" | "s" | "ps" | "pd" | "ss" | "sd" | "pi" | "t" | "";
+/**
+ * Operand codes of SDM vol. 2D, "Key to Abbreviations": addressing method and size. C D control and debug register,
+ * E general register or memory, G general register, I immediate, J branch offset, M memory, N Q P MMX, O absolute
+ * offset, R general register in rm, S segment register, U V W vector, X Y strings, H VEX.vvvv vector, B VEX.vvvv
+ * general; Z is the register in the opcode's low bits. Fixed registers are written out; `rAX` has the operand size.
+ */
+export type OperandCode =
+  | `${"A" | "B" | "C" | "D" | "E" | "G" | "H" | "I" | "J" | "M" | "N" | "O" | "P" | "Q" | "R" | "S" | "U" | "V" | "W" | "X" | "Y" | "Z"}${Size}`
+  | "AL" | "CL" | "AX" | "DX" | "rAX" | "1" | "ES" | "CS" | "SS" | "DS" | "FS" | "GS" | "ST0" | "STi";
+
+/** What holds for a row beside its operands. */
+export interface RowOptions {
+  /** LOCK is allowed (with a memory destination). */
+  readonly lock?: true;
+  /** In 64-bit mode the operand size is 64 unless 66 makes it 16. */
+  readonly d64?: true;
+  /** In 64-bit mode the operand size is 64 whatever the prefixes say. */
+  readonly f64?: true;
+  /** #UD in 64-bit mode. */
+  readonly i64?: true;
+  /** Only in 64-bit mode. */
+  readonly o64?: true;
+  /** #GP(0) unless CPL is 0. */
+  readonly cpl0?: true;
+  /** CPUID feature without which the opcode is #UD; names as in cpuid/models.ts. */
+  readonly cpuid?: string;
+  /** The handler depends on a REP prefix: 'rep' ignores which, 'repz' tells REPE from REPNE. */
+  readonly rep?: "rep" | "repz";
+  /** The semantics look at the operand size though no operand has it in its code. */
+  readonly opsize?: true;
+  /** The semantics look at the address size. */
+  readonly asize?: true;
+  /** The semantics use the stack. */
+  readonly stack?: true;
+  /** What follows: 'branch' may leave or go on, 'jump' never goes on. */
+  readonly flow?: "branch" | "jump";
+  /** A repeated part may be committed before the rest faults. */
+  readonly restartable?: true;
+  /** Real-address and virtual-8086 mode: #UD. */
+  readonly protectedOnly?: true;
+  /** x87 or MMX or SSE: which of CR0.EM, CR0.TS and CR4.OSFXSR make it #UD or #NM. */
+  readonly fpu?: "x87" | "mmx" | "sse" | "wait";
+  /** Memory operands must be aligned to 16 bytes (#GP). */
+  readonly aligned?: true;
+}
+
+/** One line of the instruction tables. */
+export interface Row extends RowOptions {
+  /** As in the manual: `[NP|66|F2|F3] [0F|0F 38|0F 3A] op [/r|/0../7|+r] [modrm byte|modrm byte+i] [ib|iw|iz|...]`. */
+  readonly encoding: string;
+  readonly mnemonic: string;
+  readonly operands: readonly OperandCode[];
+  readonly semantics: Semantics;
+}
+
+/** Makes a row. */
+export const row = (
+  encoding: string,
+  mnemonic: string,
+  operands: readonly OperandCode[],
+  semantics: Semantics,
+  options: RowOptions = {},
+): Row => ({ encoding, mnemonic, operands, semantics, ...options });

@@ -1,0 +1,14 @@
+import { CR4 } from "../state/bits.ts";
+import type { Cpu } from "../state/cpu.ts";
+
+/** Bits 63:47 are equal; 63:56 with 5-level paging. SDM vol. 1, "Canonical Addressing". `linear` is unsigned. */
+export function isCanonical(cpu: Cpu, linear: bigint): boolean {
+  const shift = (cpu.low("cr4") & CR4.LA57) !== 0 ? 56n : 47n;
+  const top = BigInt.asIntN(64, linear) >> shift;
+  return top === 0n || top === -1n;
+}
+
+/** Bits 31:0 of a 64-bit value. */
+export function low32(value: bigint): number {
+  return Number(BigInt.asUintN(32, value));
+}
