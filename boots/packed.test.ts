@@ -4,6 +4,7 @@ import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSyn
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { READY_MARKER } from "@tsvm/guest-images";
+import { examplesIn } from "@tsvm-tools/check-docs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { startConsole } from "./guest-console.ts";
 
@@ -34,21 +35,15 @@ beforeAll(() => {
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
-/** The TypeScript blocks of a package's README. */
-const readmeExamples = (folder: string): readonly string[] =>
-  [...readFileSync(join(packages, folder, "README.md"), "utf8").matchAll(/^```ts\n(.*?)^```/gms)].map(
-    (m) => m[1] ?? "",
-  );
-
 describe("@tsvm/mmu alone", () => {
   test("installs without dependencies, and its README example runs", () => {
     const project = install("mmu", ["tsvm-mmu-"]);
     expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["@tsvm"]);
     expect(readdirSync(join(project, "node_modules/@tsvm"))).toEqual(["mmu"]);
-    const examples = readmeExamples("mmu");
+    const examples = examplesIn(readFileSync(join(packages, "mmu/README.md"), "utf8"));
     expect(examples.length).toBeGreaterThan(0);
     for (const [index, example] of examples.entries()) {
-      writeFileSync(join(project, `example${index}.ts`), `import assert from "node:assert/strict";\n${example}`);
+      writeFileSync(join(project, `example${index}.ts`), example);
       run(process.execPath, [`example${index}.ts`], project);
     }
   });
