@@ -1,0 +1,62 @@
+import type { Gpa, MemorySlot } from "@tsvm/contracts";
+import { E820_RAM, E820_RESERVED, type E820Entry } from "../boot/e820.ts";
+
+/** Fixed places in guest physical memory. QEMU hw/i386/pc.c has the same, so that guests find nothing new. */
+export const GPA = {
+  /** BIOS data area, and what is in it of ours. */
+  BDA: 0x400,
+  EBDA: 0x9fc00,
+  VGA: 0xa0000,
+  /** Option ROM and BIOS area: RAM on this board, and the place of the firmware tables. */
+  ROM: 0xc0000,
+  FIRMWARE_TABLES: 0xf0000,
+  HIGH_MEMORY: 0x100000,
+  IOAPIC: 0xfec00000,
+  HPET: 0xfed00000,
+  LAPIC: 0xfee00000,
+  ABOVE_4G: 0x1_0000_0000,
+} as const;
+
+/** Low RAM ends here at the latest... */
+const LOW_RAM_MAX = 0xe0000000;
+/** ...and here, on a GiB boundary, as soon as there is more of it. */
+const LOW_RAM_SPLIT = 0xc0000000;
+
+export interface MemoryMap {
+  readonly slots: readonly MemorySlot[];
+  /** As the guest is told it. */
+  readonly e820: readonly E820Entry[];
+  /** Free for PCI devices, below the APICs. */
+  readonly pciHole: { readonly first: Gpa; readonly last: Gpa };
+}
+
+/**
+ * Where `memoryBytes` of RAM, at `ramHva` of host memory, appear: from 0 up to the PCI hole, the rest above 4 GiB. hva is
+ * gpa plus a constant in each part; behind the VGA window lies RAM nobody sees.
+ */
+export function planMemory(memoryBytes: number, ramHva: number): MemoryMap {
+  const lowBytes = memoryBytes >= LOW_RAM_MAX ? LOW_RAM_SPLIT : memoryBytes;
+  const highBytes = memoryBytes - lowBytes;
+  const slot = (gpa: Gpa, length: number, offset: number): MemorySlot => ({
+    gpa,
+    length,
+    hva: ramHva + offset,
+    readOnly: false,
+  });
+  const entry = (gpa: Gpa, end: Gpa, type: E820Entry["type"]): E820Entry => ({ gpa, length: end - gpa, type });
+  return {
+    slots: [
+      slot(0, GPA.VGA, 0),
+      slot(GPA.ROM, lowBytes - GPA.ROM, GPA.ROM),
+      ...(highBytes > 0 ? [slot(GPA.ABOVE_4G, highBytes, lowBytes)] : []),
+    ],
+    e820: [
+      entry(0, GPA.EBDA, E820_RAM),
+      entry(GPA.EBDA, GPA.VGA, E820_RESERVED),
+      entry(GPA.FIRMWARE_TABLES, GPA.HIGH_MEMORY, E820_RESERVED),
+      entry(GPA.HIGH_MEMORY, lowBytes, E820_RAM),
+      ...(highBytes > 0 ? [entry(GPA.ABOVE_4G, GPA.ABOVE_4G + highBytes, E820_RAM)] : []),
+    ],
+    pciHole: { first: Math.max(lowBytes, LOW_RAM_SPLIT), last: GPA.IOAPIC - 1 },
+  };
+}

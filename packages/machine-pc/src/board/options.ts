@@ -1,0 +1,107 @@
+import { type Chardev, ConfigError } from "@tsvm/contracts";
+import type { BootModule } from "../boot/boot-image.ts";
+import type { MachineHost } from "./run-loop.ts";
+
+/** Options of the `pc` board. */
+export interface PcOptions {
+  /** Guest RAM; a multiple of 4096, at least 2 MiB. What the accelerator reserves and this together may be 4 GiB. */
+  readonly memoryBytes: number;
+  /** 1, the default: more are not there yet. */
+  readonly cpuCount?: number;
+  /** A Linux bzImage, an ELF file with a PVH entry, or a multiboot image. Read again at every reset: must not change. */
+  readonly kernel?: Uint8Array;
+  /** Initial RAM disk: the first module. */
+  readonly initrd?: Uint8Array;
+  /** Further files for multiboot and PVH kernels. */
+  readonly modules?: readonly BootModule[];
+  /** Kernel command line; empty by default. */
+  readonly commandLine?: string;
+  /** What is plugged into COM1, COM2...: at most 4, each brings its UART. None by default. */
+  readonly serial?: readonly Chardev[];
+  /** Gets what the guest writes to the debug port. */
+  readonly debugConsole?: Chardev;
+  /** Port of the debug console; 0xe9 by default, some firmware uses 0x402. */
+  readonly debugConsolePort?: number;
+  /** QEMU's isa-debug-exit: a write to one of `iosize` ports from `iobase` on stops the machine. */
+  readonly debugExit?: { readonly iobase: number; readonly iosize: number };
+  /** Default true. */
+  readonly hpet?: boolean;
+  /** The vCPU has 64-bit mode; true by default. False: 64-bit kernels are entered by the 32-bit protocol and can say what they miss. */
+  readonly longMode?: boolean;
+  /** What the battery-backed clock shows at power-on, in milliseconds since 1970 as its own face shows it; 2000-01-01 by default. */
+  readonly rtcBaseMs?: number;
+  readonly host: MachineHost;
+}
+
+/** {@link PcOptions} checked, with the defaults filled in. */
+export interface ResolvedPcOptions {
+  readonly memoryBytes: number;
+  readonly cpuCount: number;
+  readonly kernel: Uint8Array;
+  readonly modules: readonly BootModule[];
+  readonly commandLine: string;
+  readonly serial: readonly Chardev[];
+  readonly debugConsole: { readonly chardev: Chardev; readonly port: number } | undefined;
+  readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
+  readonly hpet: boolean;
+  readonly longMode: boolean;
+  readonly rtcBaseMs: number;
+  readonly host: MachineHost;
+}
+
+const MEMORY_MIN_BYTES = 2 << 20;
+const SERIAL_MAX = 4;
+const YEAR_2000_MS = 946_684_800_000;
+/** Of Bochs, and by now of everybody. */
+const DEBUG_CONSOLE_PORT = 0xe9;
+
+/** @throws ConfigError naming the option and what it may be. */
+export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
+  const { memoryBytes, cpuCount = 1, kernel, serial = [], debugConsole, debugExit } = options;
+  if (!Number.isInteger(memoryBytes) || memoryBytes < MEMORY_MIN_BYTES || memoryBytes % 4096 !== 0) {
+    throw new ConfigError("CONFIG_MEMORY_SIZE", "guest memory must be a multiple of 4 KiB, at least 2 MiB");
+  }
+  if (cpuCount !== 1) {
+    throw new ConfigError("CONFIG_CPU_COUNT", `the pc board has 1 CPU for now, not ${cpuCount}`);
+  }
+  if (kernel === undefined)
+    throw new ConfigError("CONFIG_NO_KERNEL", "no kernel given, and there is no firmware to boot from a disk yet");
+  if (serial.length > SERIAL_MAX) {
+    throw new ConfigError("CONFIG_SERIAL", `the pc board has ${SERIAL_MAX} serial ports, not ${serial.length}`);
+  }
+  checkPorts("debugConsolePort", options.debugConsolePort ?? DEBUG_CONSOLE_PORT, 1);
+  if (debugExit !== undefined) checkPorts("isa-debug-exit", debugExit.iobase, debugExit.iosize);
+  return {
+    memoryBytes,
+    cpuCount,
+    kernel,
+    modules: resolveModules(options),
+    commandLine: resolveCommandLine(options.commandLine ?? ""),
+    serial,
+    debugConsole: debugConsole && { chardev: debugConsole, port: options.debugConsolePort ?? DEBUG_CONSOLE_PORT },
+    debugExit,
+    hpet: options.hpet ?? true,
+    longMode: options.longMode ?? true,
+    rtcBaseMs: options.rtcBaseMs ?? YEAR_2000_MS,
+    host: options.host,
+  };
+}
+
+function resolveModules(options: PcOptions): readonly BootModule[] {
+  const { initrd, modules = [] } = options;
+  if (initrd === undefined) return modules;
+  if (initrd.length === 0) throw new ConfigError("CONFIG_INITRD", "initrd is empty");
+  return [{ bytes: initrd, commandLine: "" }, ...modules];
+}
+
+/** The kernel reads up to the first zero: whatever stands behind one would be lost without a word. */
+function resolveCommandLine(text: string): string {
+  if (text.includes("\0")) throw new ConfigError("CONFIG_COMMAND_LINE", "kernel command line contains a zero byte");
+  return text;
+}
+
+function checkPorts(what: string, first: number, count: number): void {
+  const fits =
+    Number.isInteger(first) && Number.isInteger(count) && first >= 0 && count >= 1 && first + count <= 0x10000;
+  if (!fits) throw new ConfigError("CONFIG_PORT", `${what}: ports ${first} to ${first + count - 1} do not exist`);
+}
