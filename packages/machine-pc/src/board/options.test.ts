@@ -1,0 +1,58 @@
+import { describe, expect, it } from "vitest";
+import { type PcOptions, resolvePcOptions } from "./options.ts";
+import type { MachineHost } from "./run-loop.ts";
+
+const host: MachineHost = {
+  monotonicNs: () => 0,
+  yieldToHost: async () => {},
+  sleep: () => ({ done: Promise.resolve(), wake: () => {} }),
+};
+const kernel = new Uint8Array(1);
+const good: PcOptions = { memoryBytes: 64 << 20, kernel, host };
+
+describe("resolvePcOptions", () => {
+  it("fills in the defaults of a PC", () => {
+    expect(resolvePcOptions(good)).toEqual({
+      memoryBytes: 64 << 20,
+      cpuCount: 1,
+      kernel,
+      modules: [],
+      commandLine: "",
+      serial: [],
+      debugConsole: undefined,
+      debugExit: undefined,
+      hpet: true,
+      longMode: true,
+      rtcBaseMs: Date.UTC(2000, 0, 1),
+      host,
+    });
+  });
+
+  it("makes the initrd the first module", () => {
+    const module = { bytes: new Uint8Array(2), commandLine: "x" };
+    const initrd = new Uint8Array(3);
+    const resolved = resolvePcOptions({ ...good, initrd, modules: [module] });
+    expect(resolved.modules).toEqual([{ bytes: initrd, commandLine: "" }, module]);
+  });
+
+  it.each<[string, Partial<PcOptions>]>([
+    ["CONFIG_MEMORY_SIZE", { memoryBytes: (1 << 20) * 1.5 }],
+    ["CONFIG_MEMORY_SIZE", { memoryBytes: (4 << 20) + 1 }],
+    ["CONFIG_MEMORY_SIZE", { memoryBytes: Number.NaN }],
+    ["CONFIG_CPU_COUNT", { cpuCount: 2 }],
+    ["CONFIG_CPU_COUNT", { cpuCount: 0 }],
+    ["CONFIG_INITRD", { initrd: new Uint8Array() }],
+    ["CONFIG_COMMAND_LINE", { commandLine: "a\0b" }],
+    ["CONFIG_PORT", { debugExit: { iobase: 0xfff8, iosize: 9 } }],
+    ["CONFIG_PORT", { debugExit: { iobase: 0x501, iosize: 0 } }],
+    ["CONFIG_PORT", { debugConsolePort: 0x10000 }],
+    ["CONFIG_SERIAL", { serial: new Array(5).fill({}) }],
+  ])("refuses with %s: %o", (code, change) => {
+    expect(() => resolvePcOptions({ ...good, ...change })).toThrow(expect.objectContaining({ code }));
+  });
+
+  it("needs a kernel", () => {
+    const { kernel: _, ...rest } = good;
+    expect(() => resolvePcOptions(rest)).toThrow(expect.objectContaining({ code: "CONFIG_NO_KERNEL" }));
+  });
+});
