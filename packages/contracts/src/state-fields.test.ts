@@ -37,6 +37,7 @@ describe("state fields", () => {
     ["a list for bytes", { ...good, ram: [1, 2, 3, 4] }, "chip.ram"],
     ["an unknown choice", { ...good, mode: "c" }, "chip.mode"],
     ["not a number at all", { ...good, since: Number.NaN }, "chip.since"],
+    ["beyond exact doubles", { ...good, since: 2 ** 60 }, "chip.since"],
     ["a missing field", { index: 3 }, "chip.on"],
     ["a field too many", { ...good, extra: 1 }, "chip.extra"],
     ["null", null, "chip"],

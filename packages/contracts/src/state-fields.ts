@@ -24,9 +24,14 @@ export const u8Field: StateField<number> = integerField(0, 0xff);
 export const u16Field: StateField<number> = integerField(0, 0xffff);
 export const u32Field: StateField<number> = integerField(0, 0xffff_ffff);
 
-/** A finite double: times in nanoseconds and counts of ticks, which may be negative before power-on. */
+/**
+ * A double no farther from zero than 2^53: times in nanoseconds and counts of ticks, fractions allowed. The bound keeps
+ * sums and products of such numbers finite and fine-grained.
+ */
 export const finiteField: StateField<number> = (value, path) =>
-  Number.isFinite(value) ? (value as number) : refuse(path, "a finite number");
+  typeof value === "number" && Math.abs(value) <= Number.MAX_SAFE_INTEGER
+    ? value
+    : refuse(path, "a number between -2^53 and 2^53");
 
 export const booleanField: StateField<boolean> = (value, path) =>
   typeof value === "boolean" ? value : refuse(path, "true or false");
