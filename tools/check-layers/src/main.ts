@@ -4,14 +4,22 @@ import { join } from "node:path";
 import { orderRooms, ROOMS } from "./architecture.ts";
 import { findBreaches } from "./check.ts";
 import { updateDocument } from "./document.ts";
-import { readWorkspaces } from "./workspace.ts";
+import { readRootReferences, readWorkspaces } from "./workspace.ts";
 
 const root = join(import.meta.dirname, "../../..");
 const document = join(root, "ARCHITECTURE.md");
 
 const packages = readWorkspaces(join(root, "packages"));
-const helpers = ["tools", "testing"].flatMap((folder) => readWorkspaces(join(root, folder)));
-const breaches = [...findBreaches(ROOMS, packages, helpers)];
+const testing = readWorkspaces(join(root, "testing"));
+const tools = readWorkspaces(join(root, "tools"));
+const breaches = [...findBreaches(ROOMS, packages, [...testing, ...tools])];
+
+// tools/ has one project for all; every other package must be named, or `tsc -b` would pass it by.
+const checked = readRootReferences(root);
+for (const [parent, found] of Object.entries({ packages, testing })) {
+  const missed = found.map(({ folder }) => `${parent}/${folder}`).filter((path) => !checked.includes(path));
+  breaches.push(...missed.map((path) => `tsconfig.json does not reference ${path}`));
+}
 
 const present = readFileSync(document, "utf8");
 const wanted = updateDocument(present, ROOMS);

@@ -3,7 +3,7 @@ import { existsSync, readdirSync, readFileSync } from "node:fs";
 import { join } from "node:path";
 import ts from "typescript";
 
-export type Dependencies = Readonly<Record<string, string>>;
+type Dependencies = Readonly<Record<string, string>>;
 
 export interface Manifest {
   readonly name: string;
@@ -40,6 +40,10 @@ export function readWorkspaces(parent: string): readonly Workspace[] {
     .filter((folder) => existsSync(join(parent, folder, "package.json")))
     .map((folder) => readWorkspace(join(parent, folder), folder));
 }
+
+/** Paths that the root's tsconfig.json references, as "packages/mmu": what `tsc -b` checks. */
+export const readRootReferences = (root: string): readonly string[] =>
+  (readProject(join(root, "tsconfig.json")).references ?? []).map(({ path }) => path.replace(/^\.\//, ""));
 
 function readWorkspace(path: string, folder: string): Workspace {
   const project = readProject(join(path, "tsconfig.src.json"));
