@@ -3,6 +3,7 @@ import { buildAcpi } from "../acpi/build-acpi.ts";
 import type { AcpiPlatform } from "../acpi/platform.ts";
 import { type BootSegment, segment } from "../boot/boot-image.ts";
 import { u16 } from "../bytes/fields.ts";
+import { buildSmbios } from "../smbios/smbios.ts";
 import { GPA } from "./memory-map.ts";
 
 /** What a BIOS would have left in memory when it hands over to a boot loader. */
@@ -11,15 +12,19 @@ export interface FirmwareImage {
   readonly rsdpGpa: Gpa;
 }
 
+/** What the machine is called in the guest's log. */
+const IDENTITY = { manufacturer: "tsvm", product: "pc", version: "1", date: "01/01/2026" } as const;
+
 /** Offsets in the BIOS data area. IBM PS/2 BIOS Interface Technical Reference, "BIOS Data Area". */
 const BDA_COM_PORTS = 0x00;
 const BDA_EBDA_SEGMENT = 0x0e;
 const BDA_BASE_MEMORY_KIB = 0x13;
 
-export function buildFirmware(platform: AcpiPlatform): FirmwareImage {
+export function buildFirmware(platform: AcpiPlatform, memoryBytes: number): FirmwareImage {
   const acpi = buildAcpi(platform, GPA.FIRMWARE_TABLES);
+  const smbios = buildSmbios({ ...IDENTITY, memoryBytes }, Math.ceil(acpi.end / 16) * 16);
   const ports = platform.serialPorts.map(({ port }) => port);
-  return { segments: [biosDataArea(ports), ...acpi.segments], rsdpGpa: acpi.rsdpGpa };
+  return { segments: [biosDataArea(ports), ...acpi.segments, ...smbios], rsdpGpa: acpi.rsdpGpa };
 }
 
 /** The few fields kernels still look at: where low memory ends, and the serial ports for early consoles. */

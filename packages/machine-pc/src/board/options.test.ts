@@ -22,7 +22,7 @@ describe("resolvePcOptions", () => {
       debugConsole: undefined,
       debugExit: undefined,
       hpet: true,
-      longMode: true,
+      cpu: {},
       rtcBaseMs: Date.UTC(2000, 0, 1),
       host,
     });

@@ -2,6 +2,18 @@ import { type Chardev, ConfigError } from "@tsvm/contracts";
 import type { BootModule } from "../boot/boot-image.ts";
 import type { MachineHost } from "./run-loop.ts";
 
+/** Properties of the CPU model that reach into the board; they must agree with what CPUID says. */
+export interface CpuTraits {
+  /** 64-bit mode; true by default. False: 64-bit kernels are entered by the 32-bit protocol and can say what they miss. */
+  readonly longMode?: boolean;
+  /** Ticks of the time-stamp counter a second, counted from power-on. Without it the local APIC has no TSC-deadline mode. */
+  readonly tscHz?: number;
+  /** True by default. */
+  readonly x2apic?: boolean;
+  /** 32 to 52; 52 by default. */
+  readonly physicalAddressBits?: number;
+}
+
 /** Options of the `pc` board. */
 export interface PcOptions {
   /** Guest RAM; a multiple of 4096, at least 2 MiB. What the accelerator reserves and this together may be 4 GiB. */
@@ -26,8 +38,8 @@ export interface PcOptions {
   readonly debugExit?: { readonly iobase: number; readonly iosize: number };
   /** Default true. */
   readonly hpet?: boolean;
-  /** The vCPU has 64-bit mode; true by default. False: 64-bit kernels are entered by the 32-bit protocol and can say what they miss. */
-  readonly longMode?: boolean;
+  /** What the board has to know of the accelerator's CPU model. */
+  readonly cpu?: CpuTraits;
   /** What the battery-backed clock shows at power-on, in milliseconds since 1970 as its own face shows it; 2000-01-01 by default. */
   readonly rtcBaseMs?: number;
   readonly host: MachineHost;
@@ -44,7 +56,7 @@ export interface ResolvedPcOptions {
   readonly debugConsole: { readonly chardev: Chardev; readonly port: number } | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
   readonly hpet: boolean;
-  readonly longMode: boolean;
+  readonly cpu: CpuTraits;
   readonly rtcBaseMs: number;
   readonly host: MachineHost;
 }
@@ -81,7 +93,7 @@ export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
     debugConsole: debugConsole && { chardev: debugConsole, port: options.debugConsolePort ?? DEBUG_CONSOLE_PORT },
     debugExit,
     hpet: options.hpet ?? true,
-    longMode: options.longMode ?? true,
+    cpu: options.cpu ?? {},
     rtcBaseMs: options.rtcBaseMs ?? YEAR_2000_MS,
     host: options.host,
   };
