@@ -1,0 +1,83 @@
+import type { Flavour } from "../cpu-state.ts";
+import type { ContentType } from "../environment.ts";
+import type { Draft } from "../generate/draft.ts";
+import type { FormName } from "../vector.ts";
+
+/** Adjusts a draft after its operands are chosen: implicit operands, values worth trying, values to avoid. */
+export type Prepare = (draft: Draft) => void;
+
+export interface FormOptions {
+  /** Where the form exists: 'long' in 64-bit code, 'legacy' in 16- and 32-bit code. */
+  readonly modes?: "long" | "legacy";
+  /** LOCK is allowed when the first operand is memory. */
+  readonly lock?: boolean;
+  /** A string instruction and the prefixes that repeat it. */
+  readonly repeat?: "rep" | "repe";
+  /** 64-bit operands by default in 64-bit code, 32-bit ones not at all: stack instructions. */
+  readonly default64?: boolean;
+  /**
+   * Near branch: as `default64`, and never 66 in 64-bit code, where Intel ignores it and AMD does not
+   * (APM vol. 3, "Near Branches in 64-Bit Mode").
+   */
+  readonly branch?: boolean;
+  /** The operand size matters although no operand says so: CBW, PUSHA. */
+  readonly sized?: boolean;
+  /** Uses the stack: runs with the other stack width too. */
+  readonly stack?: boolean;
+  /** What the memory operand holds when its code does not tell. */
+  readonly content?: ContentType;
+  /** The memory operand may be anywhere although it is 16 bytes long: MOVDQU. */
+  readonly unaligned?: boolean;
+  /** LOCK means something else on some CPUs: AMD's LOCK MOV CR0 is MOV CR8. */
+  readonly noLock?: boolean;
+  readonly flavour?: Flavour;
+  readonly prepare?: Prepare;
+}
+
+/** A form and what the generator must know beyond its operand codes. */
+export interface Form extends FormName {
+  readonly options: FormOptions;
+}
+
+/**
+ * One line of the manual: `form("01 /r", "ADD Ev,Gv", { lock: true })`. The encoding is the opcode column's: mandatory
+ * prefixes and opcode bytes, `+r` or `+i` on the byte that holds a register, `/r` or `/digit`. Operand codes are those
+ * of SDM vol. 2D, "Key to Abbreviations"; lower-case words and register names are implicit.
+ */
+export function form(encoding: string, instruction: string, options: FormOptions = {}): Form {
+  const [mnemonic = "", operands = ""] = instruction.split(" ", 2);
+  return { encoding, mnemonic, operands: operands === "" ? [] : operands.split(","), options };
+}
+
+/** Parts of an encoding string. */
+export interface Encoding {
+  readonly mandatoryPrefixes: readonly number[];
+  readonly rexW: boolean;
+  readonly opcode: readonly number[];
+  /** The last opcode byte holds a register in its low three bits. */
+  readonly registerInOpcode: boolean;
+  /** `/r` is 'register', `/digit` the digit. */
+  readonly modrm: "register" | number | undefined;
+}
+
+/** @throws Error when `encoding` is not written as {@link form} wants it. */
+export function parseEncoding(encoding: string): Encoding {
+  const mandatoryPrefixes: number[] = [];
+  const opcode: number[] = [];
+  let rexW = false;
+  let registerInOpcode = false;
+  let modrm: Encoding["modrm"];
+  const tokens = encoding.split(" ");
+  for (const [i, token] of tokens.entries()) {
+    const byte = Number.parseInt(token, 16);
+    if (token === "/r") modrm = "register";
+    else if (/^\/[0-7]$/.test(token)) modrm = Number(token[1]);
+    else if (token === "REX.W") rexW = true;
+    else if (/^(66|F2|F3)$/.test(token) && opcode.length === 0 && i < tokens.length - 1) mandatoryPrefixes.push(byte);
+    else if (/^[0-9A-F]{2}(\+[ri])?$/.test(token)) {
+      opcode.push(byte);
+      registerInOpcode = token.length > 2;
+    } else throw new Error(`encoding ${encoding}: ${token} is not understood`);
+  }
+  return { mandatoryPrefixes, rexW, opcode, registerInOpcode, modrm };
+}

@@ -1,0 +1,102 @@
+import { type Draft, patch, registerValue } from "../generate/draft.ts";
+import { type Form, form } from "./form.ts";
+import { chooseSelector } from "./stack.ts";
+
+const LEGACY = { modes: "legacy" } as const;
+const LONG = { modes: "long" } as const;
+
+/** Selectors of the local table and Linux's user segments in the register or memory operand. */
+function chooseSelectorOperand(draft: Draft): void {
+  const { modrm, rex, memoryAddress, random } = draft;
+  if (!modrm) return;
+  const selector = BigInt(chooseSelector(draft));
+  if (memoryAddress !== undefined) {
+    patch(draft, memoryAddress, selector, 2);
+    return;
+  }
+  const register = modrm.rm | (rex.b ? 8 : 0);
+  if (draft.overrides.has(register)) return;
+  draft.overrides.set(register, (random.u64() & ~0xffffn) | selector);
+}
+
+/** MOV to SS would hold off the INT3 that stops the case, and CS is #UD: ES, DS, FS and GS remain. */
+function chooseSegmentLoad(draft: Draft): void {
+  if (draft.modrm) draft.modrm.reg = draft.random.pick([0, 3, 4, 5, 1]);
+  chooseSelectorOperand(draft);
+}
+
+/** FS and GS bases: canonical addresses and others, which are #GP in 64-bit form. */
+function chooseBase(draft: Draft): void {
+  const { modrm, rex, random } = draft;
+  if (!modrm) return;
+  const base = random.pick([0n, 0x4000n, 0x7fff_ffff_ffffn, 0xffff_8000_0000_0000n, 0x8000_0000_0000n, random.u64()]);
+  draft.overrides.set(modrm.rm | (rex.b ? 8 : 0), base);
+}
+
+/** LDS and the others read an offset and a selector. */
+function chooseFarPointer(draft: Draft): void {
+  if (draft.memoryAddress === undefined) return;
+  const bytes = draft.operandBits / 8;
+  patch(draft, draft.memoryAddress + bytes, BigInt(chooseSelector(draft)), 2);
+}
+
+/** ARPL compares requested privilege levels only. */
+function chooseLevels(draft: Draft): void {
+  const register = draft.modrm?.reg ?? 0;
+  if (!draft.overrides.has(register))
+    draft.overrides.set(register, registerValue(draft, register) ^ BigInt(draft.random.below(4)));
+}
+
+/** Flag instructions, segment registers, and what user code may not do. */
+export const system: readonly Form[] = [
+  form("9E", "SAHF"),
+  form("9F", "LAHF"),
+  form("D6", "SALC", LEGACY),
+  form("F5", "CMC"),
+  form("F8", "CLC"),
+  form("F9", "STC"),
+  form("FC", "CLD"),
+  form("FD", "STD"),
+  form("90", "NOP"),
+  form("F3 90", "PAUSE"),
+  form("8C /r", "MOV Ev,Sw"),
+  form("8E /r", "MOV Sw,Ew", { ...LEGACY, prepare: chooseSegmentLoad }),
+  form("C4 /r", "LES Gv,Mp", { ...LEGACY, prepare: chooseFarPointer }),
+  form("C5 /r", "LDS Gv,Mp", { ...LEGACY, prepare: chooseFarPointer }),
+  form("0F B4 /r", "LFS Gv,Mp", { ...LEGACY, prepare: chooseFarPointer }),
+  form("0F B5 /r", "LGS Gv,Mp", { ...LEGACY, prepare: chooseFarPointer }),
+  form("63 /r", "ARPL Ew,Gw", { ...LEGACY, prepare: chooseLevels }),
+  form("0F 02 /r", "LAR Gv,Ew", { prepare: chooseSelectorOperand }),
+  form("0F 03 /r", "LSL Gv,Ew", { prepare: chooseSelectorOperand }),
+  form("0F 00 /4", "VERR Ew", { prepare: chooseSelectorOperand }),
+  form("0F 00 /5", "VERW Ew", { prepare: chooseSelectorOperand }),
+  form("F3 0F AE /0", "RDFSBASE Ry", LONG),
+  form("F3 0F AE /1", "RDGSBASE Ry", LONG),
+  form("F3 0F AE /2", "WRFSBASE Ry", { ...LONG, prepare: chooseBase }),
+  form("F3 0F AE /3", "WRGSBASE Ry", { ...LONG, prepare: chooseBase }),
+  form("0F 0B", "UD2"),
+  form("0F B9 /r", "UD1 Gv,Ev"),
+  form("F4", "HLT"),
+  form("FA", "CLI"),
+  form("FB", "STI"),
+  form("0F 06", "CLTS"),
+  form("0F 08", "INVD"),
+  form("0F 09", "WBINVD"),
+  form("0F 30", "WRMSR"),
+  form("0F 32", "RDMSR"),
+  form("0F 20 /r", "MOV Ry,Cd", { noLock: true }),
+  form("0F 22 /r", "MOV Cd,Ry", { noLock: true }),
+  form("0F 00 /2", "LLDT Ew"),
+  form("0F 00 /3", "LTR Ew"),
+  form("0F 01 /2", "LGDT M"),
+  form("0F 01 /3", "LIDT M"),
+  form("0F 01 /6", "LMSW Ew"),
+  form("0F 01 /7", "INVLPG M"),
+  form("E4", "IN AL,Ib"),
+  form("E5", "IN eAX,Ib"),
+  form("E6", "OUT Ib,AL"),
+  form("EE", "OUT DX,AL"),
+  form("EC", "IN AL,DX"),
+  form("6C", "INS Yb,DX"),
+  form("6E", "OUTS DX,Xb"),
+];

@@ -1,0 +1,254 @@
+/**
+ * Turns forms into vectors. Every choice comes from a generator seeded by form, environment and index, so a new form
+ * leaves the vectors of all others as they are.
+ */
+import { createInitialState } from "../cpu-state.ts";
+import { integerEdge } from "../edge-values.ts";
+import { CODE, type CodeBits, type ContentType, ENVIRONMENTS, type Environment } from "../environment.ts";
+import { type Encoding, type Form, parseEncoding } from "../forms/form.ts";
+import { createRandom, hashText, type Random } from "../random.ts";
+import { formLabel, type VectorInput } from "../vector.ts";
+import { type Draft, offsetOf } from "./draft.ts";
+import { encode, MAX_INSTRUCTION_BYTES } from "./encode.ts";
+import { chooseAddress, overrideSegment, placeMemoryOperand } from "./memory-operand.ts";
+
+/** Vectors per operand size and per choice of register or memory operand. */
+const PER_VARIANT = 8;
+/** Forms without variants still meet many states. */
+const MINIMUM_PER_ENVIRONMENT = 12;
+/** SSE and x87 differ little between modes: outside 64-bit code a few vectors show that they decode. */
+const FLOATING_LEGACY_VECTORS = { 32: 6, 16: 3 } as const;
+const SEEDS = 1 << 14;
+const LOCK = 0xf0;
+const REPNE = 0xf2;
+const REP = 0xf3;
+const OPERAND_SIZE = 0x66;
+const ADDRESS_SIZE = 0x67;
+
+/** All vectors of `form`, environments in order; the same for ever as long as the form stays as it is. */
+export function generateVectors(form: Form): readonly VectorInput[] {
+  const encoding = parseEncoding(form.encoding);
+  return environmentsOf(form).flatMap((environment) => {
+    const sizes = operandSizes(form, environment);
+    return Array.from({ length: vectorCount(form, environment, sizes.length) }, (_, i) =>
+      generateVector(form, encoding, environment, sizes, i),
+    );
+  });
+}
+
+function environmentsOf({ options }: Form): readonly Environment[] {
+  const { long, flat32, segmented16, flat32stack16, segmented16stack32 } = ENVIRONMENTS;
+  if (options.modes === "long") return [long];
+  const legacy = options.stack ? [flat32, segmented16, flat32stack16, segmented16stack32] : [flat32, segmented16];
+  return options.modes === "legacy" ? legacy : [long, ...legacy];
+}
+
+function vectorCount(form: Form, { codeBits }: Environment, sizes: number): number {
+  const floating = form.options.flavour !== undefined;
+  if (floating && codeBits !== 64 && form.options.modes !== "legacy") return FLOATING_LEGACY_VECTORS[codeBits];
+  const choices = form.operands.some((code) => /^[EWQ]/.test(code)) ? 2 : 1;
+  return Math.max(floating ? 2 * MINIMUM_PER_ENVIRONMENT : MINIMUM_PER_ENVIRONMENT, PER_VARIANT * sizes * choices);
+}
+
+/** Sizes that `v` operands take; the first is the one without prefixes. */
+function operandSizes({ operands, options }: Form, { codeBits }: Environment): readonly CodeBits[] {
+  const variable = options.sized || options.default64 || operands.some((code) => /^[EGIZOXYJMRF]\w*[vzpa]$/.test(code));
+  if (options.branch && codeBits === 64) return [64];
+  if (variable && codeBits === 64) return options.default64 ? [64, 16] : [32, 16, 64];
+  if (variable) return codeBits === 32 ? [32, 16] : [16, 32];
+  if (operands.some((code) => /^[EGMR]y$/.test(code))) return codeBits === 64 ? [32, 64] : [32];
+  return [codeBits];
+}
+
+function generateVector(
+  form: Form,
+  encoding: Encoding,
+  environment: Environment,
+  sizes: readonly CodeBits[],
+  index: number,
+): VectorInput {
+  const random = createRandom(hashText(`${formLabel(form)}|${environment.name}|${index}`));
+  const seed = random.below(SEEDS);
+  const flavour = form.options.flavour ?? "integer";
+  const operandBits = sizes[index % sizes.length] ?? environment.codeBits;
+  const draft = createDraft(form, encoding, environment, random, operandBits);
+  draft.initial = createInitialState(environment, seed, flavour);
+  const wantMemory = Math.floor(index / sizes.length) % 2 === 1;
+  chooseOperands(draft, encoding, wantMemory);
+  choosePrefixes(draft);
+  form.options.prepare?.(draft);
+  const code = placeCode(draft, index);
+  const { codeAddress, overrides, patches } = draft;
+  return { form, environment, codeAddress, code, seed, flavour, overrides, patches };
+}
+
+function createDraft(
+  form: Form,
+  encoding: Encoding,
+  environment: Environment,
+  random: Random,
+  operandBits: CodeBits,
+): Draft {
+  const { options, operands } = form;
+  const { codeBits } = environment;
+  const fixed = !options.sized && !options.default64 && !operands.some((code) => /^[EGIZOXYJMRF]\w*[vzpa]$/.test(code));
+  const prefixed = !fixed && (codeBits === 16 ? operandBits === 32 : operandBits === 16);
+  const y = operands.some((code) => /^[EGMR]y$/.test(code));
+  const w = encoding.rexW || (operandBits === 64 && (y || (!fixed && !options.default64 && !options.branch)));
+  return {
+    form,
+    environment,
+    random,
+    operandBits,
+    addressBits: random.oneIn(8) ? (codeBits === 32 ? 16 : 32) : codeBits,
+    prefixes: prefixed ? [OPERAND_SIZE] : [],
+    rex: { w, r: false, x: false, b: false, forced: codeBits === 64 && random.oneIn(4) },
+    opcode: [...encoding.opcode],
+    modrm: undefined,
+    sib: undefined,
+    displacement: undefined,
+    ripTarget: undefined,
+    immediates: [],
+    memoryAddress: undefined,
+    codeAddress: CODE.address + 0x100 + random.below(0x40),
+    overrides: new Map(),
+    patches: [],
+    initial: createInitialState(environment, 0, "integer"),
+  };
+}
+
+/** Bytes of an operand by the size letters of its code. */
+function operandBytes(draft: Draft, code: string): number {
+  const v = draft.operandBits / 8;
+  const letters = /^[A-Z]([a-z]*)/.exec(code)?.[1] ?? "";
+  const sizes: Readonly<Record<string, number>> = {
+    b: 1,
+    bs: 1,
+    w: 2,
+    d: 4,
+    q: 8,
+    dq: 16,
+    t: 10,
+    ps: 16,
+    pd: 16,
+    ss: 4,
+    sd: 8,
+    v,
+    y: draft.rex.w ? 8 : 4,
+    z: Math.min(v, 4),
+    p: v + 2,
+    a: 2 * v,
+  };
+  return sizes[letters] ?? 1;
+}
+
+function contentOf({ form }: Draft, code: string): ContentType {
+  if (form.options.content) return form.options.content;
+  if (/s[s]$|ps$/.test(code)) return "single";
+  return /sd$|pd$/.test(code) ? "double" : "integer";
+}
+
+function registerCount({ environment }: Draft): number {
+  return environment.codeBits === 64 ? 16 : 8;
+}
+
+function chooseOperands(draft: Draft, encoding: Encoding, wantMemory: boolean): void {
+  const { random } = draft;
+  draft.prefixes.push(...encoding.mandatoryPrefixes);
+  if (encoding.modrm !== undefined) draft.modrm = { mod: 3, reg: 0, rm: 0 };
+  if (typeof encoding.modrm === "number" && draft.modrm) draft.modrm.reg = encoding.modrm;
+  if (encoding.registerInOpcode) chooseOpcodeRegister(draft);
+  for (const code of draft.form.operands) {
+    if (/^[GVSPCD][a-z]/.test(code)) chooseRegField(draft, code);
+    else if (/^(M$|[EWQMRUN][a-z])/.test(code)) chooseRmField(draft, code, wantMemory);
+    else if (/^O[a-z]/.test(code)) chooseMoffs(draft, operandBytes(draft, code));
+    else if (/^[IJ][a-z]/.test(code))
+      draft.immediates.push({ bytes: operandBytes(draft, code), value: integerEdge(random) });
+  }
+}
+
+function chooseOpcodeRegister(draft: Draft): void {
+  const register = draft.random.below(draft.form.options.flavour === "x87" ? 8 : registerCount(draft));
+  draft.opcode[draft.opcode.length - 1] = (draft.opcode.at(-1) ?? 0) + (register & 7);
+  draft.rex.b = register > 7;
+}
+
+function chooseRegField(draft: Draft, code: string): void {
+  const modrm = draft.modrm as NonNullable<Draft["modrm"]>;
+  const eight = code.startsWith("P") || code.startsWith("S");
+  const register = draft.random.below(eight ? (code.startsWith("S") ? 6 : 8) : registerCount(draft));
+  modrm.reg = register & 7;
+  draft.rex.r = register > 7;
+}
+
+function chooseRmField(draft: Draft, code: string, wantMemory: boolean): void {
+  const modrm = draft.modrm as NonNullable<Draft["modrm"]>;
+  const memory = code.startsWith("M") || (wantMemory && /^[EWQ]/.test(code));
+  if (!memory) {
+    const register = draft.random.below(/^[QN]/.test(code) ? 8 : registerCount(draft));
+    modrm.rm = register & 7;
+    draft.rex.b = register > 7;
+    return;
+  }
+  const bytes = operandBytes(draft, code);
+  const aligned = bytes === 16 && !draft.form.options.unaligned;
+  placeMemoryOperand(draft, chooseAddress(draft.random, { bytes, content: contentOf(draft, code), aligned }));
+}
+
+/** An absolute address as wide as the address size. */
+function chooseMoffs(draft: Draft, bytes: number): void {
+  const linear = chooseAddress(draft.random, { bytes, content: "integer", aligned: false });
+  draft.memoryAddress = linear;
+  const segment = overrideSegment(draft, "ds");
+  draft.immediates.push({ bytes: draft.addressBits / 8, value: offsetOf(draft, segment, linear) });
+}
+
+function choosePrefixes(draft: Draft): void {
+  const { form, random, modrm } = draft;
+  const memoryFirst = modrm !== undefined && modrm.mod !== 3 && /^[EM]/.test(form.operands[0] ?? "");
+  if (form.options.lock && memoryFirst) {
+    if (random.oneIn(5)) draft.prefixes.unshift(LOCK);
+  } else if (!form.options.noLock && random.oneIn(48)) {
+    // Everywhere else LOCK is #UD.
+    draft.prefixes.unshift(LOCK);
+  }
+  if (form.options.repeat && !random.oneIn(3))
+    draft.prefixes.unshift(form.options.repeat === "rep" ? REP : random.pick([REP, REPNE]));
+  const addressMatters =
+    draft.memoryAddress !== undefined ||
+    form.options.repeat !== undefined ||
+    /^(LOOP|J.?CXZ|XLAT|MASKMOV)/.test(form.mnemonic);
+  if (!addressMatters) draft.addressBits = draft.environment.codeBits;
+  else if (draft.addressBits !== draft.environment.codeBits) draft.prefixes.unshift(ADDRESS_SIZE);
+}
+
+/** Encodes, and decides where: in the middle of the window, right up to its end, or over it (a fetch fault). */
+function placeCode(draft: Draft, index: number): Uint8Array {
+  const end = CODE.address + CODE.length;
+  let code = encode(draft);
+  if (code.length > MAX_INSTRUCTION_BYTES) throw new Error(`${formLabel(draft.form)} #${index} is too long`);
+  const place = draft.random.below(32);
+  let cut = 0;
+  if (place < 2) draft.codeAddress = end - code.length;
+  else if (place === 2 && code.length > 1) cut = 1 + draft.random.below(code.length - 1);
+  if (cut > 0) draft.codeAddress = end - (code.length - cut);
+  aimBranch(draft, code.length);
+  code = encode(draft);
+  return code.subarray(0, code.length - cut);
+}
+
+/** Relative branches go anywhere in the code window but into themselves. */
+function aimBranch(draft: Draft, length: number): void {
+  const at = draft.form.operands.findIndex((code) => /^J[bz]$/.test(code));
+  const field = draft.immediates[0];
+  if (at < 0 || !field) return;
+  const next = draft.codeAddress + length;
+  for (;;) {
+    const target =
+      field.bytes === 1 ? next - 128 + draft.random.below(256) : CODE.address + draft.random.below(CODE.length);
+    const inside = target >= CODE.address && target < CODE.address + CODE.length;
+    if (!inside || (target >= draft.codeAddress && target < next)) continue;
+    field.value = BigInt(target - next);
+    return;
+  }
+}

@@ -1,0 +1,180 @@
+/**
+ * Compiles native/oracle.c and puts cases through it. Linux on x86-64 with gcc and FSGSBASE; needed to record only.
+ *
+ * Stream in: descriptor, window and case counts (u32 each); LDT entries as Linux's `struct user_desc`; windows as
+ * address, length, protection, 0 and contents; cases as a state (see writeState) and its patches (address, length,
+ * bytes). Stream out, per case: CR2 (u64), signal, trap number, error code, 0 (u32 each), state, changed runs.
+ */
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { type CpuState, FXSAVE, VISIBLE_FLAGS } from "./cpu-state.ts";
+import {
+  type Environment,
+  LOCAL_DESCRIPTORS,
+  type Segment,
+  WINDOWS,
+  type Window,
+  windowContents,
+} from "./environment.ts";
+import { type Bytes, initialStateOf, type VectorException, type VectorInput, type VectorOutcome } from "./vector.ts";
+
+const SOURCE = fileURLToPath(new URL("../native/oracle.c", import.meta.url));
+const FXSAVE_BYTES = 512;
+/** gpr, rip, rflags, FS and GS base, six selectors, patch count, FXSAVE image. */
+const STATE_BYTES = 16 * 8 + 4 * 8 + 6 * 2 + 4 + FXSAVE_BYTES;
+const TRAP_BYTES = 8 + 4 * 4;
+const SIGALRM = 14;
+const PROT = { read: 1, write: 2, execute: 4 } as const;
+const BREAKPOINT = 3;
+const PAGE_FAULT = 14;
+const FETCH = 0x10;
+/** First address that is the kernel's: Linux hides what really happened there. */
+const TASK_SIZE = 1n << 47n;
+/** Mask of MXCSR bits; the kernel's frame keeps MXCSR_MASK next to it, which is not ours to compare. */
+const NOT_COMPARED = { start: 5, end: 24, maskStart: 28, maskEnd: 32 } as const;
+
+/** Runs every input on the host's CPU; undefined where the result says nothing about the CPU. Order is kept. */
+export function runOnHost(inputs: readonly VectorInput[]): readonly (VectorOutcome | undefined)[] {
+  const directory = mkdtempSync(join(tmpdir(), "oracle-"));
+  try {
+    const program = join(directory, "oracle");
+    execFileSync("gcc", ["-O1", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector", "-o", program, SOURCE]);
+    const { status, signal, stdout, stderr } = spawnSync(program, { input: encodeRequest(inputs), maxBuffer: 1 << 30 });
+    if (status !== 0) throw new Error(`oracle ended with ${signal ?? status}: ${stderr}`);
+    return decodeResponse(inputs, stdout);
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+function encodeRequest(inputs: readonly VectorInput[]): Buffer {
+  const counts = Buffer.from(Uint32Array.of(LOCAL_DESCRIPTORS.length, WINDOWS.length, inputs.length).buffer);
+  return Buffer.concat([
+    counts,
+    ...LOCAL_DESCRIPTORS.map(encodeDescriptor),
+    ...WINDOWS.flatMap(encodeWindow),
+    ...inputs.flatMap(encodeCase),
+  ]);
+}
+
+/** `struct user_desc` of <asm/ldt.h>. */
+function encodeDescriptor({ base, limit, code, wide }: Segment, index: number): Buffer {
+  const inPages = limit > 0xfffff;
+  const contents = code ? 2 : 0;
+  const flags = (wide ? 1 : 0) | (contents << 1) | ((inPages ? 1 : 0) << 4) | (1 << 6);
+  return Buffer.from(Uint32Array.of(index, base, inPages ? Math.floor(limit / 4096) : limit, flags).buffer);
+}
+
+function encodeWindow(window: Window): Buffer[] {
+  const protection = PROT.read | (window.writable ? PROT.write : 0) | (window.executable ? PROT.execute : 0);
+  const header = Buffer.from(Uint32Array.of(window.address, window.length, protection, 0).buffer);
+  return [header, Buffer.from(windowContents(window))];
+}
+
+function encodeCase(input: VectorInput): Buffer[] {
+  const patches: readonly Bytes[] = [{ address: input.codeAddress, bytes: input.code }, ...input.patches];
+  const state = encodeState(initialStateOf(input), patches.length);
+  return [
+    state,
+    ...patches.flatMap(({ address, bytes }) => [
+      Buffer.from(Uint32Array.of(address, bytes.length).buffer),
+      Buffer.from(bytes),
+    ]),
+  ];
+}
+
+function encodeState(state: CpuState, patchCount: number): Buffer {
+  const buffer = Buffer.alloc(STATE_BYTES);
+  state.gpr.forEach((value, i) => {
+    buffer.writeBigUInt64LE(value, i * 8);
+  });
+  buffer.writeBigUInt64LE(state.rip, 128);
+  buffer.writeBigUInt64LE(BigInt(state.rflags), 136);
+  // With a selector the descriptor gives the base; without one the harness writes these.
+  buffer.writeBigUInt64LE(state.fsBase, 144);
+  buffer.writeBigUInt64LE(state.gsBase, 152);
+  state.selectors.forEach((selector, i) => {
+    buffer.writeUInt16LE(selector, 160 + i * 2);
+  });
+  buffer.writeUInt32LE(patchCount, 172);
+  buffer.set(state.fxsave, 176);
+  return buffer;
+}
+
+function decodeResponse(inputs: readonly VectorInput[], response: Buffer): readonly (VectorOutcome | undefined)[] {
+  let at = 0;
+  return inputs.map((input) => {
+    const trap = {
+      cr2: response.readBigUInt64LE(at),
+      signal: response.readUInt32LE(at + 8),
+      vector: response.readUInt32LE(at + 12),
+      errorCode: response.readUInt32LE(at + 16),
+    };
+    at += TRAP_BYTES;
+    const state = decodeState(response.subarray(at, at + STATE_BYTES), input);
+    let runs = response.readUInt32LE(at + 172);
+    at += STATE_BYTES;
+    const writes: Bytes[] = [];
+    for (; runs > 0; runs--) {
+      const address = response.readUInt32LE(at);
+      const length = response.readUInt32LE(at + 4);
+      writes.push({ address, bytes: Uint8Array.from(response.subarray(at + 8, at + 8 + length)) });
+      at += 8 + length;
+    }
+    return judge(input, trap, state, writes);
+  });
+}
+
+function decodeState(bytes: Buffer, { environment }: VectorInput): CpuState {
+  const wide = environment.codeBits === 64;
+  const gpr = new BigUint64Array(16);
+  // Outside 64-bit code the upper halves and r8..r15 are not architectural.
+  for (let i = 0; i < (wide ? 16 : 8); i++) gpr[i] = BigInt.asUintN(wide ? 64 : 32, bytes.readBigUInt64LE(i * 8));
+  const fxsave = Uint8Array.from(bytes.subarray(176, 176 + FXSAVE.length));
+  // Last instruction and operand of the x87 differ between makers, the MXCSR mask is the kernel's.
+  fxsave.fill(0, NOT_COMPARED.start, NOT_COMPARED.end).fill(0, NOT_COMPARED.maskStart, NOT_COMPARED.maskEnd);
+  for (let i = 0; i < 8; i++) fxsave.fill(0, FXSAVE.st + i * 16 + 10, FXSAVE.st + i * 16 + 16);
+  return {
+    gpr,
+    rip: bytes.readBigUInt64LE(128),
+    rflags: (Number(bytes.readBigUInt64LE(136)) & VISIBLE_FLAGS) | 2,
+    selectors: Uint16Array.from({ length: 6 }, (_, i) => bytes.readUInt16LE(160 + i * 2)),
+    fsBase: bytes.readBigUInt64LE(144),
+    gsBase: bytes.readBigUInt64LE(152),
+    fxsave,
+  };
+}
+
+interface Trap extends VectorException {
+  readonly signal: number;
+}
+
+/** Tells an exception of the instruction from what stopped the CPU after it. */
+function judge(input: VectorInput, trap: Trap, state: CpuState, writes: readonly Bytes[]): VectorOutcome | undefined {
+  if (trap.signal === SIGALRM) return undefined;
+  const start = BigInt(input.codeAddress) - codeBase(input.environment);
+  const stopped = { exception: undefined, state, writes };
+  if (trap.vector === BREAKPOINT && !isInside(state.rip - 1n - start, input.code.length)) {
+    state.rip -= 1n;
+    return stopped;
+  }
+  if (trap.vector === PAGE_FAULT) {
+    const completed =
+      (trap.errorCode & FETCH) !== 0 && state.rip !== start && trap.cr2 === state.rip + codeBase(input.environment);
+    if (completed) return stopped;
+    if (trap.cr2 >= TASK_SIZE) return undefined;
+  }
+  const { vector, errorCode } = trap;
+  return { exception: { vector, errorCode, cr2: vector === PAGE_FAULT ? trap.cr2 : 0n }, state, writes };
+}
+
+function codeBase({ codeBits, segments }: Environment): bigint {
+  return codeBits === 64 ? 0n : BigInt(segments.cs.base);
+}
+
+function isInside(offset: bigint, length: number): boolean {
+  return offset >= 0n && offset < BigInt(length);
+}

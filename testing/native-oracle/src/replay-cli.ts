@@ -1,0 +1,94 @@
+/**
+ * Replays the corpus on an engine and says what differs: the tool to debug a CPU with.
+ *
+ *   node --conditions=@tsvm/source src/replay-cli.ts --filter '^.* ADD ' --verbose
+ */
+import { parseArgs } from "node:util";
+import { corpusFamilies, readFamily } from "./corpus.ts";
+import { createHostEngine } from "./host-engine.ts";
+import { type GroupResult, replayGroup } from "./replay.ts";
+import { describeFailure, failureTable } from "./report.ts";
+import { formLabel, type Vector, type VectorEngine } from "./vector.ts";
+import type { VectorGroup } from "./vector-file.ts";
+
+const USAGE = `replay [options]
+  --engine tcg|host   what runs the vectors (tcg)
+  --family NAME       alu, shift, ...; may be repeated (all)
+  --filter REGEX      forms whose line matches, e.g. 'ADD E', '^0F AF', ignoring case
+  --mode 16|32|64|16/ss32|32/ss16
+  --seed N            only vectors of this seed
+  --only FIELD        only failures whose first difference is FIELD: rflags, exception, memory, rax, ...
+  --verbose           every failure in full, at most --max a form
+  --max N             (3)
+  --strict            undefined flags too
+  --list              forms and vector counts, nothing is run`;
+
+const { values: options } = parseArgs({
+  options: {
+    engine: { type: "string", default: "tcg" },
+    family: { type: "string", multiple: true },
+    filter: { type: "string", default: "" },
+    mode: { type: "string" },
+    seed: { type: "string" },
+    only: { type: "string" },
+    verbose: { type: "boolean", default: false },
+    max: { type: "string", default: "3" },
+    strict: { type: "boolean", default: false },
+    list: { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+function accept({ environment, seed }: Vector): boolean {
+  if (options.mode !== undefined && environment.name !== options.mode) return false;
+  return options.seed === undefined || seed === Number(options.seed);
+}
+
+function selectGroups(): readonly VectorGroup[] {
+  const wanted = new RegExp(options.filter, "i");
+  return (options.family ?? corpusFamilies()).flatMap(readFamily).filter(({ form }) => wanted.test(formLabel(form)));
+}
+
+async function createEngine(groups: readonly VectorGroup[]): Promise<VectorEngine> {
+  if (options.engine === "host") return createHostEngine(groups.flatMap(({ vectors }) => vectors));
+  const { createTcgEngine } = await import("./tcg-engine.ts");
+  return createTcgEngine();
+}
+
+function keepOnly(result: GroupResult): GroupResult {
+  if (options.only === undefined) return result;
+  return { ...result, failures: result.failures.filter(({ differences }) => differences[0]?.field === options.only) };
+}
+
+function printFailures(results: readonly GroupResult[]): void {
+  for (const { label, run, failures } of results) {
+    if (failures.length === 0) continue;
+    console.log(`\n${label}: ${failures.length} of ${run} fail`);
+    for (const failure of failures.slice(0, Number(options.max))) console.log(describeFailure(failure));
+  }
+}
+
+async function main(): Promise<void> {
+  const groups = selectGroups();
+  if (options.list) {
+    for (const { form, vectors } of groups)
+      console.log(`${formLabel(form).padEnd(40)} ${vectors.filter(accept).length}`);
+    return;
+  }
+  const engine = await createEngine(groups);
+  const start = performance.now();
+  const results = groups.map((group) => keepOnly(replayGroup(engine, group, { strict: options.strict }, accept)));
+  const seconds = (performance.now() - start) / 1000;
+  if (options.verbose) printFailures(results);
+  else if (results.some(({ failures }) => failures.length > 0)) console.log(failureTable(results));
+  const run = results.reduce((sum, result) => sum + result.run, 0);
+  const failed = results.reduce((sum, { failures }) => sum + failures.length, 0);
+  const forms = results.filter(({ failures }) => failures.length > 0).length;
+  console.log(
+    `${engine.name}: ${run - failed} of ${run} vectors agree; ${forms} of ${results.length} forms differ; ${seconds.toFixed(1)} s`,
+  );
+  process.exitCode = failed > 0 ? 1 : 0;
+}
+
+if (options.help) console.log(USAGE);
+else await main();
