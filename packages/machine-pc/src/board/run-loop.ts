@@ -52,10 +52,12 @@ export function createRunLoop(options: RunLoopOptions): RunLoop {
   let asleep: HostSleep | undefined;
   let turnEndsNs = 0;
   let rate = RATE_GUESS;
+  let inSlice = false;
 
-  // A timer due before the end of the slice being run makes that slice too long. Outside a slice the kick is harmless: the
-  // next `run` comes back at once.
-  clock.onEarlier(() => vcpu.kick());
+  // A timer due before the end of the slice being run makes that slice too long.
+  clock.onEarlier(() => {
+    if (inSlice) vcpu.kick();
+  });
   clock.follow(() => vcpu.instructionCount);
 
   function planBudget(): number {
@@ -74,7 +76,9 @@ export function createRunLoop(options: RunLoopOptions): RunLoop {
   function runSlice(): boolean {
     const startNs = host.monotonicNs();
     const startCount = vcpu.instructionCount;
+    inSlice = true;
     const exit = vcpu.run(planBudget());
+    inSlice = false;
     switch (exit.reason) {
       case "hlt":
         return true;
