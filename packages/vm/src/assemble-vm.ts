@@ -1,0 +1,105 @@
+import type { Accelerator, Board } from "@tsvm/contracts";
+import {
+  createRealTimeClock,
+  createVirtualClock,
+  type MachineClock,
+  type MachineHost,
+  type PcOptions,
+} from "@tsvm/machine-pc";
+import { createDefaultHost } from "./host.ts";
+import { checkInitrd } from "./initrd-check.ts";
+import type { LogOptions, VmOptions } from "./options.ts";
+import { paceByOutput } from "./output-pace.ts";
+import { type ResolvedOptions, resolveOptions } from "./resolve-options.ts";
+import { superviseMachine, type VirtualMachine } from "./virtual-machine.ts";
+
+/** What an accelerator is made from. */
+export interface AcceleratorChoice {
+  /** CPU model string. */
+  readonly cpu: string;
+  /** The same input has to give the same run, instruction by instruction. */
+  readonly deterministic: boolean;
+}
+
+/** What {@link assembleVm} chooses from by name. */
+export interface VmParts {
+  readonly boards: Readonly<Record<string, () => Board<PcOptions>>>;
+  readonly accelerators: Readonly<Record<string, (choice: AcceleratorChoice) => Accelerator | Promise<Accelerator>>>;
+}
+
+/**
+ * Puts a machine together from checked options.
+ * @throws ConfigError of one line if an option, the kernel or the initrd cannot be used.
+ */
+export async function assembleVm(options: VmOptions, parts: VmParts): Promise<VirtualMachine> {
+  const resolved = resolveOptions(options);
+  if (resolved.initrd !== undefined) await checkInitrd(resolved.initrd);
+  const { release, host } = pacedHost(resolved, options.host ?? {});
+  const clock = createClock(resolved, host);
+  const accelerator = await named(
+    parts.accelerators,
+    resolved.accelerator,
+  )({
+    cpu: resolved.cpu,
+    deterministic: resolved.clock === "virtual",
+  });
+  const machine = named(parts.boards, resolved.machine)().build(accelerator, boardOptions(resolved, host), clock);
+  const vm: VirtualMachine = superviseMachine({
+    machine,
+    now: () => clock.now(),
+    onReboot: resolved.onReboot,
+    onCrash: resolved.onCrash,
+    onShutdown: resolved.onShutdown,
+    beforePause: release,
+    beforeReset: () => logReset(resolved.log, vm),
+  });
+  return vm;
+}
+
+/** A host that waits for slow readers of the output; `release` ends such a wait. */
+function pacedHost(
+  { serial, debugConsole }: ResolvedOptions,
+  overrides: Partial<MachineHost>,
+): { readonly host: MachineHost; readonly release: () => void } {
+  let waiting = Promise.withResolvers<void>();
+  const chardevs = debugConsole === undefined ? serial : [...serial, debugConsole];
+  const host = paceByOutput({ ...createDefaultHost(), ...overrides }, chardevs, () => waiting.promise);
+  return {
+    host,
+    release() {
+      waiting.resolve();
+      waiting = Promise.withResolvers<void>();
+    },
+  };
+}
+
+function createClock({ clock, icountShift }: ResolvedOptions, host: MachineHost): MachineClock {
+  return clock === "virtual" ? createVirtualClock({ shift: icountShift }) : createRealTimeClock(host);
+}
+
+function boardOptions(resolved: ResolvedOptions, host: MachineHost): PcOptions {
+  const { initrd, debugConsole, debugExit } = resolved;
+  return {
+    memoryBytes: resolved.memoryBytes,
+    kernel: resolved.kernel,
+    ...(initrd && { initrd }),
+    commandLine: resolved.commandLine,
+    serial: resolved.serial,
+    ...(debugConsole && { debugConsole }),
+    ...(debugExit && { debugExit }),
+    rtcBaseMs: resolved.rtcBaseMs ?? Date.now(),
+    host,
+  };
+}
+
+function logReset(log: LogOptions | undefined, vm: VirtualMachine): void {
+  if (log?.categories.includes("cpu_reset") !== true) return;
+  log.write(`CPU Reset (CPU 0)\n${vm.describe().trimEnd()}\n`);
+}
+
+/** `resolveOptions` has checked the name against the catalog; a part that is missing here is our own mistake. */
+function named<T>(table: Readonly<Record<string, T>>, name: string): T {
+  const entry = table[name];
+  if (entry === undefined) throw new Error(`invariant broken: no part named ${name}`);
+  return entry;
+}

@@ -1,0 +1,25 @@
+import type { MonitorCommand } from "@tsvm/backends";
+import type { VirtualMachine } from "./virtual-machine.ts";
+
+/** The commands of a machine's monitor, named as QEMU's; `quit` is the frontend's. */
+export function createMonitorCommands(vm: VirtualMachine, quit: () => void): MonitorCommand[] {
+  const silently = (action: () => void) => (): undefined => {
+    action();
+    return undefined;
+  };
+  return [
+    { name: "info registers", help: "show the CPU registers", run: () => vm.describe() },
+    { name: "info status", help: "show whether the guest runs", run: () => `VM status: ${vm.state}` },
+    { name: "info counters", help: "show what was counted since the start", run: () => countersText(vm) },
+    { name: "stop", help: "hold the guest", run: silently(() => void vm.pause()) },
+    { name: "cont", help: "let a held guest go on", run: silently(() => vm.resume()) },
+    { name: "system_reset", help: "press the reset button", run: silently(() => vm.reset()) },
+    { name: "quit", help: "end tsvm", run: silently(quit) },
+    { name: "q", help: "end tsvm", run: silently(quit) },
+  ];
+}
+
+function countersText(vm: VirtualMachine): string {
+  const { instructions, guestNs, resets } = vm.counters();
+  return `instructions: ${instructions}\nguest time: ${(guestNs / 1e9).toFixed(3)} s\nresets: ${resets}`;
+}

@@ -1,0 +1,59 @@
+import type { Chardev } from "@tsvm/contracts";
+import type { MachineHost } from "@tsvm/machine-pc";
+
+/** A device beyond those every board has. */
+export interface DeviceOptions {
+  /** A name of {@link DEVICE_TYPES}, for example `isa-debug-exit`. */
+  readonly driver: string;
+  /** Numbers may be written as text: `0xf4` or `244`. */
+  readonly properties?: Readonly<Record<string, number | string>>;
+}
+
+/** Where a machine tells what it does, for finding faults in guests and in tsvm. */
+export interface LogOptions {
+  /** Names of {@link LOG_CATEGORIES}. */
+  readonly categories: readonly string[];
+  /** Gets whole lines, each ended by a line feed. */
+  write(text: string): void;
+}
+
+/** What {@link createVm} builds. Everything but the kernel has a default. */
+export interface VmOptions {
+  /** Board; default `pc`. */
+  readonly machine?: string;
+  /** What executes the guest; default `tcg`. */
+  readonly accelerator?: string;
+  /** `MODEL[,+FEATURE|,-FEATURE]...`; default `max`. */
+  readonly cpu?: string;
+  /** Guest RAM in bytes, a multiple of 1 MiB; default 512 MiB. */
+  readonly memoryBytes?: number;
+  /** A Linux bzImage, an ELF file with a PVH entry, or a multiboot image. Read again at every reset: must not change. */
+  readonly kernel?: Uint8Array;
+  /** Initial RAM disk: one or more cpio archives, each plain or compressed. Must not change either. */
+  readonly initrd?: Uint8Array;
+  /** Kernel command line; default empty. */
+  readonly commandLine?: string;
+  /** The serial ports ttyS0, ttyS1...; at most 4. A port without a chardev exists and has nothing plugged in. */
+  readonly serial?: readonly Chardev[];
+  /** What the guest writes to port 0xe9. */
+  readonly debugConsole?: Chardev;
+  readonly devices?: readonly DeviceOptions[];
+  /**
+   * 'realtime': guest time runs as the host's. 'virtual': it counts instructions, and the same input gives the same run.
+   * Default 'realtime'.
+   */
+  readonly clock?: "realtime" | "virtual";
+  /** With the virtual clock: one instruction takes 2^shift nanoseconds; 0 to 10, default 0. */
+  readonly icountShift?: number;
+  /** What the battery-backed clock shows at power-on, in milliseconds since 1970 as its own face shows it; default: UTC now. */
+  readonly rtcBaseMs?: number;
+  /** What a reset asked for by the guest does; default 'reset'. 'stop' ends `run`. */
+  readonly onReboot?: "reset" | "stop";
+  /** What a triple fault does; default 'reset'. */
+  readonly onCrash?: "reset" | "stop";
+  /** What power-off does; default 'stop': `run` ends. 'pause' holds the machine; letting it go on powers it on anew. */
+  readonly onShutdown?: "stop" | "pause";
+  readonly log?: LogOptions;
+  /** Replaces what the engine's globals would be used for. */
+  readonly host?: Partial<MachineHost>;
+}

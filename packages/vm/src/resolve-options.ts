@@ -1,0 +1,160 @@
+import { type Chardev, ConfigError } from "@tsvm/contracts";
+import { ACCELERATORS, CPU_MODELS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
+import { formatCpuChoice, parseCpuString } from "./cpu-string.ts";
+import { resolveDevice } from "./device-options.ts";
+import { suggest } from "./nearest.ts";
+import type { LogOptions, VmOptions } from "./options.ts";
+
+/** {@link VmOptions} with every default filled in and every value checked. */
+export interface ResolvedOptions {
+  readonly machine: string;
+  readonly accelerator: string;
+  readonly cpu: string;
+  readonly memoryBytes: number;
+  readonly kernel: Uint8Array;
+  readonly initrd: Uint8Array | undefined;
+  readonly commandLine: string;
+  readonly serial: readonly Chardev[];
+  readonly debugConsole: Chardev | undefined;
+  readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
+  readonly clock: "realtime" | "virtual";
+  readonly icountShift: number;
+  readonly rtcBaseMs: number | undefined;
+  readonly onReboot: "reset" | "stop";
+  readonly onCrash: "reset" | "stop";
+  readonly onShutdown: "stop" | "pause";
+  readonly log: LogOptions | undefined;
+}
+
+const MIB = 0x10_0000;
+const DEFAULT_MEMORY_BYTES = 512 * MIB;
+/** A PC's four serial ports. */
+const SERIAL_PORTS = 4;
+const SHIFT_MAX = 10;
+
+const OPTION_NAMES: readonly (keyof VmOptions)[] = [
+  "machine",
+  "accelerator",
+  "cpu",
+  "memoryBytes",
+  "kernel",
+  "initrd",
+  "commandLine",
+  "serial",
+  "debugConsole",
+  "devices",
+  "clock",
+  "icountShift",
+  "rtcBaseMs",
+  "onReboot",
+  "onCrash",
+  "onShutdown",
+  "log",
+  "host",
+];
+
+/**
+ * Checks what a caller gave, who may be plain JavaScript or a command line. What the boards and CPU models know better
+ * (whether a kernel fits, which features exist) they check themselves.
+ * @throws ConfigError naming the option, the value and the nearest valid one.
+ */
+export function resolveOptions(options: VmOptions): ResolvedOptions {
+  for (const name of Object.keys(options)) known("option", name, OPTION_NAMES);
+  const clock = options.clock ?? "realtime";
+  known("clock", clock, ["realtime", "virtual"]);
+  if (options.icountShift !== undefined && clock !== "virtual") {
+    throw invalid("icountShift needs clock 'virtual'");
+  }
+  return {
+    machine: known("machine", options.machine ?? "pc", Object.keys(MACHINES)),
+    accelerator: known("accelerator", options.accelerator ?? "tcg", Object.keys(ACCELERATORS)),
+    cpu: resolveCpu(options.cpu ?? "max"),
+    memoryBytes: resolveMemory(options.memoryBytes ?? DEFAULT_MEMORY_BYTES),
+    kernel: resolveKernel(options.kernel),
+    initrd: options.initrd === undefined ? undefined : bytes("initrd", options.initrd),
+    commandLine: resolveCommandLine(options.commandLine ?? ""),
+    serial: resolveSerial(options.serial ?? []),
+    debugConsole: options.debugConsole,
+    debugExit: resolveDebugExit(options),
+    clock,
+    icountShift: integer("icountShift", options.icountShift ?? 0, 0, SHIFT_MAX),
+    rtcBaseMs: resolveRtcBase(options.rtcBaseMs),
+    onReboot: known("onReboot", options.onReboot ?? "reset", ["reset", "stop"]),
+    onCrash: known("onCrash", options.onCrash ?? "reset", ["reset", "stop"]),
+    onShutdown: known("onShutdown", options.onShutdown ?? "stop", ["stop", "pause"]),
+    log: resolveLog(options.log),
+  };
+}
+
+function resolveCpu(cpu: string): string {
+  return formatCpuChoice(parseCpuString(text("cpu", cpu), { models: CPU_MODELS, features: undefined }));
+}
+
+function resolveMemory(memoryBytes: number): number {
+  if (!Number.isInteger(memoryBytes) || memoryBytes < MIB || memoryBytes % MIB !== 0) {
+    const nearest = Math.max(1, Math.round(memoryBytes / MIB)) || 1;
+    throw invalid(`memoryBytes ${memoryBytes}: must be whole MiB; nearest: ${nearest * MIB} (${nearest} MiB)`);
+  }
+  return memoryBytes;
+}
+
+function resolveKernel(kernel: Uint8Array | undefined): Uint8Array {
+  if (kernel === undefined) throw new ConfigError("CONFIG_KERNEL", "kernel: nothing to boot");
+  return bytes("kernel", kernel);
+}
+
+function resolveCommandLine(commandLine: string): string {
+  if (text("commandLine", commandLine).includes("\0")) {
+    throw invalid("commandLine: must not contain a NUL character");
+  }
+  return commandLine;
+}
+
+function resolveSerial(serial: readonly Chardev[]): readonly Chardev[] {
+  if (serial.length <= SERIAL_PORTS) return serial;
+  throw invalid(`serial: a PC has ${SERIAL_PORTS} serial ports, not ${serial.length}`);
+}
+
+function resolveDebugExit(options: VmOptions): ResolvedOptions["debugExit"] {
+  const devices = options.devices ?? [];
+  for (const { driver } of devices) known("device", driver, Object.keys(DEVICE_TYPES));
+  const [first, second] = devices.filter(({ driver }) => driver === "isa-debug-exit");
+  if (second !== undefined) throw new ConfigError("CONFIG_DEVICE", "device isa-debug-exit: given twice");
+  if (first === undefined) return undefined;
+  const { iobase, iosize } = resolveDevice(first) as { iobase: number; iosize: number };
+  return { iobase, iosize };
+}
+
+function resolveRtcBase(rtcBaseMs: number | undefined): number | undefined {
+  if (rtcBaseMs !== undefined && !Number.isFinite(rtcBaseMs)) {
+    throw invalid(`rtcBaseMs ${rtcBaseMs}: must be milliseconds since 1970`);
+  }
+  return rtcBaseMs;
+}
+
+function resolveLog(log: LogOptions | undefined): LogOptions | undefined {
+  for (const category of log?.categories ?? []) known("log category", category, Object.keys(LOG_CATEGORIES));
+  return log;
+}
+
+function known<T extends string>(what: string, value: T, names: readonly string[]): T {
+  if (names.includes(value)) return value;
+  throw invalid(`${what} '${value}' is unknown${suggest(String(value), names)}`);
+}
+
+function text(what: string, value: string): string {
+  if (typeof value === "string") return value;
+  throw invalid(`${what}: must be a string, not ${typeof value}`);
+}
+
+function bytes(what: string, value: Uint8Array): Uint8Array {
+  if (value instanceof Uint8Array) return value;
+  throw invalid(`${what}: must be a Uint8Array, not ${typeof value}`);
+}
+
+function integer(what: string, value: number, min: number, max: number): number {
+  if (Number.isInteger(value) && value >= min && value <= max) return value;
+  throw invalid(`${what} ${value}: must be ${min} to ${max}`);
+}
+
+const invalid = (message: string): ConfigError => new ConfigError("CONFIG_OPTION", message);
