@@ -1,0 +1,75 @@
+// Events on their way into the guest: exceptions, interrupts, software interrupts. SDM vol. 3A, "Interrupt and Exception
+// Handling".
+import type { Cpu } from "../state/cpu.ts";
+import { FLAG } from "../state/bits.ts";
+import { deliverLong } from "./deliver-long.ts";
+import { deliverProtected } from "./deliver-protected.ts";
+import { deliverReal } from "./deliver-real.ts";
+import { combineExceptions } from "./double-fault.ts";
+import { ERROR_EXT, type EventKind, isFaultClass } from "./event.ts";
+import { NO_ERROR_CODE, VECTOR } from "./vectors.ts";
+
+/**
+ * Enters the handler of `vector`; `rip` must be what the handler is to return to.
+ * @param errorCode NO_ERROR_CODE: none is pushed.
+ * @returns false: delivering raised an exception, now pending.
+ */
+export function deliver(cpu: Cpu, vector: number, kind: EventKind, errorCode: number = NO_ERROR_CODE): boolean {
+  const entered = enterHandler(cpu, vector, kind, errorCode);
+  if (!entered && (kind === "external" || kind === "exception")) markExternal(cpu);
+  return entered;
+}
+
+function enterHandler(cpu: Cpu, vector: number, kind: EventKind, errorCode: number): boolean {
+  if (!cpu.protectedMode) return deliverReal(cpu, vector);
+  const flags = kind === "exception" && isFaultClass(vector) ? cpu.rflags | FLAG.RF : cpu.rflags;
+  if (cpu.longMode) return deliverLong(cpu, vector, kind, errorCode, flags);
+  return deliverProtected(cpu, vector, kind, errorCode, flags);
+}
+
+/** Sets EXT in the pending error code if it is one of a descriptor: the event was not the program's doing. */
+function markExternal(cpu: Cpu): void {
+  const vector = cpu.get32("pendingVector") - 1;
+  if (vector < VECTOR.TS || vector > VECTOR.GP) return;
+  cpu.set32("pendingErrorCode", cpu.get32("pendingErrorCode") | ERROR_EXT);
+}
+
+/** What became of a pending exception. */
+export type Delivery = "delivered" | "shutdown";
+
+/**
+ * Delivers the pending exception, and what delivering it raises in turn. The run loop calls it with `rip` at the
+ * faulting instruction (traps: behind it).
+ * @returns `shutdown` after a triple fault: the processor is dead until reset; registers stay for the report.
+ */
+export function takePendingException(cpu: Cpu): Delivery {
+  let first = -1;
+  while (cpu.faulted) {
+    let vector = cpu.get32("pendingVector") - 1;
+    let errorCode = cpu.get32("pendingErrorCode") | 0;
+    cpu.set32("pendingVector", 0);
+    noteCause(cpu, vector);
+    const combination = combineExceptions(first, vector);
+    if (combination === "shutdown") return "shutdown";
+    if (combination === "double") {
+      vector = VECTOR.DF;
+      errorCode = 0;
+    }
+    deliver(cpu, vector, "exception", errorCode);
+    first = vector;
+  }
+  return "delivered";
+}
+
+const DR6_CONDITIONS = 0xf;
+const DR7_GD = 1 << 13;
+
+/** CR2 of a page fault; DR6 and DR7.GD of a debug exception, whose conditions stand in `pendingAddress`. */
+function noteCause(cpu: Cpu, vector: number): void {
+  const address = cpu.get64("pendingAddress");
+  cpu.set64("pendingAddress", 0n);
+  if (vector === VECTOR.PF) cpu.set64("cr2", address);
+  if (vector !== VECTOR.DB) return;
+  cpu.setLow("dr", (cpu.low("dr", 6) & ~DR6_CONDITIONS) | Number(address & 0xffffn), 6);
+  cpu.setLow("dr", cpu.low("dr", 7) & ~DR7_GD, 7);
+}

@@ -1,0 +1,110 @@
+// Pushing to and popping from a stack before anything is committed: the current one, or one about to become current.
+import { ACCESS_AC, ACCESS_USER } from "@tsvm/mmu";
+import { FLAG, SEG } from "../state/bits.ts";
+import type { Cpu } from "../state/cpu.ts";
+import { GPR, SEGMENT } from "../state/layout.ts";
+import { offsetsWithin } from "./cache.ts";
+import { isCanonical } from "./canonical.ts";
+
+/** Bytes of one stack slot. */
+export type SlotSize = 2 | 4 | 8;
+
+/** What a stack segment amounts to. */
+export interface StackSegment {
+  readonly base: bigint;
+  readonly limit: number;
+  readonly attributes: number;
+}
+
+/** Access bits of a program's own accesses at privilege `cpl`. */
+export function accessAt(cpu: Cpu, cpl: number): number {
+  if (cpl === 3) return ACCESS_USER;
+  return (cpu.get32("rflags") & FLAG.AC) !== 0 ? ACCESS_AC : 0;
+}
+
+/**
+ * A stack pointer that moves ahead of the register. Violations raise #SS with the given error code; after a fault
+ * nothing more is read or written, so that a caller may check once at the end.
+ */
+export class Stack {
+  /** Offset of the top, within `mask`. */
+  pointer: bigint;
+  readonly #cpu: Cpu;
+  readonly #wide: boolean;
+  readonly #mask: bigint;
+  readonly #base: bigint;
+  readonly #first: bigint;
+  readonly #last: bigint;
+  readonly #access: number;
+  readonly #errorCode: number;
+
+  /** @param wide the stack is used by 64-bit code: no base, no limit. @param cpl privilege of the accesses. */
+  constructor(cpu: Cpu, segment: StackSegment, pointer: bigint, wide: boolean, cpl: number, errorCode = 0) {
+    this.#cpu = cpu;
+    this.#wide = wide;
+    this.#mask = wide ? 0xffff_ffff_ffff_ffffn : (segment.attributes & SEG.DB) !== 0 ? 0xffff_ffffn : 0xffffn;
+    this.#base = segment.base;
+    const within = offsetsWithin(segment.attributes, segment.limit);
+    this.#first = BigInt(within.first);
+    this.#last = BigInt(within.last);
+    this.#access = accessAt(cpu, cpl);
+    this.#errorCode = errorCode;
+    this.pointer = pointer & this.#mask;
+  }
+
+  push(value: bigint, size: SlotSize): void {
+    this.pointer = (this.pointer - BigInt(size)) & this.#mask;
+    const linear = this.#linear(size);
+    if (linear === undefined) return;
+    const { linear: memory } = this.#cpu;
+    if (size === 8) memory.write64(linear, BigInt.asUintN(64, value), this.#access);
+    else memory.write(linear, size, Number(BigInt.asUintN(32, value)), this.#access);
+  }
+
+  /** 0 after a fault. */
+  pop(size: SlotSize): bigint {
+    const linear = this.#linear(size);
+    this.pointer = (this.pointer + BigInt(size)) & this.#mask;
+    if (linear === undefined) return 0n;
+    const { linear: memory } = this.#cpu;
+    return size === 8 ? memory.read64(linear, this.#access) : BigInt(memory.read(linear, size, this.#access));
+  }
+
+  /** Moves past `bytes` bytes that are not looked at. */
+  skip(bytes: number): void {
+    this.pointer = (this.pointer + BigInt(bytes)) & this.#mask;
+  }
+
+  /** What RSP becomes when this is the stack: 16-bit pointers leave the bits above alone. */
+  mergedInto(rsp: bigint): bigint {
+    return this.#mask === 0xffffn ? (rsp & ~0xffffn) | this.pointer : this.pointer;
+  }
+
+  #linear(size: number): bigint | undefined {
+    const { pointer } = this;
+    const last = pointer + BigInt(size - 1);
+    const allowed = this.#wide
+      ? isCanonical(this.#cpu, pointer) && isCanonical(this.#cpu, last & this.#mask)
+      : pointer >= this.#first && last <= this.#last;
+    if (!allowed) {
+      this.#cpu.raise("SS", this.#errorCode);
+      return undefined;
+    }
+    return this.#wide ? pointer : (this.#base + pointer) & 0xffff_ffffn;
+  }
+}
+
+/** The stack of SS:RSP at the current privilege. */
+export function currentStack(cpu: Cpu): Stack {
+  const segment = {
+    base: cpu.get64("segBase", SEGMENT.ss),
+    limit: cpu.get32("segLimit", SEGMENT.ss),
+    attributes: cpu.get32("segAttributes", SEGMENT.ss),
+  };
+  return new Stack(cpu, segment, cpu.gpr64(GPR.rsp), cpu.code64, cpu.cpl);
+}
+
+/** Makes the pointer of `stack` RSP. */
+export function commitStack(cpu: Cpu, stack: Stack): void {
+  cpu.rsp = stack.mergedInto(cpu.rsp);
+}
