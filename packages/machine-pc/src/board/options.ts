@@ -74,12 +74,12 @@ export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
     throw new ConfigError("CONFIG_MEMORY_SIZE", "guest memory must be a multiple of 4 KiB, at least 2 MiB");
   }
   if (cpuCount !== 1) {
-    throw new ConfigError("CONFIG_CPU_COUNT", `the pc board has 1 CPU for now, not ${cpuCount}`);
+    throw new ConfigError("CONFIG_OPTION", `the pc board has 1 CPU for now, not ${cpuCount}`);
   }
   if (kernel === undefined)
-    throw new ConfigError("CONFIG_NO_KERNEL", "no kernel given, and there is no firmware to boot from a disk yet");
+    throw new ConfigError("CONFIG_KERNEL", "no kernel given, and there is no firmware to boot from a disk yet");
   if (serial.length > SERIAL_MAX) {
-    throw new ConfigError("CONFIG_SERIAL", `the pc board has ${SERIAL_MAX} serial ports, not ${serial.length}`);
+    throw new ConfigError("CONFIG_OPTION", `the pc board has ${SERIAL_MAX} serial ports, not ${serial.length}`);
   }
   checkPorts("debugConsolePort", options.debugConsolePort ?? DEBUG_CONSOLE_PORT, 1);
   if (debugExit !== undefined) checkPorts("isa-debug-exit", debugExit.iobase, debugExit.iosize);
@@ -115,5 +115,5 @@ function resolveCommandLine(text: string): string {
 function checkPorts(what: string, first: number, count: number): void {
   const fits =
     Number.isInteger(first) && Number.isInteger(count) && first >= 0 && count >= 1 && first + count <= 0x10000;
-  if (!fits) throw new ConfigError("CONFIG_PORT", `${what}: ports ${first} to ${first + count - 1} do not exist`);
+  if (!fits) throw new ConfigError("CONFIG_OPTION", `${what}: ports ${first} to ${first + count - 1} do not exist`);
 }
