@@ -6,7 +6,10 @@
  */
 export type AccessBits = number;
 
-/** No right is asked for and no accessed or dirty flag is set: what a debugger wants. Combines with nothing. */
+/**
+ * No kind: no right is asked for and no accessed or dirty flag is set, which is what a debugger wants. `ACCESS_USER` and
+ * `ACCESS_AC` may be added, to learn what `Walker.permits` says for them.
+ */
 export const ACCESS_INSPECT = 0;
 /** A data read. */
 export const ACCESS_READ = 0x1;
@@ -21,5 +24,5 @@ export const ACCESS_FETCH = 0x10;
  * whatever EFLAGS says (SDM vol. 3A, "Access Rights"). Ignored for user-mode accesses and fetches.
  */
 export const ACCESS_AC = 0x4_0000;
-/** All kinds; also the mask of {@link Walker.permits}. */
+/** All kinds; also the mask of `Walker.permits`. */
 export const ACCESS_KINDS: number = ACCESS_READ | ACCESS_WRITE | ACCESS_FETCH;

@@ -23,7 +23,7 @@ export function pagingModeOf(cr0: number, cr4: number, efer: number): PagingMode
   return (cr4 & CR4_LA57) === 0 ? "long4" : "long5";
 }
 
-/** The control bits of the register values, for {@link Walker.configure}; low halves suffice. */
+/** The control bits of the register values, for `Walker.configure`; low halves suffice. */
 export function pagingControlsOf(cr0: number, cr4: number, efer: number): PagingControls {
   return {
     wp: (cr0 & CR0_WP) !== 0,

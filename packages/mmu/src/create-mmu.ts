@@ -26,7 +26,7 @@ export interface MmuOptions {
   readonly mode: PagingMode;
   /** Where the page tables are. */
   readonly memory: PteMemory;
-  /** What differs from {@link DEFAULT_PAGING_REGISTERS}. */
+  /** What differs from `DEFAULT_PAGING_REGISTERS`. */
   readonly registers?: Partial<PagingRegisters>;
   /** Translations the TLB holds, default 64; 0: every translation is a walk. */
   readonly tlbEntries?: number;

@@ -17,7 +17,7 @@ const WALKERS = {
 /**
  * A walker for one paging mode. A CPU makes one for each mode at its creation and switches between them: walkers keep
  * nothing that a mode switch would have to carry over, except that entering PAE paging loads the PDPTEs.
- * @param registers what differs from {@link DEFAULT_PAGING_REGISTERS}.
+ * @param registers what differs from `DEFAULT_PAGING_REGISTERS`.
  * @throws RangeError (code `MMU_REGISTERS`) if a register value is out of range.
  */
 export function createWalker(mode: PagingMode, memory: PteMemory, registers: Partial<PagingRegisters> = {}): Walker {

@@ -1,6 +1,6 @@
 import type { PageShift } from "./walker.ts";
 
-/** One paging variant for tools and teaching; the hot path of an emulator is {@link Walker}. */
+/** One paging variant for tools and teaching; the hot path of an emulator is `Walker`. */
 export interface Mmu {
   /** Translates one page, through the TLB if there is one, and sets accessed and dirty flags as the architecture does. */
   translate(vpn: number, access: Access): Translation | PageFault;

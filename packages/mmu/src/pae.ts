@@ -10,7 +10,7 @@ const PDPTE_RESERVED_LOW = 0x1e6;
  * PAE paging: 32-bit addresses; four PDPTEs held in registers, then page directories and page tables; 4-KByte and
  * 2-MByte pages. PDPTEs carry no rights and no accessed flag. SDM vol. 3A, "PAE Paging".
  *
- * The registers are loaded by {@link Walker.loadPdptes} and never by a walk, as on Intel processors: a change of the
+ * The registers are loaded by `loadPdptes` and never by a walk, as on Intel processors: a change of the
  * PDPTEs in memory goes unseen until the next load. (AMD processors may read them during walks.)
  */
 export class PaeWalker extends WideWalker {

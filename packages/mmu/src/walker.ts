@@ -30,7 +30,7 @@ export interface PagingRegisters {
   readonly smap: boolean;
   /** IA32_EFER.NXE: bit 63 is XD; off: bit 63 is reserved. 32-bit paging ignores it. */
   readonly nxe: boolean;
-  /** CR4.PCIDE: CR3[11:0] names the address space. Only {@link Mmu} looks at it, walks do not depend on it. */
+  /** CR4.PCIDE: CR3[11:0] names the address space. Only `Mmu` looks at it, walks do not depend on it. */
   readonly pcide: boolean;
   /** MAXPHYADDR, 32 to 52 (CPUID.80000008H:EAX[7:0]). Entry bits from here up to 51 are reserved. */
   readonly maxPhyAddr: number;
