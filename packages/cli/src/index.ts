@@ -1,1 +1,3 @@
-export {};
+export type { BuiltInGuest, CliIo, StdioEvents } from "./cli-io.ts";
+export { createNodeIo } from "./node-io.ts";
+export { runCli } from "./run-cli.ts";

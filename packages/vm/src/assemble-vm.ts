@@ -46,6 +46,7 @@ export async function assembleVm(options: VmOptions, parts: VmParts): Promise<Vi
   const machine = named(parts.boards, resolved.machine)().build(accelerator, boardOptions(resolved, host), clock);
   const vm: VirtualMachine = superviseMachine({
     machine,
+    name: resolved.name,
     now: () => clock.now(),
     onReboot: resolved.onReboot,
     onCrash: resolved.onCrash,

@@ -11,6 +11,7 @@ export function createMonitorCommands(vm: VirtualMachine, quit: () => void): Mon
     { name: "info registers", help: "show the CPU registers", run: () => vm.describe() },
     { name: "info status", help: "show whether the guest runs", run: () => `VM status: ${vm.state}` },
     { name: "info counters", help: "show what was counted since the start", run: () => countersText(vm) },
+    { name: "info name", help: "show what the machine is called", run: () => vm.name },
     { name: "stop", help: "hold the guest", run: silently(() => void vm.pause()) },
     { name: "cont", help: "let a held guest go on", run: silently(() => vm.resume()) },
     { name: "system_reset", help: "press the reset button", run: silently(() => vm.reset()) },

@@ -19,6 +19,8 @@ export interface LogOptions {
 
 /** What {@link createVm} builds. Everything but the kernel has a default. */
 export interface VmOptions {
+  /** What people call the machine; default empty. */
+  readonly name?: string;
   /** Board; default `pc`. */
   readonly machine?: string;
   /** What executes the guest; default `tcg`. */

@@ -7,6 +7,7 @@ import type { LogOptions, VmOptions } from "./options.ts";
 
 /** {@link VmOptions} with every default filled in and every value checked. */
 export interface ResolvedOptions {
+  readonly name: string;
   readonly machine: string;
   readonly accelerator: string;
   readonly cpu: string;
@@ -33,6 +34,7 @@ const SERIAL_PORTS = 4;
 const SHIFT_MAX = 10;
 
 const OPTION_NAMES: readonly (keyof VmOptions)[] = [
+  "name",
   "machine",
   "accelerator",
   "cpu",
@@ -66,6 +68,7 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     throw invalid("icountShift needs clock 'virtual'");
   }
   return {
+    name: text("name", options.name ?? ""),
     machine: known("machine", options.machine ?? "pc", Object.keys(MACHINES)),
     accelerator: known("accelerator", options.accelerator ?? "tcg", Object.keys(ACCELERATORS)),
     cpu: resolveCpu(options.cpu ?? "max"),

@@ -24,6 +24,8 @@ export interface VmCounters {
 
 /** A machine with power, pause and reset buttons. */
 export interface VirtualMachine {
+  /** What people call it; may be empty. */
+  readonly name: string;
   readonly state: VmState;
   /** Why the last `run` ended; undefined while none has. */
   readonly stopReason: MachineStop | undefined;
@@ -47,6 +49,8 @@ export interface VirtualMachine {
 /** What the supervisor does when the guest asks for a reset or breaks down. */
 export interface SupervisorOptions {
   readonly machine: Machine;
+  /** Default empty. */
+  readonly name?: string;
   /** Guest time in nanoseconds. */
   readonly now: () => number;
   /** Default 'reset'; 'stop' ends `run`. */
@@ -154,6 +158,7 @@ export function superviseMachine(options: SupervisorOptions): VirtualMachine {
   };
 
   return {
+    name: options.name ?? "",
     get state(): VmState {
       return state;
     },

@@ -1,0 +1,49 @@
+import { ConfigError } from "@tsvm/contracts";
+import type { CliIo } from "./cli-io.ts";
+import type { CliConfig } from "./command-line/cli-config.ts";
+import { usageError } from "./command-line/usage-error.ts";
+
+/** What the machine boots. */
+export interface BootFiles {
+  readonly kernel: Uint8Array;
+  readonly initrd: Uint8Array | undefined;
+  readonly commandLine: string;
+}
+
+/**
+ * Reads the files of the command line, or those of the built-in guest when it names no kernel; `-append` then adds to the
+ * built-in guest's own command line, which its console hangs on.
+ * @throws ConfigError `CONFIG_FILE`, one line with the option, the path and the reason.
+ */
+export async function readBootFiles(config: CliConfig, io: CliIo): Promise<BootFiles> {
+  if (config.kernelPath !== undefined) {
+    return {
+      kernel: await readNamed(io, "-kernel", config.kernelPath),
+      initrd: config.initrdPath === undefined ? undefined : await readNamed(io, "-initrd", config.initrdPath),
+      commandLine: config.append ?? "",
+    };
+  }
+  if (config.initrdPath !== undefined) throw usageError("-initrd", "only allowed with -kernel FILE");
+  const guest = await io.builtInGuest((line) => io.complain(`tsvm: ${line}\n`));
+  return {
+    kernel: await readNamed(io, "built-in kernel", guest.kernelPath),
+    initrd: await readNamed(io, "built-in initrd", guest.initrdPath),
+    commandLine: [guest.commandLine, config.append].filter(Boolean).join(" "),
+  };
+}
+
+const REASONS: Readonly<Record<string, string>> = {
+  ENOENT: "no such file",
+  EACCES: "permission denied",
+  EISDIR: "is a folder, not a file",
+  ENOTDIR: "no such file",
+};
+
+async function readNamed(io: CliIo, what: string, path: string): Promise<Uint8Array> {
+  try {
+    return await io.readFile(path);
+  } catch (cause) {
+    const code = String((cause as { readonly code?: unknown }).code ?? "unreadable");
+    throw new ConfigError("CONFIG_FILE", `${what} ${path}: ${REASONS[code] ?? code}`, { cause });
+  }
+}

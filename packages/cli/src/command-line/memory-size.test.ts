@@ -1,0 +1,21 @@
+import { expect, test } from "vitest";
+import { parseMemorySize } from "./memory-size.ts";
+
+const MIB = 2 ** 20;
+
+test.each([
+  ["512", 512 * MIB],
+  ["512M", 512 * MIB],
+  ["512m", 512 * MIB],
+  ["512MiB", 512 * MIB],
+  ["1G", 1024 * MIB],
+  ["1.5g", 1536 * MIB],
+  ["2048k", 2 * MIB],
+  ["0.001T", Math.round(0.001 * 2 ** 40)],
+])("%s is %d bytes", (text, bytes) => {
+  expect(parseMemorySize(text, "-m")).toBe(bytes);
+});
+
+test.each(["", "G", "-5", "512X", "1 G", "0x200", "1e3"])("%j is no size", (text) => {
+  expect(() => parseMemorySize(text, "-m")).toThrow(`-m ${text}: not a size; write for example 512M or 1G`);
+});

@@ -1,0 +1,14 @@
+import { usageError } from "./usage-error.ts";
+
+const UNITS: Readonly<Record<string, number>> = { k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
+
+/**
+ * Bytes of a size as `-m` takes it: a number, perhaps with a fraction, and K, M, G or T; MiB without a unit.
+ * @throws ConfigError
+ */
+export function parseMemorySize(text: string, option: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kmgt]?)(?:i?b)?$/i.exec(text);
+  if (match === null) throw usageError(`${option} ${text}`, "not a size; write for example 512M or 1G");
+  const unit = UNITS[(match[2] || "m").toLowerCase()] as number;
+  return Math.round(Number(match[1]) * unit);
+}

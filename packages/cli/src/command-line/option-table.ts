@@ -1,0 +1,57 @@
+import type { CliConfig } from "./cli-config.ts";
+import * as read from "./option-values.ts";
+
+/** One option of the command line. */
+export interface OptionRow {
+  /** Without the dash. */
+  readonly name: string;
+  /** What follows, for `-help`; undefined when nothing does. */
+  readonly value?: string;
+  readonly help: string;
+  /** Takes `value` into `config`; `option` is as typed, for messages. @throws ConfigError */
+  readonly apply: (config: CliConfig, value: string, option: string) => void;
+}
+
+/** Every option, in the order of `-help`. Names and values are QEMU's. */
+export const OPTIONS: readonly OptionRow[] = [
+  { name: "help", help: "show this help", apply: read.listing("help") },
+  { name: "h", help: "the same", apply: read.listing("help") },
+  { name: "version", help: "show the version", apply: read.listing("version") },
+  { name: "machine", value: "TYPE[,accel=NAME]", help: "board (-machine help lists)", apply: read.machine },
+  { name: "M", value: "TYPE", help: "the same", apply: read.machine },
+  { name: "accel", value: "NAME", help: "what executes the guest (-accel help lists)", apply: read.accelerator },
+  { name: "cpu", value: "MODEL[,+F][,-F]", help: "CPU model and features (-cpu help lists)", apply: read.cpu },
+  { name: "smp", value: "1", help: "number of CPUs", apply: read.smp },
+  { name: "m", value: "[size=]SIZE", help: "memory: 512 (MiB), 512M, 1G; default 512M", apply: read.memory },
+  { name: "name", value: "NAME", help: "name of the guest", apply: read.name },
+  {
+    name: "kernel",
+    value: "FILE",
+    help: "bzImage, PVH ELF or multiboot kernel; default: the built-in guest",
+    apply: read.kernel,
+  },
+  { name: "initrd", value: "FILE", help: "initial RAM disk", apply: read.initrd },
+  { name: "append", value: "TEXT", help: "kernel command line", apply: read.append },
+  {
+    name: "serial",
+    value: "DEV",
+    help: "stdio, mon:stdio, file:PATH or null; up to four times; default mon:stdio",
+    apply: read.serial,
+  },
+  { name: "monitor", value: "DEV", help: "stdio or none", apply: read.monitor },
+  { name: "debugcon", value: "DEV", help: "output of port 0xe9; as -serial", apply: read.debugConsole },
+  { name: "device", value: "NAME[,PROP=VALUE]", help: "add a device (-device help lists)", apply: read.device },
+  { name: "nographic", help: "no display; serial port and monitor on the terminal", apply: read.nographic },
+  { name: "display", value: "none", help: "no display", apply: read.display },
+  {
+    name: "rtc",
+    value: "[base=utc|localtime|DATE][,clock=host|rt|vm]",
+    help: "what the battery-backed clock shows at the start",
+    apply: read.rtc,
+  },
+  { name: "icount", value: "shift=N", help: "virtual clock: 2^N ns an instruction, 0 to 10", apply: read.icount },
+  { name: "no-reboot", help: "exit instead of rebooting", apply: read.noReboot },
+  { name: "no-shutdown", help: "stay when the guest powers off", apply: read.noShutdown },
+  { name: "d", value: "ITEM[,...]", help: "write a log (-d help lists)", apply: read.logCategories },
+  { name: "D", value: "FILE", help: "write it to a file; default standard error", apply: read.logPath },
+];

@@ -1,0 +1,26 @@
+import { readFileSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { createFileChardev, createStdioChardev } from "@tsvm/backends";
+import { buildDefaultGuest } from "@tsvm/guest-images";
+import { createVm } from "@tsvm/vm";
+import type { CliIo } from "./cli-io.ts";
+
+/** The process's own streams and files. */
+export function createNodeIo(): CliIo {
+  return {
+    version: packageVersion(),
+    print: (text) => new Promise((resolve) => process.stdout.write(text, () => resolve())),
+    complain: (text) => void process.stderr.write(text),
+    readFile: (path) => readFile(path),
+    openStdio: (events) => createStdioChardev(events),
+    openFile: (path) => createFileChardev({ path }),
+    builtInGuest: (log) => buildDefaultGuest({ log }),
+    createVm,
+  };
+}
+
+/** This file runs as src/node-io.ts or inside dist: package.json is one folder up from both. */
+function packageVersion(): string {
+  const text = readFileSync(new URL("../package.json", import.meta.url), "utf8");
+  return (JSON.parse(text) as { readonly version: string }).version;
+}

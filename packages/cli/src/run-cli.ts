@@ -1,0 +1,74 @@
+import type { VmError } from "@tsvm/contracts";
+import { createMonitorCommands, type VmOptions } from "@tsvm/vm";
+import { type BootFiles, readBootFiles } from "./boot-files.ts";
+import type { CliIo } from "./cli-io.ts";
+import { type CliLog, openLog } from "./cli-log.ts";
+import type { CliConfig } from "./command-line/cli-config.ts";
+import { parseArguments } from "./command-line/parse-arguments.ts";
+import { planConsoles } from "./console-plan.ts";
+import { type Consoles, openConsoles } from "./consoles.ts";
+import { listingText } from "./listings.ts";
+import { createEnding, runToEnd } from "./run-to-end.ts";
+
+/**
+ * The whole program: `argv` without the interpreter and the script; resolves with the exit code. Trouble of the caller
+ * (a bad option, a missing file) is one line on standard error and 1.
+ */
+export async function runCli(argv: readonly string[], io: CliIo): Promise<number> {
+  try {
+    const config = parseArguments(argv);
+    if (config.listing === undefined) return await runMachine(config, io);
+    await io.print(listingText(config.listing, io.version));
+    return 0;
+  } catch (error) {
+    io.complain(errorText(error));
+    return 1;
+  }
+}
+
+/** Errors with these codes are made for people; anything else is our own mistake and keeps its stack for the report. */
+const PEOPLE_CODES = /^(CONFIG|BACKEND|BUS|GUEST|SNAPSHOT)_/;
+
+function errorText(error: unknown): string {
+  const { code, message, stack } = error as Partial<VmError>;
+  if (typeof code === "string" && PEOPLE_CODES.test(code)) return `tsvm: ${message}\n`;
+  return `tsvm: internal error: ${stack ?? String(error)}\n`;
+}
+
+async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
+  const plan = planConsoles(config);
+  const files = await readBootFiles(config, io);
+  const log = openLog(config, io);
+  const ending = createEnding();
+  const consoles = openConsoles(plan, io, { onQuit: ending.quit, onOutputLost: ending.lose });
+  try {
+    const vm = await io.createVm(vmOptions(config, files, consoles, log));
+    consoles.startMonitor(createMonitorCommands(vm, ending.quit));
+    return await runToEnd(vm, ending, consoles, io);
+  } finally {
+    consoles.dispose();
+    log?.dispose();
+  }
+}
+
+function vmOptions(config: CliConfig, files: BootFiles, consoles: Consoles, log: CliLog | undefined): VmOptions {
+  return {
+    kernel: files.kernel,
+    ...(files.initrd && { initrd: files.initrd }),
+    commandLine: files.commandLine,
+    serial: consoles.serial,
+    ...(consoles.debugConsole && { debugConsole: consoles.debugConsole }),
+    ...(config.name !== undefined && { name: config.name }),
+    ...(config.machine !== undefined && { machine: config.machine }),
+    ...(config.accelerator !== undefined && { accelerator: config.accelerator }),
+    ...(config.cpu !== undefined && { cpu: config.cpu }),
+    ...(config.memoryBytes !== undefined && { memoryBytes: config.memoryBytes }),
+    ...(config.rtcBaseMs !== undefined && { rtcBaseMs: config.rtcBaseMs }),
+    ...(config.icountShift !== undefined && { clock: "virtual", icountShift: config.icountShift }),
+    ...(log && { log }),
+    devices: config.devices,
+    onReboot: config.noReboot ? "stop" : "reset",
+    onCrash: config.noReboot ? "stop" : "reset",
+    onShutdown: config.noShutdown ? "pause" : "stop",
+  };
+}

@@ -1,0 +1,101 @@
+import { type BufferedChardev, createMemoryChardev, type MemoryChardev } from "@tsvm/backends";
+import { BackendError, type MachineStop } from "@tsvm/contracts";
+import type { VirtualMachine, VmOptions } from "@tsvm/vm";
+import type { CliIo, StdioEvents } from "../src/cli-io.ts";
+
+/** A {@link CliIo} without a process: what is typed and printed are strings, and the guest is a function. */
+export interface FakeIo extends CliIo {
+  readonly terminal: MemoryChardev;
+  /** What was printed as an answer. */
+  stdout: string;
+  stderr: string;
+  readonly files: Map<string, MemoryChardev>;
+  /** Options the machine was created with. */
+  options: VmOptions | undefined;
+  /** Set while standard input and output are held. */
+  stdio: StdioEvents | undefined;
+  /** Resolves flushes of standard output; until then they wait. */
+  stuck: Promise<void> | undefined;
+}
+
+/** What the guest does: gets the machine's options, answers why it stopped. */
+export type FakeGuest = (options: VmOptions, vm: VirtualMachine) => Promise<MachineStop> | MachineStop;
+
+export function createFakeIo(guest: FakeGuest, files: Readonly<Record<string, string>> = {}): FakeIo {
+  const io: FakeIo = {
+    version: "1.2.3",
+    terminal: createMemoryChardev(),
+    stdout: "",
+    stderr: "",
+    files: new Map(),
+    options: undefined,
+    stdio: undefined,
+    stuck: undefined,
+    async print(text) {
+      io.stdout += text;
+    },
+    complain(text) {
+      io.stderr += text;
+    },
+    async readFile(path) {
+      const text = files[path];
+      if (text !== undefined) return new TextEncoder().encode(text);
+      throw Object.assign(new Error("not there"), { code: path.endsWith("/") ? "EISDIR" : "ENOENT" });
+    },
+    openStdio(events) {
+      if (io.stdio !== undefined) throw new Error("standard input and output opened twice");
+      io.stdio = events;
+      return buffered(
+        io.terminal,
+        () => io.stuck,
+        () => {
+          io.stdio = undefined;
+        },
+      );
+    },
+    openFile(path) {
+      if (path.startsWith("/missing/"))
+        throw new BackendError("BACKEND_OPEN", `cannot open '${path}' for writing: ENOENT`);
+      const file = createMemoryChardev();
+      io.files.set(path, file);
+      return buffered(
+        file,
+        () => undefined,
+        () => {},
+      );
+    },
+    async builtInGuest(log) {
+      log("downloading a guest");
+      return { kernelPath: "/guest/vmlinuz", initrdPath: "/guest/initrd", commandLine: "console=ttyS0" };
+    },
+    async createVm(options) {
+      io.options = options;
+      return createFakeVm(options, guest);
+    },
+  };
+  return io;
+}
+
+function buffered(
+  chardev: MemoryChardev,
+  flushing: () => Promise<void> | undefined,
+  dispose: () => void,
+): BufferedChardev {
+  return { ...chardev, backlog: 0, flush: () => flushing() ?? Promise.resolve(), dispose };
+}
+
+function createFakeVm(options: VmOptions, guest: FakeGuest): VirtualMachine {
+  const vm: VirtualMachine = {
+    name: options.name ?? "",
+    state: "running",
+    stopReason: undefined,
+    run: async () => guest(options, vm),
+    pause: () => Promise.resolve(),
+    resume: () => {},
+    reset: () => {},
+    describe: () => "RAX=0000000000000001",
+    counters: () => ({ instructions: 0, guestNs: 0, resets: 0 }),
+    on: () => ({ dispose: () => {} }),
+  };
+  return vm;
+}
