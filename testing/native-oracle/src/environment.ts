@@ -185,3 +185,8 @@ export function segmentBase(environment: Environment, segment: SegmentName): big
   if (segment === "gs") return environment.gsBase;
   return environment.codeBits === 64 ? 0n : BigInt(environment.segments[segment].base);
 }
+
+/** Base of the code segment that `selector` names; 0 for Linux's own segments. */
+export function codeSegmentBase(selector: number): bigint {
+  return BigInt(LOCAL_DESCRIPTORS.find((segment) => segment.selector === selector)?.base ?? 0);
+}

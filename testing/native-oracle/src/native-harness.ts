@@ -12,8 +12,9 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CpuState, FXSAVE, VISIBLE_FLAGS } from "./cpu-state.ts";
 import {
-  type Environment,
+  codeSegmentBase,
   LOCAL_DESCRIPTORS,
+  SEGMENT_NAMES,
   type Segment,
   WINDOWS,
   type Window,
@@ -155,26 +156,20 @@ interface Trap extends VectorException {
 /** Tells an exception of the instruction from what stopped the CPU after it. */
 function judge(input: VectorInput, trap: Trap, state: CpuState, writes: readonly Bytes[]): VectorOutcome | undefined {
   if (trap.signal === SIGALRM) return undefined;
-  const start = BigInt(input.codeAddress) - codeBase(input.environment);
+  // A far transfer may have changed the base that RIP counts from.
+  const linear = state.rip + codeSegmentBase(state.selectors[SEGMENT_NAMES.indexOf("cs")] ?? 0);
+  const offset = Number(linear) - input.codeAddress;
   const stopped = { exception: undefined, state, writes };
-  if (trap.vector === BREAKPOINT && !isInside(state.rip - 1n - start, input.code.length)) {
+  const inside = offset > 0 && offset <= input.code.length;
+  if (trap.vector === BREAKPOINT && !inside) {
     state.rip -= 1n;
     return stopped;
   }
   if (trap.vector === PAGE_FAULT) {
-    const completed =
-      (trap.errorCode & FETCH) !== 0 && state.rip !== start && trap.cr2 === state.rip + codeBase(input.environment);
+    const completed = (trap.errorCode & FETCH) !== 0 && offset !== 0 && trap.cr2 === linear;
     if (completed) return stopped;
     if (trap.cr2 >= TASK_SIZE) return undefined;
   }
   const { vector, errorCode } = trap;
   return { exception: { vector, errorCode, cr2: vector === PAGE_FAULT ? trap.cr2 : 0n }, state, writes };
-}
-
-function codeBase({ codeBits, segments }: Environment): bigint {
-  return codeBits === 64 ? 0n : BigInt(segments.cs.base);
-}
-
-function isInside(offset: bigint, length: number): boolean {
-  return offset >= 0n && offset < BigInt(length);
 }

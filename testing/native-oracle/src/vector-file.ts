@@ -196,7 +196,9 @@ function writeChangedBytes(
 
 /** Reads a whole vector file. @throws RangeError when it is not one, or damaged. */
 export function readVectorFile(file: Uint8Array): readonly VectorGroup[] {
-  const reader = createByteReader(gunzipSync(file));
+  const content = gunzipSync(file);
+  // Node's Buffer is a Uint8Array with habits of its own; vectors get plain views.
+  const reader = createByteReader(new Uint8Array(content.buffer, content.byteOffset, content.length));
   if (new TextDecoder().decode(reader.bytes(MAGIC.length)) !== MAGIC) throw new RangeError("not a vector file");
   const groups = Array.from({ length: reader.uint() }, () => readGroup(reader));
   if (!reader.atEnd) throw new RangeError("vector file goes on after its end");

@@ -2,6 +2,7 @@ import { alu } from "./alu.ts";
 import { bit } from "./bit.ts";
 import { branch } from "./branch.ts";
 import { dataMovement } from "./data-movement.ts";
+import { far } from "./far.ts";
 import type { Form } from "./form.ts";
 import { shift } from "./shift.ts";
 import { mmx, sse } from "./sse.ts";
@@ -17,6 +18,7 @@ export const FAMILIES: Readonly<Record<string, readonly Form[]>> = {
   "data-movement": dataMovement,
   stack,
   branch,
+  far,
   bit,
   string,
   system,

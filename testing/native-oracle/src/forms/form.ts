@@ -20,6 +20,8 @@ export interface FormOptions {
    * (APM vol. 3, "Near Branches in 64-Bit Mode").
    */
   readonly branch?: boolean;
+  /** REX.W is left out: AMD ignores it on far pointers in memory (APM vol. 3, "JMP (Far)"). */
+  readonly noRexW?: boolean;
   /** The operand size matters although no operand says so: CBW, PUSHA. */
   readonly sized?: boolean;
   /** Uses the stack: runs with the other stack width too. */

@@ -52,9 +52,9 @@ function vectorCount(form: Form, { codeBits }: Environment, sizes: number): numb
 
 /** Sizes that `v` operands take; the first is the one without prefixes. */
 function operandSizes({ operands, options }: Form, { codeBits }: Environment): readonly CodeBits[] {
-  const variable = options.sized || options.default64 || operands.some((code) => /^[EGIZOXYJMRF]\w*[vzpa]$/.test(code));
+  const variable = options.sized || options.default64 || operands.some((code) => /^[AEGIZOXYJMR]\w*[vzpa]$/.test(code));
   if (options.branch && codeBits === 64) return [64];
-  if (variable && codeBits === 64) return options.default64 ? [64, 16] : [32, 16, 64];
+  if (variable && codeBits === 64) return options.default64 ? [64, 16] : options.noRexW ? [32, 16] : [32, 16, 64];
   if (variable) return codeBits === 32 ? [32, 16] : [16, 32];
   if (operands.some((code) => /^[EGMR]y$/.test(code))) return codeBits === 64 ? [32, 64] : [32];
   return [codeBits];
@@ -91,7 +91,7 @@ function createDraft(
 ): Draft {
   const { options, operands } = form;
   const { codeBits } = environment;
-  const fixed = !options.sized && !options.default64 && !operands.some((code) => /^[EGIZOXYJMRF]\w*[vzpa]$/.test(code));
+  const fixed = !options.sized && !options.default64 && !operands.some((code) => /^[AEGIZOXYJMR]\w*[vzpa]$/.test(code));
   const prefixed = !fixed && (codeBits === 16 ? operandBits === 32 : operandBits === 16);
   const y = operands.some((code) => /^[EGMR]y$/.test(code));
   const w = encoding.rexW || (operandBits === 64 && (y || (!fixed && !options.default64 && !options.branch)));
@@ -162,6 +162,7 @@ function chooseOperands(draft: Draft, encoding: Encoding, wantMemory: boolean): 
     if (/^[GVSPCD][a-z]/.test(code)) chooseRegField(draft, code);
     else if (/^(M$|[EWQMRUN][a-z])/.test(code)) chooseRmField(draft, code, wantMemory);
     else if (/^O[a-z]/.test(code)) chooseMoffs(draft, operandBytes(draft, code));
+    else if (code === "Ap") chooseFarPointer(draft);
     else if (/^[IJ][a-z]/.test(code))
       draft.immediates.push({ bytes: operandBytes(draft, code), value: integerEdge(random) });
   }
@@ -193,6 +194,11 @@ function chooseRmField(draft: Draft, code: string, wantMemory: boolean): void {
   const bytes = operandBytes(draft, code);
   const aligned = bytes === 16 && !draft.form.options.unaligned;
   placeMemoryOperand(draft, chooseAddress(draft.random, { bytes, content: contentOf(draft, code), aligned }));
+}
+
+/** Offset and selector in the instruction; `prepare` sets them. */
+function chooseFarPointer(draft: Draft): void {
+  draft.immediates.push({ bytes: draft.operandBits / 8, value: 0n }, { bytes: 2, value: 0n });
 }
 
 /** An absolute address as wide as the address size. */
