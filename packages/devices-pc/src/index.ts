@@ -7,3 +7,11 @@ export type { LocalApicOptions, LocalApicState } from "./apic/local-apic-state.t
 export { createTscWire, type TscWire } from "./apic/tsc-wire.ts";
 export type { I8259State } from "./pic/i8259.ts";
 export { createPicPair, type PicPair, type PicPairOptions, type PicPairState } from "./pic/pic-pair.ts";
+export { createPit, type Pit, type PitOptions, type PitState } from "./time/pit.ts";
+export type { PitChannelState } from "./time/pit-channel.ts";
+export {
+  createSystemControlPortB,
+  type SpeakerCounter,
+  type SystemControlPortBOptions,
+  type SystemControlPortBState,
+} from "./time/system-control-port-b.ts";

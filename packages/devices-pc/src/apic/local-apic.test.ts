@@ -324,10 +324,10 @@ describe("timer", () => {
     const { apic, clock, read, write } = setUpEnabled();
     write(TDCR, 0b1011);
     write(LVT_TIMER, 0x2_00ec);
-    write(TMICT, 1000);
+    write(TMICT, 100_000);
     let interrupts = 0;
     for (let i = 0; i < 100; i++) {
-      clock.advance(100);
+      clock.advance(10_000);
       while (apic.pending) {
         expect(apic.acknowledge()).toBe(0xec);
         interrupts++;
@@ -335,8 +335,8 @@ describe("timer", () => {
       }
     }
     expect(interrupts).toBe(10);
-    clock.advance(300);
-    expect(read(TMCCT)).toBe(700);
+    clock.advance(30_000);
+    expect(read(TMCCT)).toBe(70_000);
   });
 
   it("stops at a zero count and delivers nothing while masked", () => {

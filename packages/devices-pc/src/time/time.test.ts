@@ -32,9 +32,15 @@ describe("createAlarm", () => {
 
 describe("nextDue", () => {
   it("keeps the beat, catches up a little and drops a lot", () => {
-    expect(nextDue(1000, 100, 1000)).toBe(1100);
+    expect(nextDue(1000, 100_000, 1000)).toBe(101_000);
     expect(nextDue(1000, 1_000_000, 20_000_000)).toBe(1_001_000);
     expect(nextDue(1000, 1_000_000, 100_000_500)).toBe(100_001_000);
+  });
+
+  it("lumps periods together that no host could follow", () => {
+    expect(nextDue(0, 1, 0)).toBe(20_000);
+    expect(nextDue(0, 15_000, 0)).toBe(30_000);
+    expect(nextDue(10, 3, 10, 1_000_000)).toBe(31);
   });
 });
 
