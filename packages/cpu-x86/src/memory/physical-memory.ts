@@ -17,6 +17,8 @@ export interface CpuHost {
   portOut(port: number, size: 1 | 2 | 4, value: number): void;
   /** Nanoseconds since power-on, never decreasing. */
   now(): number;
+  /** Seconds between 1970-01-01 UTC and power-on, fraction included; for the paravirtual clock. */
+  readonly powerOnTime?: number;
   /** CR8. */
   taskPriority: number;
   /** MSRs that live in the local APIC; undefined: #GP. */

@@ -1,4 +1,5 @@
 import { ACCESS_AC, ACCESS_USER, type Walker } from "@tsvm/mmu";
+import { type CpuModel, parseCpuModel } from "../cpuid/models.ts";
 import type { CpuHost } from "../memory/physical-memory.ts";
 import { NO_ERROR_CODE, type VectorName, VECTOR } from "../exceptions/vectors.ts";
 import { LinearMemory } from "../memory/linear-memory.ts";
@@ -30,17 +31,21 @@ export class Cpu {
   readonly u64: BigUint64Array;
   readonly view: DataView;
   readonly host: CpuHost;
+  /** What CPUID tells, and which instructions and register bits exist. */
+  readonly model: CpuModel;
   /** Guest memory by linear address. */
   readonly linear: LinearMemory;
 
-  constructor(buffer: ArrayBufferLike, host: CpuHost) {
+  constructor(buffer: ArrayBufferLike, host: CpuHost, model: CpuModel = parseCpuModel("max")) {
     this.u8 = new Uint8Array(buffer);
     this.u32 = new Uint32Array(buffer);
     this.i32 = new Int32Array(buffer);
     this.u64 = new BigUint64Array(buffer);
     this.view = new DataView(buffer);
     this.host = host;
+    this.model = model;
     this.linear = new LinearMemory(this);
+    this.linear.configureWidths(model.physicalBits, model.features.has("pdpe1gb"));
     for (const last of ["segReadLast", "segWriteLast"] as const)
       this.set64(last, 0xffff_ffff_ffff_ffffn, SEGMENT.none);
   }

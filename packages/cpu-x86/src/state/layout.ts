@@ -92,7 +92,20 @@ const FIELDS = {
   sysenterEsp: u64(),
   sysenterEip: u64(),
   tscAux: u64(),
-  /** CPUID feature words that generated code looks at, see cpuid/leaves.ts. */
+  /** IA32_TSC_ADJUST: what the time-stamp counter is ahead of the machine's clock. */
+  tscAdjust: u64(),
+  pat: u64(),
+  miscEnable: u64(),
+  mtrrDefType: u64(),
+  /** The fixed-range MTRRs in order of address, then base and mask of each variable one. */
+  mtrrFixed: u64(11),
+  mtrrVariable: u64(16),
+  /** SYSCFG and HWCR of AMD models. */
+  sysCfg: u64(),
+  hwcr: u64(),
+  /** KVM's paravirtual clock: gpa of the vCPU's time area (bit 0: enabled), and of the wall clock. */
+  kvmSystemTime: u64(),
+  kvmWallClock: u64(),
   mxcsr: u32(),
   mxcsrMask: u32(),
   /** x87: control, status (TOP inside), tag (bit i set: physical register i is not empty), last opcode. */

@@ -1,0 +1,95 @@
+// CPU features by the names QEMU gives them, and where CPUID shows them. SDM vol. 2A, "CPUID"; AMD APM vol. 3,
+// "Obtaining Processor Information Via the CPUID Instruction".
+
+/** Registers of CPUID leaves that hold features: leaf, subleaf and register are in the name. */
+const WORDS = [
+  "1.edx", "1.ecx", "7.ebx", "7.ecx", "7.edx", "d.1.eax", "6.eax", "80000001.edx", "80000001.ecx", "80000007.edx",
+  "80000008.ebx", "80000021.eax", "40000001.eax",
+] as const;
+/** Name of a CPUID register that holds features. */
+export type FeatureWord = (typeof WORDS)[number];
+
+/**
+ * Features that are implemented. Names and bits are QEMU's (`qemu -cpu help`) and Linux'; nothing may be listed that the
+ * instruction tables do not have.
+ */
+export const FEATURE = {
+  fpu: ["1.edx", 0], de: ["1.edx", 2], pse: ["1.edx", 3], tsc: ["1.edx", 4], msr: ["1.edx", 5], pae: ["1.edx", 6],
+  mce: ["1.edx", 7], cx8: ["1.edx", 8], apic: ["1.edx", 9], sep: ["1.edx", 11], mtrr: ["1.edx", 12],
+  pge: ["1.edx", 13], mca: ["1.edx", 14], cmov: ["1.edx", 15], pat: ["1.edx", 16], pse36: ["1.edx", 17],
+  clflush: ["1.edx", 19], mmx: ["1.edx", 23], fxsr: ["1.edx", 24], sse: ["1.edx", 25], sse2: ["1.edx", 26],
+  sse3: ["1.ecx", 0], monitor: ["1.ecx", 3], ssse3: ["1.ecx", 9], cx16: ["1.ecx", 13], pcid: ["1.ecx", 17],
+  "sse4.1": ["1.ecx", 19], "sse4.2": ["1.ecx", 20], x2apic: ["1.ecx", 21], movbe: ["1.ecx", 22],
+  popcnt: ["1.ecx", 23], "tsc-deadline": ["1.ecx", 24], xsave: ["1.ecx", 26], rdrand: ["1.ecx", 30],
+  hypervisor: ["1.ecx", 31],
+  arat: ["6.eax", 2],
+  fsgsbase: ["7.ebx", 0], "tsc-adjust": ["7.ebx", 1], smep: ["7.ebx", 7], invpcid: ["7.ebx", 10],
+  smap: ["7.ebx", 20], clflushopt: ["7.ebx", 23], clwb: ["7.ebx", 24],
+  umip: ["7.ecx", 2], la57: ["7.ecx", 16], rdpid: ["7.ecx", 22],
+  xsaveopt: ["d.1.eax", 0],
+  syscall: ["80000001.edx", 11], nx: ["80000001.edx", 20], pdpe1gb: ["80000001.edx", 26],
+  rdtscp: ["80000001.edx", 27], lm: ["80000001.edx", 29],
+  "lahf-lm": ["80000001.ecx", 0], abm: ["80000001.ecx", 5], "3dnowprefetch": ["80000001.ecx", 8],
+  invtsc: ["80000007.edx", 8],
+  "null-sel-clr-base": ["80000021.eax", 6],
+  kvmclock: ["40000001.eax", 3], "kvmclock-stable-bit": ["40000001.eax", 24],
+} as const satisfies Readonly<Record<string, readonly [FeatureWord, number]>>;
+
+/** Name of a feature that exists. */
+export type FeatureName = keyof typeof FEATURE;
+
+/** Other spellings. */
+const ALIASES: Readonly<Record<string, FeatureName>> = {
+  "sse4-1": "sse4.1", "sse4_1": "sse4.1", "sse4-2": "sse4.2", "sse4_2": "sse4.2", pni: "sse3", lzcnt: "abm",
+  "tsc_adjust": "tsc-adjust", xd: "nx", "lahf_lm": "lahf-lm", i64: "lm", cx8: "cx8", cmpxchg16b: "cx16",
+};
+
+/** Features that QEMU knows and this processor does not have: a request for one is refused by name. */
+export const ABSENT_FEATURES: readonly string[] = [
+  "3dnow", "3dnowext", "abm-intel", "acpi", "adx", "aes", "amx-tile", "arch-capabilities", "avx", "avx2", "avx512f",
+  "avx512bw", "avx512cd", "avx512dq", "avx512vl", "bmi1", "bmi2", "cldemote", "cmp-legacy", "cr8legacy", "dca", "ds",
+  "ds-cpl", "dtes64", "erms", "est", "f16c", "fma", "fma4", "fsrm", "fxsr-opt", "gfni", "hle", "ht", "ia64",
+  "misalignsse", "mmxext", "movdir64b", "movdiri", "mpx", "nodeid-msr", "npt", "osvw", "pbe", "pclmulqdq", "pdcm",
+  "perfctr-core", "pku", "pn", "rdseed", "rtm", "serialize", "sha-ni", "skinit", "smx", "spec-ctrl", "ss", "sse4a", "ssbd",
+  "stibp", "svm", "tbm", "tm", "tm2", "topoext", "vaes", "vme", "vmx", "vpclmulqdq", "waitpkg", "wdt", "x2apic-ext",
+  "xgetbv1", "xop", "xsavec", "xsaves", "xtpr",
+];
+
+/** The feature a name stands for, or undefined. */
+export function featureNamed(name: string): FeatureName | undefined {
+  const plain = name.toLowerCase();
+  if (Object.hasOwn(FEATURE, plain)) return plain as FeatureName;
+  if (Object.hasOwn(ALIASES, plain)) return ALIASES[plain];
+  const dashed = plain.replaceAll("_", "-");
+  return Object.hasOwn(FEATURE, dashed) ? (dashed as FeatureName) : undefined;
+}
+
+/** A set of features. */
+export class Features {
+  readonly #names: ReadonlySet<FeatureName>;
+
+  constructor(names: Iterable<FeatureName>) {
+    this.#names = new Set(names);
+  }
+
+  /** @throws Error for a name that is no feature: a mistake in our tables, not of a user. */
+  has(name: string): boolean {
+    const feature = featureNamed(name);
+    if (feature === undefined) throw new Error(`no CPU feature is named "${name}"`);
+    return this.#names.has(feature);
+  }
+
+  /** The value of one CPUID register. */
+  word(word: FeatureWord): number {
+    let value = 0;
+    for (const name of this.#names) {
+      const [where, bit] = FEATURE[name];
+      if (where === word) value |= 1 << bit;
+    }
+    return value >>> 0;
+  }
+
+  get names(): readonly FeatureName[] {
+    return [...this.#names];
+  }
+}

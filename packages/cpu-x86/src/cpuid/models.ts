@@ -1,0 +1,148 @@
+// CPU models, as `-cpu` names them: MODEL[,+feature][,-feature][,feature=on|off][,kvm=on|off].
+import { ABSENT_FEATURES, FEATURE, type FeatureName, featureNamed, Features } from "./features.ts";
+
+/** What kind of processor the guest finds. */
+export interface CpuModel {
+  readonly name: string;
+  /** Twelve characters of CPUID leaf 0. */
+  readonly vendor: "AuthenticAMD" | "GenuineIntel";
+  readonly family: number;
+  readonly model: number;
+  readonly stepping: number;
+  /** Up to 47 characters. */
+  readonly brand: string;
+  readonly features: Features;
+  /** Shows the KVM leaves and MSRs: the guest may use kvmclock. */
+  readonly kvm: boolean;
+  /** MAXPHYADDR. */
+  readonly physicalBits: number;
+}
+
+/** A `-cpu` argument that makes no sense. The message is one line fit for a terminal. */
+export class CpuModelError extends Error {
+  readonly code = "CPU_MODEL";
+  constructor(message: string) {
+    super(message);
+    this.name = "CpuModelError";
+  }
+}
+
+const FEATURES_486: readonly FeatureName[] = ["fpu"];
+const FEATURES_QEMU64: readonly FeatureName[] = [
+  "fpu", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", "sep", "mtrr", "pge", "mca", "cmov", "pat", "pse36",
+  "clflush", "mmx", "fxsr", "sse", "sse2", "sse3", "cx16", "hypervisor", "syscall", "nx", "lm", "lahf-lm", "arat",
+  "invtsc", "x2apic", "tsc-deadline", "tsc-adjust", "rdtscp", "null-sel-clr-base",
+];
+const FEATURES_V2: readonly FeatureName[] = [...FEATURES_QEMU64, "popcnt", "ssse3", "sse4.1", "sse4.2"];
+const KVM_FEATURES: readonly FeatureName[] = ["kvmclock", "kvmclock-stable-bit"];
+/** 5-level paging is slower and no default anywhere; it has to be asked for. */
+const ON_REQUEST: ReadonlySet<FeatureName> = new Set(["la57", ...KVM_FEATURES]);
+
+type Base = Omit<CpuModel, "name" | "features" | "kvm"> & { readonly features: readonly FeatureName[] };
+
+// The vendor is AMD so that guests do not defend themselves against Meltdown, which we do not have.
+const MODELS: Readonly<Record<string, Base>> = {
+  max: {
+    vendor: "AuthenticAMD", family: 15, model: 107, stepping: 1, brand: "TSVM maximal processor", physicalBits: 40,
+    features: (Object.keys(FEATURE) as FeatureName[]).filter((name) => !ON_REQUEST.has(name)),
+  },
+  qemu64: {
+    vendor: "AuthenticAMD", family: 15, model: 107, stepping: 1, brand: "TSVM 64-bit processor", physicalBits: 40,
+    features: FEATURES_QEMU64,
+  },
+  "x86-64-v2": {
+    vendor: "AuthenticAMD", family: 15, model: 107, stepping: 1, brand: "TSVM x86-64-v2 processor", physicalBits: 40,
+    features: FEATURES_V2,
+  },
+  "486": {
+    vendor: "GenuineIntel", family: 4, model: 8, stepping: 0, brand: "", physicalBits: 32, features: FEATURES_486,
+  },
+};
+
+/** Names that `parseCpuModel` takes before the first comma. */
+export const CPU_MODEL_NAMES: readonly string[] = Object.keys(MODELS);
+
+/** Reads a `-cpu` argument. @throws CpuModelError naming the nearest model or feature. */
+export function parseCpuModel(text: string): CpuModel {
+  const [name = "", ...options] = text.split(",").map((part) => part.trim());
+  const base = Object.hasOwn(MODELS, name) ? MODELS[name] : undefined;
+  if (base === undefined) {
+    throw new CpuModelError(`-cpu: no model "${name}"; nearest is "${nearest(name, CPU_MODEL_NAMES)}"`);
+  }
+  const features = new Set<FeatureName>(base.features);
+  let kvm = false;
+  for (const option of options) {
+    const { feature, on } = parseOption(option);
+    if (feature === "kvm") kvm = on;
+    else if (feature !== undefined) setFeature(features, feature, on);
+  }
+  if (kvm) for (const feature of KVM_FEATURES) features.add(feature);
+  else for (const feature of KVM_FEATURES) features.delete(feature);
+  return { ...base, name: text, features: new Features(features), kvm };
+}
+
+/** `feature` undefined: something absent was switched off, which it is. */
+function parseOption(option: string): { feature: FeatureName | "kvm" | undefined; on: boolean } {
+  const match = /^(?:([+-])([\w.-]+)|([\w.-]+)=(on|off))$/i.exec(option);
+  if (match === null) {
+    throw new CpuModelError(`-cpu: cannot read "${option}"; write "+feature", "-feature" or "feature=on"`);
+  }
+  const name = (match[2] ?? match[3]) as string;
+  const on = match[1] === "+" || match[4]?.toLowerCase() === "on";
+  if (name.toLowerCase() === "kvm") return { feature: "kvm", on };
+  const feature = featureNamed(name);
+  if (feature === undefined) {
+    const absent = ABSENT_FEATURES.includes(name.toLowerCase().replaceAll("_", "-"));
+    if (absent && on) throw new CpuModelError(`-cpu: feature "${name}" is not implemented`);
+    if (!absent) {
+      const known = [...Object.keys(FEATURE), ...ABSENT_FEATURES, "kvm"];
+      throw new CpuModelError(`-cpu: no feature "${name}"; nearest is "${nearest(name, known)}"`);
+    }
+  }
+  return { feature, on };
+}
+
+/** What a feature cannot do without. */
+const NEEDS: Readonly<Partial<Record<FeatureName, readonly FeatureName[]>>> = {
+  sse: ["fxsr", "mmx"], sse2: ["sse"], sse3: ["sse2"], ssse3: ["sse3"], "sse4.1": ["ssse3"], "sse4.2": ["sse4.1"],
+  xsaveopt: ["xsave"], xsave: ["fxsr"], lm: ["pae", "msr", "cx8", "syscall"], pcid: ["lm"], pdpe1gb: ["lm"],
+  la57: ["lm"], x2apic: ["apic", "msr"], "tsc-deadline": ["apic", "tsc", "msr"], "tsc-adjust": ["tsc", "msr"],
+  rdtscp: ["tsc"], mmx: ["fpu"], fxsr: ["fpu"], fsgsbase: ["lm"],
+};
+
+/** Adding a feature adds what it needs; removing one removes what needs it. */
+function setFeature(features: Set<FeatureName>, feature: FeatureName, on: boolean): void {
+  if (on) {
+    features.add(feature);
+    for (const need of NEEDS[feature] ?? []) setFeature(features, need, true);
+    return;
+  }
+  features.delete(feature);
+  for (const [other, needs] of Object.entries(NEEDS) as [FeatureName, readonly FeatureName[]][]) {
+    if (needs.includes(feature) && features.has(other)) setFeature(features, other, false);
+  }
+}
+
+function nearest(word: string, candidates: readonly string[]): string {
+  let best = candidates[0] as string;
+  let least = Number.POSITIVE_INFINITY;
+  for (const candidate of candidates) {
+    const distance = editDistance(word.toLowerCase(), candidate);
+    if (distance < least) [best, least] = [candidate, distance];
+  }
+  return best;
+}
+
+/** Insertions, deletions and replacements that turn one word into the other. */
+function editDistance(a: string, b: string): number {
+  let row = Array.from({ length: b.length + 1 }, (_, i) => i);
+  for (let i = 1; i <= a.length; i++) {
+    const next = [i];
+    for (let j = 1; j <= b.length; j++) {
+      const replaced = (row[j - 1] as number) + (a[i - 1] === b[j - 1] ? 0 : 1);
+      next.push(Math.min(replaced, (row[j] as number) + 1, (next[j - 1] as number) + 1));
+    }
+    row = next;
+  }
+  return row[b.length] as number;
+}

@@ -1,0 +1,54 @@
+// The time-stamp counter: the machine's clock in nanoseconds, plus an offset the guest may set. SDM vol. 3B,
+// "Time-Stamp Counter" and "Time-Stamp Counter Adjustment".
+import { CR4 } from "../state/bits.ts";
+import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { GPR } from "../state/layout.ts";
+
+/** Ticks a second, constant and never stopping. One tick is one nanosecond of the machine's clock. */
+export const TSC_HZ = 1_000_000_000;
+
+const TWO_32 = 0x1_0000_0000;
+
+/** Ticks since power-on without the guest's offset; exact for 104 days. */
+function clockTicks(cpu: Cpu): number {
+  return Math.floor(cpu.host.now());
+}
+
+/** The counter as a double, for timers: IA32_TSC_DEADLINE against this. */
+export function timeStampTicks(cpu: Cpu): number {
+  return Number(timeStamp(cpu));
+}
+
+/** The counter as the guest reads it. */
+export function timeStamp(cpu: Cpu): bigint {
+  return BigInt.asUintN(64, BigInt(clockTicks(cpu)) + cpu.get64("tscAdjust"));
+}
+
+/** WRMSR to IA32_TIME_STAMP_COUNTER moves IA32_TSC_ADJUST by as much. */
+export function setTimeStamp(cpu: Cpu, value: bigint): void {
+  cpu.set64("tscAdjust", BigInt.asUintN(64, value - BigInt(clockTicks(cpu))));
+}
+
+/** RDTSC: EDX:EAX. #GP(0) above CPL 0 if CR4.TSD is set. */
+export function rdtsc(cpu: Cpu): HelperResult {
+  if ((cpu.low("cr4") & CR4.TSD) !== 0 && cpu.cpl !== 0) return cpu.raise("GP", 0);
+  const ticks = clockTicks(cpu);
+  const low = (ticks % TWO_32) + cpu.low("tscAdjust");
+  const high = Math.floor(ticks / TWO_32) + cpu.high("tscAdjust") + (low >= TWO_32 ? 1 : 0);
+  cpu.setGpr32(GPR.rax, low);
+  cpu.setGpr32(GPR.rdx, high);
+  return HELPER.next;
+}
+
+/** RDTSCP: as RDTSC, and IA32_TSC_AUX to ECX. */
+export function rdtscp(cpu: Cpu): HelperResult {
+  const result = rdtsc(cpu);
+  if (result === HELPER.next) cpu.setGpr32(GPR.rcx, cpu.low("tscAux"));
+  return result;
+}
+
+/** RDPID: IA32_TSC_AUX. Argument: byte offset of the register in the general register file. */
+export function rdpid(cpu: Cpu): HelperResult {
+  cpu.setGpr32(cpu.arg32(0) >> 3, cpu.low("tscAux"));
+  return HELPER.next;
+}
