@@ -7,6 +7,7 @@ export type { LocalApicOptions, LocalApicState } from "./apic/local-apic-state.t
 export { createTscWire, type TscWire } from "./apic/tsc-wire.ts";
 export type { I8259State } from "./pic/i8259.ts";
 export { createPicPair, type PicPair, type PicPairOptions, type PicPairState } from "./pic/pic-pair.ts";
+export { createRtc, type Rtc, type RtcOptions, type RtcState } from "./rtc/rtc.ts";
 export { createPit, type Pit, type PitOptions, type PitState } from "./time/pit.ts";
 export type { PitChannelState } from "./time/pit-channel.ts";
 export {
