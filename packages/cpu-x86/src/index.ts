@@ -1,1 +1,13 @@
-export {};
+export { INTERPRETER_WASM } from "../generated/interpreter-wasm.ts";
+export { CpuModelError, type CpuModel, parseCpuModel } from "./cpuid/models.ts";
+export { RECORD, RECORD_BYTES } from "./decode/decoded-insn.ts";
+export { Decoder, FLOW } from "./decode/decoder.ts";
+export { takePendingException } from "./exceptions/deliver.ts";
+export { deliverInterrupt, deliverNmi, interruptDeliverable, nmiDeliverable } from "./interrupts/interrupts.ts";
+export { jumpCacheIndex } from "./interpreter/main-loop.ts";
+export type { CpuHost, PhysicalMemory } from "./memory/physical-memory.ts";
+export { FLAG } from "./state/bits.ts";
+export { Cpu, HELPER, type HelperResult } from "./state/cpu.ts";
+export { AT, EXIT, GPR, SEGMENT } from "./state/layout.ts";
+export { JUMP_CACHE, RECORDS_BASE, RESERVED_BYTES, SCRATCH_RECORDS } from "./state/memory-map.ts";
+export { MODE } from "./state/mode.ts";

@@ -9,7 +9,7 @@
 //    page, with `pageRip` as base.
 
 /** Bytes of one record. */
-export const RECORD_BYTES = 32;
+export const RECORD_BYTES = 40;
 
 /** Byte offsets in a record. */
 export const RECORD = {
@@ -30,14 +30,16 @@ export const RECORD = {
   pageOffset: 12,
   /** u8: length in bytes. */
   length: 14,
-  /** u8: number of the register in VEX.vvvv; in address records log2 of nothing, see `accessSize`. */
-  vvvv: 15,
+  /** u8: how many instructions of the run stand before this one; address records count with their instruction. */
+  ordinal: 15,
   /** i32: displacement. */
   displacement: 16,
-  /** u32: in branches within the page the record jumped to, 0: not known yet. In address records the access size, bit 31: write. */
+  /** u32: in branches within the page the record jumped to, 0: not known yet. In address records the bytes accessed. */
   target: 20,
-  /** i64: immediate, sign-extended; in branches the high half counts how often they were taken. */
+  /** i64: immediate, sign-extended. */
   immediate: 24,
-  /** u32: see `immediate`. */
-  heat: 28,
+  /** u32: how often a block was entered here. */
+  heat: 32,
+  /** u16: register of VEX.vvvv. */
+  vvvv: 36,
 } as const;

@@ -23,7 +23,7 @@ export interface InsnFields {
   pageOffset(): Val;
   /** Length in bytes, i64. */
   length(): Val;
-  /** Bytes the coming access touches, and whether it writes (bit 31), i32; address records only. */
+  /** Bytes the coming access touches, i64; address records only. */
   accessSize(): Val;
 }
 
@@ -40,13 +40,13 @@ export function recordFields(b: IrBuilder): InsnFields {
     rm: u16(RECORD.rm),
     base: u16(RECORD.base),
     index: u16(RECORD.index),
-    vvvv: () => b.load("i32.load8_u", record(), RECORD.vvvv),
+    vvvv: () => b.load("i32.load16_u", record(), RECORD.vvvv),
     scale: () => b.load("i64.load8_u", record(), RECORD.scale),
     segment: () => b.load("i32.load8_u", record(), RECORD.segment),
     displacement: () => b.load("i64.load32_s", record(), RECORD.displacement),
     immediate: () => b.load("i64.load", record(), RECORD.immediate),
     pageOffset: () => b.load("i64.load16_u", record(), RECORD.pageOffset),
     length: () => b.load("i64.load8_u", record(), RECORD.length),
-    accessSize: () => b.load("i32.load", record(), RECORD.target),
+    accessSize: () => b.load("i64.load32_u", record(), RECORD.target),
   };
 }

@@ -66,6 +66,19 @@ export class FlagWriter {
     b.setState("ccResult", b.sext(result, width));
   }
 
+  /** SF ZF PF by the result, AF clear; CF and OF by `carryWord`, which is as invariant 2 has it. */
+  shift(width: number, result: Val, carryWord: Val): void {
+    const b = this.#b;
+    b.setState("ccCarry", carryWord);
+    b.setState("ccAux", b.const(0));
+    b.setState("ccResult", b.sext(result, width));
+  }
+
+  /** CF and OF by `carryWord`, which is as invariant 2 has it; the others stay. */
+  rotate(carryWord: Val): void {
+    this.#b.setState("ccCarry", carryWord);
+  }
+
   /** As add or sub of 1, but CF stays. SDM vol. 2A, INC and DEC. */
   step(width: number, x: Val, result: Val, overflow: Val): void {
     const b = this.#b;
@@ -84,6 +97,29 @@ export class FlagWriter {
   setCarry(carry: Val): void {
     const overflow = this.overflow();
     this.#b.setState("ccCarry", this.#carryWord(carry, overflow));
+  }
+
+  /** ZF as given, the others stay. */
+  setZero(zero: Val): void {
+    const b = this.#b;
+    const [result, aux] = [b.state("ccResult"), b.state("ccAux")];
+    const sign = b.and(b.xor(result, aux), b.const(MSB));
+    const parityByte = b.xor(result, b.shr(aux, b.const(8)));
+    const next = b.bool(b.isFalse(zero));
+    // PF comes from next ^ aux >> 8, which is to be the old byte again; SF from the sign of next ^ aux.
+    const correction = b.shl(b.and(b.xor(parityByte, next), b.const(0xff)), b.const(8));
+    const kept = b.or(sign, b.and(aux, b.const(FLAG.AF)));
+    b.setState("ccAux", b.or(kept, correction));
+    b.setState("ccResult", next);
+  }
+
+  /** ZF as given, the others clear. */
+  zeroAlone(zero: Val): void {
+    const b = this.#b;
+    b.setState("ccCarry", b.const(0));
+    b.setState("ccResult", b.bool(b.isFalse(zero)));
+    // The result is 0 or 1; either way the byte whose parity counts is 1.
+    b.setState("ccAux", b.shl(b.bool(zero), b.const(8)));
   }
 
   /** All six from their places in an EFLAGS image (i64). */

@@ -96,8 +96,9 @@ export function makeOperand(b: X86Builder, code: OperandCode): Operand {
     case "C":
     case "D":
       return { ...valueOperand(code, width, () => unreadable(code)), register: code[0] === "S" || code[0] === "C" || code[0] === "D" ? b.fields.reg : b.fields.rm };
-    case "M":
     case "O":
+      return memoryOperand(b, code, width, () => absoluteAddress(b));
+    case "M":
     case "X":
     case "Y":
       return memoryOperand(b, code, width);
@@ -146,15 +147,29 @@ function vectorOperand(b: X86Builder, code: OperandCode, width: Width, register:
   return fileOperand(b, code, width, register, AT.zmm);
 }
 
-function memoryOperand(b: X86Builder, code: OperandCode, width: Width): Operand {
+function memoryOperand(
+  b: X86Builder,
+  code: OperandCode,
+  width: Width,
+  locate: () => Val = () => memoryAddress(b),
+): Operand {
   // The address is computed once: semantics may load and store.
   let linear: Val | undefined;
-  const address = (): Val => (linear ??= memoryAddress(b));
+  const address = (): Val => (linear ??= locate());
   return {
     code, width, memory: true, address,
-    load: () => b.guestLoad(width, aligned(b, width, address())),
-    modify: () => b.guestModify(width, aligned(b, width, address())),
-    store: (value) => b.guestStore(width, aligned(b, width, address()), value),
+    load: () => {
+      b.noteOperandAccess(width / 8, false);
+      return b.guestLoad(width, aligned(b, width, address()));
+    },
+    modify: () => {
+      b.noteOperandAccess(width / 8, true);
+      return b.guestModify(width, aligned(b, width, address()));
+    },
+    store: (value) => {
+      b.noteOperandAccess(width / 8, true);
+      b.guestStore(width, aligned(b, width, address()), value);
+    },
     register: () => unreadable(code),
   };
 }
@@ -169,6 +184,13 @@ function aligned(b: X86Builder, width: Width, linear: Val): Val {
 export function effectiveAddress(b: X86Builder): Val {
   const index = b.shl(b.gpr(64, b.fields.index()), b.fields.scale());
   return b.add(b.add(b.gpr(64, b.fields.base()), index), b.fields.displacement());
+}
+
+/** The address of a MOV with absolute offset is its immediate. */
+function absoluteAddress(b: X86Builder): Val {
+  if (b.shape.form === "mea") return b.state("effectiveAddress");
+  const address = b.fields.immediate();
+  return b.shape.form === "m32" ? b.zext(address, 32) : address;
 }
 
 function memoryAddress(b: X86Builder): Val {

@@ -42,10 +42,21 @@ export class X86Builder extends IrBuilder {
   /** Arithmetic flags, in their lazy form. */
   readonly flags: FlagWriter = new FlagWriter(this);
 
+  /** What the semantics did with the memory operand: bytes touched and whether they are written. */
+  operandAccess = { bytes: 0, write: false };
+
   constructor(shape: Shape, fields: (b: IrBuilder) => InsnFields) {
     super();
     this.shape = shape;
     this.fields = fields(this);
+  }
+
+  /** Called by memory operands; see `operandAccess`. */
+  noteOperandAccess(bytes: number, write: boolean): void {
+    this.operandAccess = {
+      bytes: Math.max(bytes, this.operandAccess.bytes),
+      write: write || this.operandAccess.write,
+    };
   }
 
   // --- CPU state ---
@@ -110,6 +121,24 @@ export class X86Builder extends IrBuilder {
   /** Host address (i32) of up to 64 bytes of guest memory that do not cross a page; for reading. */
   guestAddress(bytes: number, linear: Val): Val {
     return this.#probe(TLB_READ, "readMiss", (bytes * 8) as Width, linear);
+  }
+
+  /**
+   * Looks for plain host memory to write `width` bits to, without faults or side effects: `host` (i32) is good if `hit`.
+   * A miss says nothing about the page; {@link guestStore} to it may make the next look a hit.
+   */
+  probeForWrite(width: Width, linear: Val): { hit: Val; host: Val } {
+    const { entry, hit } = this.#lookup(TLB_WRITE, width, linear);
+    return { hit, host: this.#hostAddress(entry, TLB_WRITE, linear) };
+  }
+
+  /** Reads at a host address, as {@link guestAddress} gives it; zero-extends. */
+  hostLoad(width: Width, host: Val): Val {
+    return this.load(LOADS[width], host, 0);
+  }
+
+  hostStore(width: Width, host: Val, value: Val): void {
+    this.store(STORES[width], host, 0, value);
   }
 
   guestStore(width: Width, linear: Val, value: Val): void {

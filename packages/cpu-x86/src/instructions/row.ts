@@ -37,6 +37,8 @@ export interface RowOptions {
   readonly opsize?: true;
   /** The semantics look at the address size. */
   readonly asize?: true;
+  /** Address records of this row leave the plain offset, unchecked; the semantics deal with the segment themselves. */
+  readonly offsetOnly?: true;
   /** The semantics use the stack. */
   readonly stack?: true;
   /** What follows: 'branch' may leave or go on, 'jump' never goes on. */

@@ -44,6 +44,8 @@ export class LinearMemory {
   #nextContext = CONTEXTS_PER_SPACE;
   /** First TLB context of each address space kept under a PCID; 0: none. */
   readonly #contextOfPcid = new Uint16Array(4096);
+  /** Changes when translations were dropped other than by a new context; for caches of fetch translations. */
+  mappingGeneration = 0;
   /** Counts soft-TLB fills, for the counters of the facade. */
   fills = 0;
 
@@ -104,15 +106,18 @@ export class LinearMemory {
 
   /** Drops every translation of every address space. */
   flushAll(): void {
+    this.#largeFirst = Number.POSITIVE_INFINITY;
+    this.#largeLast = -1;
     this.#contextOfPcid.fill(0);
     this.#newSpace(this.#cpu.low("cr4") & CR4.PCIDE ? this.#cpu.low("cr3") & 0xfff : 0);
   }
 
   /** INVLPG: drops the page (whatever its size) of the address in every address space. */
-  flushPage(low: number, _high: number): void {
+  flushPage(low: number, high: number): void {
     const offset = (low >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK;
     // Entries are of 4 KiB each; one that came from a large page has neighbours elsewhere in the table.
-    if (this.#largePagesSeen) this.flushAll();
+    const page = (high >>> 0) * 0x10_0000 + (low >>> 12);
+    if (page >= this.#largeFirst && page <= this.#largeLast) this.flushAll();
     else {
       this.#cpu.u64[(TLB_READ + offset) >> 3] = 0n;
       this.#cpu.u64[(TLB_WRITE + offset) >> 3] = 0n;
@@ -309,7 +314,7 @@ export class LinearMemory {
   }
 
   /** Bits 63:47 (56 with 5-level paging) must be equal. SDM vol. 1, "Canonical Addressing". */
-  #canonical(low: number, high: number, record: number): boolean {
+  #canonical(_low: number, high: number, record: number): boolean {
     const top = this.walker.mode === "long5" ? high >> 24 : high >> 15;
     if (top === 0 || top === -1 || !this.#cpu.longMode) return true;
     const cpu = this.#cpu;
@@ -321,14 +326,24 @@ export class LinearMemory {
   #walk(low: number, high: number, access: number): boolean {
     const walker = this.walker;
     if (walker.walk(low, high, access)) {
-      if (walker.pageShift !== 12) this.#largePagesSeen = true;
+      if (walker.pageShift !== 12) this.#noteLargePage(low, high, walker.pageShift);
       return true;
     }
     this.#cpu.raisePageFault(low, high, walker.errorCode);
     return false;
   }
 
-  #largePagesSeen = false;
+  /** First and last page (gva >> 12) of all large pages translated since the TLB was last empty. */
+  #largeFirst = Number.POSITIVE_INFINITY;
+  #largeLast = -1;
+
+  #noteLargePage(low: number, high: number, shift: number): void {
+    const page = (high >>> 0) * 0x10_0000 + (low >>> 12);
+    const pages = 2 ** (shift - 12);
+    const first = page - (page % pages);
+    if (first < this.#largeFirst) this.#largeFirst = first;
+    if (first + pages - 1 > this.#largeLast) this.#largeLast = first + pages - 1;
+  }
 
   #fill(table: number, low: number, high: number, hva: number): void {
     this.fills++;
@@ -352,15 +367,15 @@ export class LinearMemory {
     this.#dropJumpCache();
     this.#contextOfPcid.fill(0);
     this.#nextContext = CONTEXTS_PER_SPACE;
-    this.#largePagesSeen = false;
   }
 
   #dropJumpCache(): void {
+    this.mappingGeneration++;
     this.#cpu.u8.fill(0, JUMP_CACHE, SCRATCH_RECORDS);
   }
 
   #cr3(): number {
-    return this.#cpu.low("cr3") + (this.#cpu.high("cr3") & 0x7fff_ffff) * 0x1_0000_0000;
+    return this.#cpu.low("cr3") + (this.#cpu.high("cr3") & 0xf_ffff) * 0x1_0000_0000;
   }
 
   #loadPte(gpa: number): number {
@@ -371,7 +386,8 @@ export class LinearMemory {
 
   #orPte(gpa: number, bits: number): void {
     const { host, i32 } = this.#cpu;
-    const frame = host.physical.readableFrame(Math.floor(gpa / PAGE));
+    // Accessed and dirty bits are stores like others: not into ROM, and seen by the dirty log.
+    const frame = host.physical.writableFrame(Math.floor(gpa / PAGE));
     if (frame >= 0) (i32[(frame + (gpa % PAGE)) >> 2] as number) |= bits;
   }
 }

@@ -1,0 +1,42 @@
+import { INTERPRETER_WASM } from "@tsvm/cpu-x86";
+
+/** The functions the interpreter calls; see IMPORTS in cpu-x86's interpreter/generate.ts. */
+export interface InterpreterImports {
+  readMiss(low: number, high: number, size: number, record: number): number;
+  modifyMiss(low: number, high: number, size: number, record: number): number;
+  writeMiss(low: number, high: number, size: number, record: number): number;
+  helper(number: number, record: number): number;
+  resolve(): number;
+  resolveNear(record: number): number;
+}
+
+let compiled: WebAssembly.Module | undefined;
+
+/** Instantiates interpreter.wasm over the machine's memory; the module is compiled once. @returns its `run`. */
+export function instantiateInterpreter(
+  memory: { readonly buffer: ArrayBufferLike },
+  imports: InterpreterImports,
+): (record: number) => number {
+  compiled ??= new WebAssembly.Module(decodeBase64(INTERPRETER_WASM));
+  const env = { ...imports, memory: memory as WebAssembly.Memory };
+  const instance = new WebAssembly.Instance(compiled, { env });
+  return instance.exports["run"] as (record: number) => number;
+}
+
+const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+/** `atob` and Buffer belong to hosts; this room knows neither. */
+function decodeBase64(text: string): Uint8Array<ArrayBuffer> {
+  const values = new Uint8Array(128);
+  for (let i = 0; i < 64; i++) values[ALPHABET.charCodeAt(i)] = i;
+  const padding = text.endsWith("==") ? 2 : text.endsWith("=") ? 1 : 0;
+  const bytes = new Uint8Array((text.length / 4) * 3 - padding);
+  const at = (i: number): number => values[text.charCodeAt(i)] as number;
+  for (let i = 0, out = 0; i < text.length; i += 4) {
+    const group = (at(i) << 18) | (at(i + 1) << 12) | (at(i + 2) << 6) | at(i + 3);
+    bytes[out++] = group >> 16;
+    if (out < bytes.length) bytes[out++] = group >> 8;
+    if (out < bytes.length) bytes[out++] = group;
+  }
+  return bytes;
+}

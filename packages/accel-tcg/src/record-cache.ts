@@ -1,0 +1,312 @@
+import {
+  AT,
+  type Cpu,
+  Decoder,
+  FLOW,
+  JUMP_CACHE,
+  jumpCacheIndex,
+  MODE,
+  RECORD,
+  RECORD_BYTES,
+  RECORDS_BASE,
+  RESERVED_BYTES,
+  SCRATCH_RECORDS,
+  SEGMENT,
+} from "@tsvm/cpu-x86";
+import type { GuestFrames } from "./guest-frames.ts";
+import { RecordIndex } from "./record-index.ts";
+
+const FRAME = 4096;
+/** Instructions decoded ahead at most; ordinals have a byte. */
+const MAX_RUN = 64;
+/** Records a run may need: two an instruction, and a link. */
+const RUN_BYTES = (MAX_RUN * 2 + 1) * RECORD_BYTES;
+/** Entries of the fetch TLB; a power of two. */
+const FETCH_ENTRIES = 512;
+/** Bytes of code whose change is looked at together. */
+const CHUNK = 64;
+
+/** The decoded instructions of one frame in one mode. */
+interface CodePage {
+  readonly gfn: number;
+  readonly mode: number;
+  /** Key in the record index; never used twice between flushes. */
+  readonly number: number;
+  readonly hva: number;
+  /** First record and end of each run. */
+  readonly runs: number[];
+  /** Which chunks of the frame hold decoded bytes. */
+  readonly chunks: Uint8Array;
+}
+
+/**
+ * Decoded-instruction records: found by rip, made on demand, forgotten when their bytes change.
+ *
+ * Invariants:
+ * 1. Records are only ever appended; memory is reused when the arena is full, and then everything is forgotten.
+ * 2. A record whose bytes changed is marked stale and leads back to the run loop, so pointers to it stay harmless.
+ * 3. A jump cache entry is right for its key: TLB context and mode. What changes mappings changes or drops keys.
+ */
+export class RecordCache {
+  readonly #cpu: Cpu;
+  readonly #frames: GuestFrames;
+  readonly #decoder: Decoder;
+  readonly #index = new RecordIndex();
+  readonly #pages = new Map<number, CodePage>();
+  readonly #pagesOfFrame = new Map<number, CodePage[]>();
+  readonly #fetchTag = new Float64Array(FETCH_ENTRIES).fill(-1);
+  readonly #fetchKey = new Int32Array(FETCH_ENTRIES);
+  readonly #fetchPage: (CodePage | undefined)[] = new Array(FETCH_ENTRIES).fill(undefined);
+  readonly #crossing = new Uint8Array(32);
+  #mappingGeneration = -1;
+  #next = RECORDS_BASE;
+  #pageCount = 0;
+  /** Counters for the facade. */
+  readonly counters = { runs: 0, instructions: 0, invalidations: 0, flushes: 0 };
+
+  constructor(cpu: Cpu, frames: GuestFrames, hasFeature: (name: string) => boolean) {
+    this.#cpu = cpu;
+    this.#frames = frames;
+    this.#decoder = new Decoder(cpu.u8.buffer, hasFeature);
+    frames.onCodeWrite = (gfn, first, length) => this.#codeWritten(gfn, first, length);
+  }
+
+  /** Record of the instruction at `rip`, entered in the jump cache. @returns 0: an exception is pending. */
+  lookup(): number {
+    const cpu = this.#cpu;
+    const low = cpu.low("rip");
+    const page = this.#pageOfRip(low, cpu.high("rip"));
+    if (page === undefined) return 0;
+    const offset = this.#linearLow & 0xfff;
+    const known = this.#index.get(page.number, offset);
+    const record = known !== 0 ? known : this.#decodeRun(page, offset);
+    if (record === 0) return this.#decodeCrossing(page, offset);
+    this.#enterJumpCache(low, cpu.high("rip"), record);
+    return record;
+  }
+
+  /** Sets `pageRip` for a record about to be entered from outside. */
+  enter(record: number): void {
+    const cpu = this.#cpu;
+    const offset = cpu.view.getUint16(record + RECORD.pageOffset, true);
+    cpu.set64("gpr", cpu.rip - BigInt(offset), 17);
+  }
+
+  /** Target of an in-page branch: noted in the branch's record. @returns 0: an exception is pending. */
+  resolveNear(branch: number): number {
+    const cpu = this.#cpu;
+    const { view } = cpu;
+    const offset = view.getInt32(branch + RECORD.immediate, true);
+    cpu.rip = BigInt.asUintN(64, cpu.get64("gpr", 17) + BigInt(offset));
+    const flushes = this.counters.flushes;
+    const record = this.lookup();
+    const cacheable = record >= RECORDS_BASE && this.counters.flushes === flushes;
+    if (cacheable) view.setUint32(branch + RECORD.target, record, true);
+    return record;
+  }
+
+  /**
+   * Decodes the instruction at `rip` by itself, followed by a stop: for single steps and interrupt shadows.
+   * @returns its record, or 0: an exception is pending.
+   */
+  lookupSingle(): number {
+    const cpu = this.#cpu;
+    const page = this.#pageOfRip(cpu.low("rip"), cpu.high("rip"));
+    if (page === undefined) return 0;
+    const offset = this.#linearLow & 0xfff;
+    const count = this.#decoder.decode(cpu.u8, page.hva + offset, page.hva + FRAME, page.mode, SCRATCH_RECORDS, offset, 0);
+    const used = count !== 0 ? count : this.#decodeAcross(page, offset);
+    if (used === 0) return 0;
+    this.#decoder.stop(SCRATCH_RECORDS + used * RECORD_BYTES, offset + this.#decoder.length, 0);
+    return SCRATCH_RECORDS;
+  }
+
+  /** Forgets everything. Only between runs, or where no record is held. */
+  flush(): void {
+    const cpu = this.#cpu;
+    for (const gfn of this.#pagesOfFrame.keys()) this.#frames.setCode(gfn, false);
+    this.#pages.clear();
+    this.#pagesOfFrame.clear();
+    this.#index.clear();
+    this.#fetchTag.fill(-1);
+    cpu.u8.fill(0, JUMP_CACHE, SCRATCH_RECORDS);
+    this.#next = RECORDS_BASE;
+    this.#pageCount = 0;
+    this.counters.flushes++;
+  }
+
+  #linearLow = 0;
+  #linearHigh = 0;
+
+  #pageOfRip(low: number, high: number): CodePage | undefined {
+    const cpu = this.#cpu;
+    const mode = cpu.get32("mode");
+    this.#linearLow = low | 0;
+    this.#linearHigh = high | 0;
+    if ((mode & MODE.codeSizeMask) !== MODE.code64) {
+      if ((mode & MODE.flat) === 0 && low > cpu.get32("segLimit", SEGMENT.cs)) {
+        cpu.raise("GP", 0);
+        return undefined;
+      }
+      this.#linearLow = (low + cpu.low("segBase", SEGMENT.cs)) | 0;
+      this.#linearHigh = 0;
+    }
+    return this.#fetch(this.#linearLow, this.#linearHigh, mode);
+  }
+
+  #fetch(low: number, high: number, mode: number): CodePage | undefined {
+    const cpu = this.#cpu;
+    if (cpu.linear.mappingGeneration !== this.#mappingGeneration) {
+      this.#mappingGeneration = cpu.linear.mappingGeneration;
+      this.#fetchTag.fill(-1);
+    }
+    const tag = (high >>> 0) * 0x10_0000 + (low >>> 12);
+    const key = cpu.get32("jumpKey") | 0;
+    const slot = (low >>> 12) & (FETCH_ENTRIES - 1);
+    if (this.#fetchTag[slot] === tag && this.#fetchKey[slot] === key) return this.#fetchPage[slot];
+    const gfn = cpu.linear.fetchFrame(low, high);
+    if (gfn < 0) return undefined;
+    const page = this.#pageOf(gfn, mode);
+    this.#fetchTag[slot] = tag;
+    this.#fetchKey[slot] = key;
+    this.#fetchPage[slot] = page;
+    return page;
+  }
+
+  #pageOf(gfn: number, mode: number): CodePage {
+    const key = gfn * 32 + mode;
+    const known = this.#pages.get(key);
+    if (known !== undefined) return known;
+    const hva = this.#frames.readableFrame(gfn);
+    const page: CodePage = {
+      gfn, mode, hva,
+      number: ++this.#pageCount,
+      runs: [],
+      chunks: new Uint8Array(FRAME / CHUNK),
+    };
+    this.#pages.set(key, page);
+    const siblings = this.#pagesOfFrame.get(gfn);
+    if (siblings !== undefined) siblings.push(page);
+    else {
+      this.#pagesOfFrame.set(gfn, [page]);
+      this.#frames.setCode(gfn, true);
+      if (hva >= 0) this.#cpu.linear.dropWriteEntries(hva);
+    }
+    return page;
+  }
+
+  /** @returns the first record, or 0: the first instruction crosses into the next page. */
+  #decodeRun(page: CodePage, start: number): number {
+    if (page.hva < 0) return 0;
+    if (this.#next + RUN_BYTES > RESERVED_BYTES || this.#pageCount > 0x7_0000) {
+      this.flush();
+      return this.lookup();
+    }
+    const decoder = this.#decoder;
+    const { u8 } = this.#cpu;
+    const first = this.#next;
+    let at = first;
+    let offset = start;
+    let ordinal = 0;
+    let crossing = false;
+    for (;;) {
+      const count = decoder.decode(u8, page.hva + offset, page.hva + FRAME, page.mode, at, offset, ordinal);
+      if (count === 0) {
+        if (ordinal === 0) return 0;
+        crossing = true;
+        break;
+      }
+      this.#index.set(page.number, offset, at);
+      this.#markChunks(page, offset, decoder.length);
+      at += count * RECORD_BYTES;
+      offset += decoder.length;
+      ordinal++;
+      if (decoder.flow === FLOW.jump) break;
+      if (offset >= FRAME || ordinal === MAX_RUN || this.#index.get(page.number, offset) !== 0) break;
+    }
+    if (crossing || decoder.flow !== FLOW.jump) {
+      const known = offset < FRAME && !crossing ? this.#index.get(page.number, offset) : 0;
+      decoder.link(at, offset & 0xfff, ordinal - 1, offset, known, crossing);
+      at += RECORD_BYTES;
+    }
+    page.runs.push(first, at);
+    this.#next = at;
+    this.counters.runs++;
+    this.counters.instructions += ordinal;
+    return first;
+  }
+
+  /** An instruction whose bytes lie in two pages is decoded each time: either mapping may change. */
+  #decodeCrossing(page: CodePage, offset: number): number {
+    const count = this.#decodeAcross(page, offset);
+    if (count === 0) return 0;
+    const after = offset + this.#decoder.length;
+    this.#decoder.link(SCRATCH_RECORDS + count * RECORD_BYTES, offset, 0, after, 0, true);
+    return SCRATCH_RECORDS;
+  }
+
+  /** Decodes into the scratch records. @returns number of records, or 0: an exception is pending. */
+  #decodeAcross(page: CodePage, offset: number): number {
+    const cpu = this.#cpu;
+    const bytes = this.#crossing;
+    const first = FRAME - offset;
+    const inFirst = Math.min(first, 16);
+    bytes.fill(0);
+    this.#readFrame(page.gfn, offset, inFirst, bytes, 0);
+    let length = inFirst;
+    if (first < 16) {
+      const nextLow = ((this.#linearLow & ~0xfff) + FRAME) | 0;
+      const nextHigh = nextLow === 0 && cpu.longMode ? (this.#linearHigh + 1) | 0 : this.#linearHigh;
+      const gfn = cpu.linear.fetchFrame(nextLow, nextHigh);
+      if (gfn < 0) return 0;
+      this.#readFrame(gfn, 0, 16 - first, bytes, first);
+      length = 16;
+    }
+    return this.#decoder.decode(bytes, 0, length, page.mode, SCRATCH_RECORDS, offset, 0);
+  }
+
+  /** Bytes of a frame that may be a device. */
+  #readFrame(gfn: number, offset: number, length: number, into: Uint8Array, at: number): void {
+    const { u8 } = this.#cpu;
+    this.#frames.load(gfn * FRAME + offset, length, AT.bounce);
+    into.set(u8.subarray(AT.bounce, AT.bounce + length), at);
+  }
+
+  #markChunks(page: CodePage, offset: number, length: number): void {
+    for (let chunk = Math.floor(offset / CHUNK); chunk * CHUNK < offset + length; chunk++) page.chunks[chunk] = 1;
+  }
+
+  #codeWritten(gfn: number, first: number, length: number): void {
+    const pages = this.#pagesOfFrame.get(gfn);
+    if (pages === undefined) return;
+    const last = Math.floor((first + length - 1) / CHUNK);
+    let hit = false;
+    for (const page of pages)
+      for (let chunk = Math.floor(first / CHUNK); chunk <= last; chunk++) hit ||= page.chunks[chunk] === 1;
+    if (hit) for (const page of [...pages]) this.#forget(page);
+  }
+
+  #forget(page: CodePage): void {
+    this.counters.invalidations++;
+    for (let i = 0; i < page.runs.length; i += 2)
+      for (let at = page.runs[i] as number; at < (page.runs[i + 1] as number); at += RECORD_BYTES)
+        this.#decoder.markStale(at);
+    this.#pages.delete(page.gfn * 32 + page.mode);
+    const rest = (this.#pagesOfFrame.get(page.gfn) ?? []).filter((other) => other !== page);
+    if (rest.length > 0) this.#pagesOfFrame.set(page.gfn, rest);
+    else {
+      this.#pagesOfFrame.delete(page.gfn);
+      this.#frames.setCode(page.gfn, false);
+    }
+    this.#fetchTag.fill(-1);
+  }
+
+  #enterJumpCache(low: number, high: number, record: number): void {
+    const { i32 } = this.#cpu;
+    const at = (JUMP_CACHE + jumpCacheIndex(low) * 16) >> 2;
+    i32[at] = low;
+    i32[at + 1] = high;
+    i32[at + 2] = i32[AT.jumpKey >> 2] as number;
+    i32[at + 3] = record;
+  }
+}

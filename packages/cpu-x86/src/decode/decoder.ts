@@ -1,0 +1,280 @@
+import { constantFields } from "../emit/constant-fields.ts";
+import { operandAccessOf } from "../emit/emit-insn.ts";
+import { hasMemoryForm, HandlerNumbering } from "../emit/handlers.ts";
+import type { AddressForm, Shape, StackForm } from "../emit/shape.ts";
+import { allRows } from "../instructions/all-rows.ts";
+import { PSEUDO } from "../instructions/pseudo.ts";
+import type { OperandCode, Row } from "../instructions/row.ts";
+import { SEGMENT } from "../state/layout.ts";
+import { MODE } from "../state/mode.ts";
+import { RECORD, RECORD_BYTES } from "./decoded-insn.ts";
+import type { ParsedRow } from "./encoding.ts";
+import { InsnBytes, PARSED } from "./insn-bytes.ts";
+import { OpcodeMap } from "./opcode-map.ts";
+
+/** The numbering that generator and decoder share. */
+export const numbering: HandlerNumbering = new HandlerNumbering([...Object.values(PSEUDO), ...allRows]);
+
+/** What follows an instruction in its run. */
+export const FLOW = { next: 0, branch: 1, jump: 2 } as const;
+
+/** How the register field of an operand is written into the record. */
+type RegisterFile = "byte" | "gpr" | "zmm" | "fpr" | "number";
+
+/** What the decoder wants to know of a row again and again. */
+interface RowFacts {
+  readonly regFile: RegisterFile | undefined;
+  /** `reg` comes from the opcode's low bits instead of ModRM.reg. */
+  readonly regInOpcode: boolean;
+  readonly rmFile: RegisterFile | undefined;
+  readonly relative: boolean;
+  readonly memory: boolean;
+  /** Pseudo row that computes the address, found at the first use. */
+  addressRow: Row | undefined;
+  accessBytes: number;
+}
+
+/**
+ * Writes decoded-instruction records. One for each CPU model, because features decide what is #UD.
+ */
+export class Decoder {
+  /** Length in bytes of the instruction decoded last. */
+  length = 0;
+  /** FLOW of the instruction decoded last. */
+  flow: number = FLOW.next;
+  readonly #insn: InsnBytes;
+  readonly #facts = new Map<ParsedRow, RowFacts>();
+  readonly #view: DataView;
+
+  constructor(buffer: ArrayBufferLike, hasFeature: (name: string) => boolean) {
+    this.#view = new DataView(buffer);
+    this.#insn = new InsnBytes(new OpcodeMap(allRows, hasFeature));
+  }
+
+  /**
+   * Decodes the instruction at `bytes[at]` (bytes from `end` on do not exist) into one or two records at `record`.
+   * @param pageOffset offset of the instruction in its page.
+   * @returns number of records, or 0: the instruction needs bytes beyond `end`.
+   */
+  decode(bytes: Uint8Array, at: number, end: number, mode: number, record: number, pageOffset: number, ordinal: number): number {
+    const insn = this.#insn;
+    const outcome = insn.parse(bytes, at, end, mode);
+    if (outcome === PARSED.truncated) return 0;
+    this.length = insn.length;
+    this.flow = FLOW.next;
+    this.#clear(record, pageOffset, ordinal, insn.length);
+    if (outcome === PARSED.tooLong) return this.#pseudo(record, PSEUDO.tooLong);
+    const parsed = insn.row;
+    if (parsed === undefined) return this.#pseudo(record, PSEUDO.undefinedOpcode);
+    return this.#instruction(record, parsed, mode, pageOffset, ordinal);
+  }
+
+  /**
+   * Writes a record that links to the instruction at `offset` from the page's start (4096 and more: another page).
+   * @param target its record, if known. @param byRip finds it by rip each time: it is not a record of this page.
+   */
+  link(record: number, pageOffset: number, ordinal: number, offset: number, target: number, byRip: boolean): void {
+    this.#clear(record, pageOffset, ordinal, 0);
+    const view = this.#view;
+    view.setInt32(record + RECORD.immediate, offset, true);
+    view.setUint32(record + RECORD.target, target, true);
+    const facts = { ...NO_FACTS, inPage: offset < 4096 && !byRip };
+    view.setUint16(record + RECORD.handler, numbering.numberOf(PSEUDO.link, facts), true);
+  }
+
+  /** Writes a record that hands over to the run loop. */
+  stop(record: number, pageOffset: number, ordinal: number): void {
+    this.#clear(record, pageOffset, ordinal, 0);
+    this.#pseudo(record, PSEUDO.stop);
+  }
+
+  /** Makes a record decode again when it is executed. */
+  markStale(record: number): void {
+    this.#pseudo(record, PSEUDO.stale);
+  }
+
+  /** Whether the record was marked. */
+  isStale(record: number): boolean {
+    return this.#view.getUint16(record + RECORD.handler, true) === STALE;
+  }
+
+  #clear(record: number, pageOffset: number, ordinal: number, length: number): void {
+    const view = this.#view;
+    for (let i = 0; i < RECORD_BYTES; i += 4) view.setUint32(record + i, 0, true);
+    view.setUint16(record + RECORD.pageOffset, pageOffset, true);
+    view.setUint8(record + RECORD.length, length);
+    view.setUint8(record + RECORD.ordinal, ordinal);
+  }
+
+  #pseudo(record: number, row: Row): number {
+    if (row !== PSEUDO.stale) this.flow = row === PSEUDO.undefinedOpcode ? FLOW.jump : this.flow;
+    this.#view.setUint16(record + RECORD.handler, numbering.numberOf(row, NO_FACTS), true);
+    return 1;
+  }
+
+  #instruction(record: number, parsed: ParsedRow, mode: number, pageOffset: number, ordinal: number): number {
+    const insn = this.#insn;
+    const view = this.#view;
+    const facts = this.#factsOf(parsed);
+    const { row } = parsed;
+    const form = this.#addressForm(row, facts, mode);
+    let at = record;
+    if (form === "mea") {
+      this.#address(at, parsed, facts, pageOffset);
+      at += RECORD_BYTES;
+      this.#clear(at, pageOffset, ordinal, insn.length);
+      view.setUint8(at + RECORD.segment, insn.segment);
+    } else if (facts.memory) this.#addressFields(at, pageOffset);
+    this.#registers(at, parsed, facts);
+    this.#immediate(at, facts, pageOffset);
+    if (!facts.memory || form === "reg") view.setUint8(at + RECORD.segment, stringSegment(insn, mode));
+    const shape = {
+      opsize: insn.opsize,
+      form,
+      asize: insn.asize,
+      stack: stackForm(mode),
+      rep: insn.repeat === 0 ? "none" : insn.repeat === 0xf3 ? "repz" : "repnz",
+      inPage: facts.relative && this.#targetInPage(pageOffset, mode),
+    } as const;
+    view.setUint16(at + RECORD.handler, numbering.numberOf(row, shape), true);
+    this.flow = row.flow === "jump" ? FLOW.jump : row.flow === "branch" ? FLOW.branch : FLOW.next;
+    return at === record ? 1 : 2;
+  }
+
+  #addressForm(row: Row, facts: RowFacts, mode: number): AddressForm {
+    const insn = this.#insn;
+    if (!facts.memory) return "reg";
+    const absolute = row.operands.some((code) => code[0] === "O");
+    if (!insn.isMemory && !absolute) return "reg";
+    if (absolute) insn.segment = insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
+    if (row.mnemonic === "LEA") return insn.asize === 64 ? "m64" : insn.asize === 32 ? "m32" : "mea";
+    if (insn.asize === 16 || insn.segment >= SEGMENT.fs) return "mea";
+    if (insn.asize === 64) return "m64";
+    return (mode & (MODE.flat | MODE.code64)) !== 0 ? "m32" : "mea";
+  }
+
+  /** The record that computes the address for the next one. */
+  #address(record: number, parsed: ParsedRow, facts: RowFacts, pageOffset: number): void {
+    const insn = this.#insn;
+    const view = this.#view;
+    const row = (facts.addressRow ??= this.#findAddressRow(parsed, facts));
+    this.#addressFields(record, pageOffset);
+    if (parsed.row.offsetOnly) view.setUint8(record + RECORD.segment, SEGMENT.none);
+    if (parsed.row.operands.some((code) => code[0] === "O")) {
+      view.setInt32(record + RECORD.immediate, insn.immediateLow, true);
+      view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
+    }
+    view.setUint32(record + RECORD.target, facts.accessBytes, true);
+    const number = numbering.numberOf(row, { ...NO_FACTS, asize: insn.asize });
+    view.setUint16(record + RECORD.handler, number, true);
+  }
+
+  #findAddressRow(parsed: ParsedRow, facts: RowFacts): Row {
+    if (parsed.row.offsetOnly) return PSEUDO.addressOnly;
+    const shape: Shape = { ...NO_FACTS, row: parsed.row, form: "mea", opsize: this.#insn.opsize, code64: false };
+    const access = operandAccessOf(shape, constantFields);
+    if (access.bytes === 0) return PSEUDO.addressOnly;
+    facts.accessBytes = access.bytes;
+    return access.write ? PSEUDO.addressWrite : PSEUDO.addressRead;
+  }
+
+  #addressFields(record: number, pageOffset: number): void {
+    const insn = this.#insn;
+    const view = this.#view;
+    const ripRelative = insn.base === 17;
+    const bias = ripRelative ? pageOffset + insn.length : 0;
+    view.setUint8(record + RECORD.scale, insn.scale);
+    view.setUint8(record + RECORD.segment, insn.segment);
+    view.setUint16(record + RECORD.base, insn.base * 8, true);
+    view.setUint16(record + RECORD.index, insn.index * 8, true);
+    view.setInt32(record + RECORD.displacement, insn.displacement + bias, true);
+  }
+
+  #registers(record: number, parsed: ParsedRow, facts: RowFacts): void {
+    const insn = this.#insn;
+    const view = this.#view;
+    if (facts.regFile !== undefined) {
+      const low = facts.regInOpcode ? insn.opcode & 7 : (insn.modrm >> 3) & 7;
+      const high = facts.regInOpcode ? (insn.rex & 1) << 3 : (insn.rex & 4) << 1;
+      view.setUint16(record + RECORD.reg, registerField(facts.regFile, low | high, insn.rex), true);
+    }
+    if (parsed.hasModrm && !insn.isMemory) {
+      const file = facts.rmFile ?? "number";
+      const number = (insn.modrm & 7) | ((insn.rex & 1) << 3);
+      view.setUint16(record + RECORD.rm, registerField(file, number, insn.rex), true);
+    }
+  }
+
+  #immediate(record: number, facts: RowFacts, pageOffset: number): void {
+    const insn = this.#insn;
+    const view = this.#view;
+    if (facts.relative) {
+      view.setInt32(record + RECORD.immediate, insn.immediateLow + pageOffset + insn.length, true);
+      return;
+    }
+    view.setInt32(record + RECORD.immediate, insn.immediateLow, true);
+    view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
+  }
+
+  /** 16-bit code wraps at 64 KiB, which page offsets do not show: its branches go the long way. */
+  #targetInPage(pageOffset: number, mode: number): boolean {
+    const insn = this.#insn;
+    const target = pageOffset + insn.length + insn.immediateLow;
+    return (mode & MODE.codeSizeMask) !== MODE.code16 && insn.opsize !== 16 && target >= 0 && target < 4096;
+  }
+
+  #factsOf(parsed: ParsedRow): RowFacts {
+    const known = this.#facts.get(parsed);
+    if (known !== undefined) return known;
+    const { operands } = parsed.row;
+    const reg = operands.find((code) => isCode(code, "GZSCDPV"));
+    const rm = operands.find((code) => isCode(code, "ERUNQW"));
+    const facts: RowFacts = {
+      regFile: reg === undefined ? undefined : fileOf(reg),
+      regInOpcode: reg !== undefined && reg[0] === "Z",
+      rmFile: rm === undefined ? undefined : fileOf(rm),
+      relative: operands.some((code) => code[0] === "J"),
+      memory: hasMemoryForm(parsed.row),
+      addressRow: undefined,
+      accessBytes: 0,
+    };
+    this.#facts.set(parsed, facts);
+    return facts;
+  }
+}
+
+const NO_FACTS = { opsize: 32, form: "reg", asize: 64, stack: "s64", rep: "none", inPage: false } as const;
+const STALE = numbering.numberOf(PSEUDO.stale, NO_FACTS);
+
+function isCode(code: OperandCode, letters: string): boolean {
+  return /^[A-Z]([a-z]+)$/.test(code) && code !== "rAX" && letters.includes(code[0] as string);
+}
+
+function fileOf(code: OperandCode): RegisterFile {
+  if (code[0] === "V" || code[0] === "W" || code[0] === "U") return "zmm";
+  if (code[0] === "P" || code[0] === "Q" || code[0] === "N") return "fpr";
+  if (code[0] === "S" || code[0] === "C" || code[0] === "D") return "number";
+  return code[1] === "b" ? "byte" : "gpr";
+}
+
+/** Without REX, byte registers 4..7 are AH CH DH BH. SDM vol. 2A, "REX Prefixes". */
+function registerField(file: RegisterFile, number: number, rex: number): number {
+  if (file === "zmm") return number * 64;
+  if (file === "fpr") return (number & 7) * 16;
+  if (file === "number") return number;
+  if (file === "byte" && rex === 0 && number >= 4) return (number - 4) * 8 + 1;
+  return number * 8;
+}
+
+/** Segment of string sources and XLAT: none where it has neither base nor limit. */
+function stringSegment(insn: InsnBytes, mode: number): number {
+  if (insn.segmentPrefix >= SEGMENT.fs) return insn.segmentPrefix;
+  if ((mode & MODE.codeSizeMask) === MODE.code64 || (mode & MODE.flat) !== 0) return SEGMENT.none;
+  return insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
+}
+
+function stackForm(mode: number): StackForm {
+  if ((mode & MODE.codeSizeMask) === MODE.code64) return "s64";
+  if ((mode & MODE.stack32) === 0) return "s16";
+  return (mode & MODE.flat) !== 0 ? "flat32" : "s32";
+}

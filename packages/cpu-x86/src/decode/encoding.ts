@@ -1,0 +1,94 @@
+import type { Row } from "../instructions/row.ts";
+
+/** Immediate bytes of a row: b w d q fixed, z 16/32, v 16/32/64 by operand size; p far pointer; o absolute offset. */
+export type ImmediateKind = "b" | "w" | "d" | "z" | "v" | "p" | "o";
+
+/** A row with its encoding taken apart. */
+export interface ParsedRow {
+  readonly row: Row;
+  /** 0: one-byte opcodes, 1: 0F, 2: 0F 38, 3: 0F 3A. */
+  readonly map: 0 | 1 | 2 | 3;
+  readonly opcode: number;
+  /** The low three bits of the opcode are a register. */
+  readonly plusRegister: boolean;
+  /** Mandatory prefix: 0x66, 0xf2, 0xf3; 0: neither F2 nor F3; undefined: any. */
+  readonly prefix: number | undefined;
+  readonly hasModrm: boolean;
+  /** ModRM.reg, if it is part of the opcode. */
+  readonly digit: number | undefined;
+  /** First and last ModRM byte, if the whole byte is part of the opcode. */
+  readonly modrmFirst: number;
+  readonly modrmLast: number;
+  /** What ModRM.mod must say. */
+  readonly rm: "any" | "memory" | "register";
+  readonly immediates: readonly ImmediateKind[];
+}
+
+const HEX = /^[0-9A-Fa-f]{2}$/;
+const MODRM_OPERAND = /^[CDEGMNPQRSUVW]/;
+
+/** Takes `row.encoding` apart. @throws Error on notation it does not know: a mistake in our tables. */
+export function parseEncoding(row: Row): ParsedRow {
+  const tokens = row.encoding.trim().split(/\s+/);
+  const fail = (): never => {
+    throw new Error(`${row.mnemonic}: cannot read the encoding "${row.encoding}"`);
+  };
+  let prefix: number | undefined;
+  if (/^(NP|66|F2|F3)$/i.test(tokens[0] ?? "") && tokens.length > 1) {
+    const token = tokens.shift() as string;
+    prefix = token === "NP" ? 0 : Number.parseInt(token, 16);
+  }
+  const map = takeMap(tokens);
+  const opcodeToken = tokens.shift() ?? "";
+  if (!HEX.test(opcodeToken)) fail();
+  let plusRegister = false;
+  let digit: number | undefined;
+  let modrmFirst = 0;
+  let modrmLast = 0xff;
+  let hasModrm = row.operands.some((code) => MODRM_OPERAND.test(code) && code.length > 1 && !FIXED.has(code));
+  const immediates: ImmediateKind[] = [];
+  for (const token of tokens) {
+    if (token === "+r") plusRegister = true;
+    else if (token === "/r") hasModrm = true;
+    else if (/^\/[0-7]$/.test(token)) {
+      hasModrm = true;
+      digit = Number(token[1]);
+    } else if (/^i[bwdzvpo]$/.test(token)) immediates.push(token[1] as ImmediateKind);
+    else if (/^[0-9A-Fa-f]{2}(\+i)?$/.test(token)) {
+      hasModrm = true;
+      modrmFirst = Number.parseInt(token.slice(0, 2), 16);
+      modrmLast = modrmFirst + (token.endsWith("+i") ? 7 : 0);
+    } else fail();
+  }
+  for (const code of row.operands) {
+    if (code[0] === "O") immediates.push("o");
+    else if (code[0] === "A" && code[1] === "p") immediates.push("p");
+  }
+  return {
+    row, map, prefix, plusRegister, hasModrm, digit, modrmFirst, modrmLast, immediates,
+    opcode: Number.parseInt(opcodeToken, 16),
+    rm: rmConstraint(row),
+  };
+}
+
+/** Register names that look like operand codes. */
+const FIXED: ReadonlySet<string> = new Set(["DX", "CL", "ES", "CS", "SS", "DS", "FS", "GS", "ST0", "STi"]);
+
+function takeMap(tokens: string[]): 0 | 1 | 2 | 3 {
+  if (tokens[0]?.toUpperCase() !== "0F" || tokens.length < 2) return 0;
+  tokens.shift();
+  const next = tokens[0];
+  if (next !== "38" && next !== "3A") return 1;
+  if (!HEX.test(tokens[1] ?? "")) return 1;
+  tokens.shift();
+  return next === "38" ? 2 : 3;
+}
+
+function rmConstraint(row: Row): ParsedRow["rm"] {
+  for (const code of row.operands) {
+    if (FIXED.has(code)) continue;
+    if (code[0] === "M") return "memory";
+    if (code[0] === "R" || code[0] === "U" || code[0] === "N") return "register";
+  }
+  return "any";
+}

@@ -1,0 +1,282 @@
+import { MODE } from "../state/mode.ts";
+import type { OperandSize } from "../emit/shape.ts";
+import type { ParsedRow, ImmediateKind } from "./encoding.ts";
+import { type OpcodeMap, selectRow } from "./opcode-map.ts";
+import { SEGMENT } from "../state/layout.ts";
+
+/** Longest instruction; longer ones are #GP(0). SDM vol. 2A, "Instruction Format". */
+export const MAX_INSN_BYTES = 15;
+
+/** Outcome of {@link InsnBytes.parse}. */
+export const PARSED = {
+  ok: 0,
+  /** The bytes end inside the instruction. */
+  truncated: 1,
+  /** More than 15 bytes. */
+  tooLong: 2,
+} as const;
+
+/** log2-free description of one register-indirect address form of 16-bit code. SDM vol. 2A, "16-Bit Addressing Forms". */
+const FORMS_16 = [
+  [3, 6], [3, 7], [5, 6], [5, 7], [6, 16], [7, 16], [5, 16], [3, 16],
+] as const;
+const NONE = 16;
+const PAGE_RIP = 17;
+
+/**
+ * One instruction taken apart: prefixes, row, ModRM, displacement, immediate. Reused for each instruction; after
+ * `parse` said ok, the fields describe it. A row of undefined is #UD.
+ */
+export class InsnBytes {
+  row: ParsedRow | undefined;
+  length = 0;
+  opsize: OperandSize = 32;
+  asize: OperandSize = 32;
+  lock = false;
+  /** 0xf2, 0xf3 or 0. */
+  repeat = 0;
+  rex = 0;
+  modrm = 0;
+  opcode = 0;
+  /** The operand in ModRM.rm is memory: base, index (general register numbers, 16: none, 17: rip) and the rest. */
+  isMemory = false;
+  base = NONE;
+  index = NONE;
+  scale = 0;
+  displacement = 0;
+  /** SEGMENT of the memory operand, prefixes considered. */
+  segment: number = SEGMENT.ds;
+  /** A segment prefix was given. */
+  segmentPrefix = -1;
+  /** Low 32 bits, sign-extended by kind, and the high ones. */
+  immediateLow = 0;
+  immediateHigh = 0;
+
+  readonly #map: OpcodeMap;
+  #bytes: Uint8Array = new Uint8Array();
+  #at = 0;
+  #end = 0;
+  #operandPrefix = false;
+  #addressPrefix = false;
+  #code64 = false;
+  #ranOut = false;
+  readonly #context = { repeat: 0, operandPrefix: false, rexB: false, code64: false, realAddressing: false };
+
+  constructor(map: OpcodeMap) {
+    this.#map = map;
+  }
+
+  /** Reads the instruction at `bytes[at]`; bytes from `end` on do not exist. */
+  parse(bytes: Uint8Array, at: number, end: number, mode: number): number {
+    this.#bytes = bytes;
+    this.#at = at;
+    this.#end = Math.min(end, at + MAX_INSN_BYTES);
+    this.#ranOut = false;
+    this.#code64 = (mode & MODE.codeSizeMask) === MODE.code64;
+    this.#prefixes();
+    this.#opcode(mode);
+    if (this.row !== undefined) {
+      this.#sizes(mode);
+      if (this.row.hasModrm) this.#modrm();
+      this.#immediates(this.row.immediates);
+      this.#refuseLock();
+    }
+    this.length = this.#at - at;
+    if (!this.#ranOut) return PARSED.ok;
+    return end - at >= MAX_INSN_BYTES ? PARSED.tooLong : PARSED.truncated;
+  }
+
+  #byte(): number {
+    if (this.#at < this.#end) return this.#bytes[this.#at++] as number;
+    this.#ranOut = true;
+    return 0;
+  }
+
+  #prefixes(): void {
+    this.lock = this.#operandPrefix = this.#addressPrefix = false;
+    this.repeat = this.rex = 0;
+    this.segmentPrefix = -1;
+    for (;;) {
+      const byte = this.#byte();
+      if (this.#ranOut) return;
+      if (this.#code64 && (byte & 0xf0) === 0x40) {
+        this.rex = byte;
+        continue;
+      }
+      if (!this.#legacyPrefix(byte)) break;
+      // A REX prefix counts only right before the opcode.
+      this.rex = 0;
+    }
+    this.#at--;
+  }
+
+  #legacyPrefix(byte: number): boolean {
+    switch (byte) {
+      case 0x66:
+        this.#operandPrefix = true;
+        return true;
+      case 0x67:
+        this.#addressPrefix = true;
+        return true;
+      case 0xf0:
+        this.lock = true;
+        return true;
+      case 0xf2:
+      case 0xf3:
+        this.repeat = byte;
+        return true;
+      case 0x26:
+      case 0x2e:
+      case 0x36:
+      case 0x3e:
+        // In 64-bit mode these name segments without base: ignored.
+        if (!this.#code64) this.segmentPrefix = (byte >> 3) & 3;
+        return true;
+      case 0x64:
+      case 0x65:
+        this.segmentPrefix = byte - 0x64 + SEGMENT.fs;
+        return true;
+      default:
+        return false;
+    }
+  }
+
+  #opcode(mode: number): void {
+    let map = 0;
+    let opcode = this.#byte();
+    if (opcode === 0x0f) {
+      map = 1;
+      opcode = this.#byte();
+      if (opcode === 0x38 || opcode === 0x3a) {
+        map = opcode === 0x38 ? 2 : 3;
+        opcode = this.#byte();
+      }
+    }
+    this.opcode = opcode;
+    const candidates = this.#map.candidates(map, opcode);
+    const context = this.#context;
+    context.repeat = this.repeat;
+    context.operandPrefix = this.#operandPrefix;
+    context.rexB = (this.rex & 1) !== 0;
+    context.code64 = this.#code64;
+    context.realAddressing = (mode & MODE.realAddressing) !== 0;
+    const hasModrm = candidates.length > 0 && (candidates[0] as ParsedRow).hasModrm;
+    if (hasModrm && this.#at >= this.#end) this.#ranOut = true;
+    this.row = selectRow(candidates, this.#bytes[this.#at] ?? 0, context);
+  }
+
+  #sizes(mode: number): void {
+    const row = (this.row as ParsedRow).row;
+    const code32 = (mode & MODE.codeSizeMask) === MODE.code32;
+    if (this.#code64) {
+      this.asize = this.#addressPrefix ? 32 : 64;
+      if (row.f64 || (this.rex & 8) !== 0) this.opsize = 64;
+      else if (this.#operandPrefix) this.opsize = 16;
+      else this.opsize = row.d64 ? 64 : 32;
+    } else {
+      this.asize = this.#addressPrefix !== code32 ? 32 : 16;
+      this.opsize = this.#operandPrefix !== code32 ? 32 : 16;
+    }
+  }
+
+  #modrm(): void {
+    const modrm = this.#byte();
+    this.modrm = modrm;
+    this.base = this.index = NONE;
+    this.scale = 0;
+    this.displacement = 0;
+    // Moves to and from control and debug registers ignore mod.
+    const registers = /^[CD]/.test((this.row as ParsedRow).row.operands.find((code) => /^[CD][a-z]$/.test(code)) ?? "");
+    this.isMemory = modrm < 0xc0 && !registers;
+    if (!this.isMemory) return;
+    if (this.asize === 16) this.#address16(modrm);
+    else this.#address32(modrm);
+    const stack = this.base === 4 || this.base === 5;
+    this.segment = this.segmentPrefix >= 0 ? this.segmentPrefix : stack ? SEGMENT.ss : SEGMENT.ds;
+  }
+
+  #address16(modrm: number): void {
+    const mod = modrm >> 6;
+    const rm = modrm & 7;
+    if (mod === 0 && rm === 6) {
+      this.displacement = this.#word();
+      return;
+    }
+    [this.base, this.index] = FORMS_16[rm] as [number, number];
+    if (mod === 1) this.displacement = this.#signedByte();
+    else if (mod === 2) this.displacement = this.#word();
+  }
+
+  #address32(modrm: number): void {
+    const mod = modrm >> 6;
+    const rm = modrm & 7;
+    const baseHigh = (this.rex & 1) << 3;
+    if (rm === 4) {
+      const sib = this.#byte();
+      const index = ((sib >> 3) & 7) | ((this.rex & 2) << 2);
+      if (index !== 4) {
+        this.index = index;
+        this.scale = sib >> 6;
+      }
+      if ((sib & 7) === 5 && mod === 0) {
+        this.displacement = this.#dword();
+        return;
+      }
+      this.base = (sib & 7) | baseHigh;
+    } else if (rm === 5 && mod === 0) {
+      this.displacement = this.#dword();
+      if (this.#code64) this.base = PAGE_RIP;
+      return;
+    } else this.base = rm | baseHigh;
+    if (mod === 1) this.displacement = this.#signedByte();
+    else if (mod === 2) this.displacement = this.#dword();
+  }
+
+  #immediates(kinds: readonly ImmediateKind[]): void {
+    this.immediateLow = this.immediateHigh = 0;
+    if (kinds.length === 0) return;
+    if (kinds.length === 2) {
+      // ENTER: iw ib, packed as size | level << 16.
+      const size = this.#word() & 0xffff;
+      this.immediateLow = size | (this.#byte() << 16);
+      return;
+    }
+    this.#immediate(kinds[0] as ImmediateKind);
+  }
+
+  #immediate(kind: ImmediateKind): void {
+    if (kind === "p") {
+      this.immediateLow = this.opsize === 16 ? this.#word() & 0xffff : this.#dword();
+      this.immediateHigh = this.#word() & 0xffff;
+      return;
+    }
+    if (kind === "b") this.immediateLow = this.#signedByte();
+    else if (kind === "w" || (kind !== "d" && kind !== "o" && this.opsize === 16)) this.immediateLow = this.#word();
+    else if (kind === "o" && this.asize === 16) {
+      this.immediateLow = this.#word() & 0xffff;
+      return;
+    } else this.immediateLow = this.#dword();
+    const wide = (kind === "v" && this.opsize === 64) || (kind === "o" && this.asize === 64);
+    this.immediateHigh = wide ? this.#dword() : kind === "o" ? 0 : this.immediateLow >> 31;
+  }
+
+  /** LOCK is #UD on anything but a locked form with a memory destination. */
+  #refuseLock(): void {
+    const row = (this.row as ParsedRow).row;
+    if (this.lock && !(row.lock && this.isMemory)) this.row = undefined;
+  }
+
+  #signedByte(): number {
+    return (this.#byte() << 24) >> 24;
+  }
+
+  #word(): number {
+    const low = this.#byte();
+    return ((low | (this.#byte() << 8)) << 16) >> 16;
+  }
+
+  #dword(): number {
+    const low = this.#word() & 0xffff;
+    return low | (this.#word() << 16);
+  }
+}

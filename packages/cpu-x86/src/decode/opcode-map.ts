@@ -1,0 +1,98 @@
+import type { Row } from "../instructions/row.ts";
+import { type ParsedRow, parseEncoding } from "./encoding.ts";
+
+/** What of an instruction's bytes chooses its row, besides map and opcode. */
+export interface OpcodeContext {
+  /** Last of F2 and F3, or 0. */
+  readonly repeat: number;
+  readonly operandPrefix: boolean;
+  /** REX.B, which extends a register in the opcode. */
+  readonly rexB: boolean;
+  readonly code64: boolean;
+  readonly realAddressing: boolean;
+}
+
+/** Rows by map and opcode, each list in order of preference: mandatory prefix first. */
+export class OpcodeMap {
+  readonly #lists: (readonly ParsedRow[])[] = new Array(4 * 256).fill([]);
+  readonly parsed: readonly ParsedRow[];
+
+  /**
+   * @param hasFeature rows with a CPUID feature that is off are left out.
+   * @throws Error if two rows claim the same bytes.
+   */
+  constructor(rows: readonly Row[], hasFeature: (name: string) => boolean = () => true) {
+    this.parsed = rows
+      .filter((row) => row.cpuid === undefined || hasFeature(row.cpuid))
+      .map((row) => parseEncoding(row));
+    const lists: ParsedRow[][] = this.#lists.map(() => []);
+    for (const parsed of this.parsed)
+      for (let i = 0; i < (parsed.plusRegister ? 8 : 1); i++)
+        (lists[parsed.map * 256 + parsed.opcode + i] as ParsedRow[]).push(parsed);
+    for (const [i, list] of lists.entries()) {
+      refuseOverlap(list);
+      this.#lists[i] = list.sort((a, b) => rank(a) - rank(b));
+    }
+  }
+
+  /** All rows of one opcode. */
+  candidates(map: number, opcode: number): readonly ParsedRow[] {
+    return this.#lists[map * 256 + opcode] as readonly ParsedRow[];
+  }
+}
+
+/** The first candidate that fits, or undefined: #UD. @param modrm the byte after the opcode, whether or not it is one. */
+export function selectRow(
+  candidates: readonly ParsedRow[],
+  modrm: number,
+  context: OpcodeContext,
+): ParsedRow | undefined {
+  for (const parsed of candidates)
+    if (fitsBytes(parsed, modrm, context) && fitsMode(parsed.row, context)) return parsed;
+  return undefined;
+}
+
+function fitsBytes(parsed: ParsedRow, modrm: number, context: OpcodeContext): boolean {
+  if (parsed.prefix === 0x66) {
+    if (!context.operandPrefix || context.repeat !== 0) return false;
+  } else if (parsed.prefix !== undefined && parsed.prefix !== context.repeat) return false;
+  // A fixed register among `+r` rows is number 0 of eight: 90 is NOP, but 41 90 exchanges r8 and rAX.
+  if (context.rexB && !parsed.plusRegister && !parsed.hasModrm && parsed.map === 0 && parsed.opcode === 0x90) return false;
+  if (!parsed.hasModrm) return true;
+  if (parsed.digit !== undefined && ((modrm >> 3) & 7) !== parsed.digit) return false;
+  if (parsed.rm !== "any" && (modrm >= 0xc0) !== (parsed.rm === "register")) return false;
+  return modrm >= parsed.modrmFirst && modrm <= parsed.modrmLast;
+}
+
+function fitsMode(row: Row, context: OpcodeContext): boolean {
+  if (row.i64 && context.code64) return false;
+  if (row.o64 && !context.code64) return false;
+  return !(row.protectedOnly && context.realAddressing);
+}
+
+/** Rows that ask for more come first. */
+function rank(parsed: ParsedRow): number {
+  let rank = parsed.plusRegister ? 16 : 0;
+  if (parsed.prefix === undefined) rank += 8;
+  else if (parsed.prefix === 0) rank += 4;
+  if (parsed.modrmFirst === 0 && parsed.modrmLast === 0xff) rank += 2;
+  if (parsed.digit === undefined) rank += 1;
+  return rank;
+}
+
+function refuseOverlap(list: readonly ParsedRow[]): void {
+  for (const [i, a] of list.entries())
+    for (const b of list.slice(i + 1))
+      if (overlap(a, b))
+        throw new Error(`rows overlap: ${a.row.mnemonic} ${a.row.encoding} and ${b.row.mnemonic} ${b.row.encoding}`);
+}
+
+function overlap(a: ParsedRow, b: ParsedRow): boolean {
+  if (a.prefix !== b.prefix || a.rm !== b.rm) return false;
+  if (a.plusRegister !== b.plusRegister) return false;
+  if (a.digit !== b.digit || a.modrmFirst > b.modrmLast || b.modrmFirst > a.modrmLast) return false;
+  if (a.modrmLast - a.modrmFirst !== b.modrmLast - b.modrmFirst) return false;
+  const disjointModes = (a.row.i64 && b.row.o64) || (a.row.o64 && b.row.i64);
+  const features = a.row.cpuid !== b.row.cpuid;
+  return !disjointModes && !features;
+}

@@ -1,0 +1,46 @@
+import type { IrBuilder, Node } from "@tsvm/tcg";
+import { CR0, CR4 } from "../state/bits.ts";
+import type { InsnFields } from "./fields.ts";
+import { makeOperand } from "./operands.ts";
+import type { Shape } from "./shape.ts";
+import { X86Builder } from "./x86-builder.ts";
+
+/** The IR of one instruction of a shape, with its fields from wherever `fields` takes them. */
+export function emitInsn(shape: Shape, fields: (b: IrBuilder) => InsnFields): readonly Node[] {
+  const b = new X86Builder(shape, fields);
+  runSemantics(b);
+  return b.take();
+}
+
+/** What an instruction does with its memory operand; found by asking its semantics. */
+export function operandAccessOf(shape: Shape, fields: (b: IrBuilder) => InsnFields): { bytes: number; write: boolean } {
+  const b = new X86Builder(shape, fields);
+  runSemantics(b);
+  return b.operandAccess;
+}
+
+/** Checks that stand in the row, then the semantics. */
+function runSemantics(b: X86Builder): void {
+  const { row, opsize, form, asize, stack, rep } = b.shape;
+  b.beginInsn(`${row.mnemonic} ${row.operands.join()} [${row.encoding}] ${opsize} ${form} ${asize} ${stack} ${rep}`);
+  if (row.cpl0) b.raiseIf(b.ne(b.state("cpl"), b.const(0)), "GP", b.const(0));
+  if (row.fpu !== undefined) checkFpu(b, row.fpu);
+  row.semantics(b, ...row.operands.map((code) => makeOperand(b, code)));
+}
+
+/** SDM vol. 3A, "Emulation of and Support for the x87 FPU", and vol. 2A, "Exception Conditions" of SSE instructions. */
+function checkFpu(b: X86Builder, unit: "x87" | "mmx" | "sse" | "wait"): void {
+  const cr0 = b.state("cr0");
+  const has = (mask: number) => b.ne(b.and(cr0, b.const(mask)), b.const(0));
+  if (unit === "wait") {
+    b.raiseIf(b.eq(b.and(cr0, b.const(CR0.MP | CR0.TS)), b.const(CR0.MP | CR0.TS)), "NM");
+    return;
+  }
+  if (unit === "x87") {
+    b.raiseIf(has(CR0.EM | CR0.TS), "NM");
+    return;
+  }
+  b.raiseIf(has(CR0.EM), "UD");
+  if (unit === "sse") b.raiseIf(b.eqz(b.and(b.state("cr4"), b.const(CR4.OSFXSR))), "UD");
+  b.raiseIf(has(CR0.TS), "NM");
+}

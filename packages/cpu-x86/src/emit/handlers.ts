@@ -1,0 +1,112 @@
+// From rows to handler numbers: every combination of static facts a row depends on is a shape with a handler.
+//
+// Invariants:
+// 1. Numbers depend on the rows alone, so the generator (at build time) and the decoder (at run time) agree.
+// 2. Hot shapes have the numbers from 0 up: the interpreter's main loop holds them inline.
+import type { OperandCode, Row } from "../instructions/row.ts";
+import type { AddressForm, OperandSize, RepForm, Shape, StackForm } from "./shape.ts";
+import { isHot } from "./hot.ts";
+
+const SIZES: readonly OperandSize[] = [16, 32, 64];
+const FORMS: readonly AddressForm[] = ["reg", "m64", "m32", "mea"];
+const STACKS: readonly StackForm[] = ["s16", "s32", "flat32", "s64"];
+const REPS: readonly RepForm[] = ["none", "repz", "repnz"];
+
+/** What a row's handlers depend on; a list of one element: it does not. */
+interface Dimensions {
+  readonly opsizes: readonly OperandSize[];
+  readonly forms: readonly AddressForm[];
+  readonly asizes: readonly OperandSize[];
+  readonly stacks: readonly StackForm[];
+  readonly reps: readonly RepForm[];
+  readonly inPage: readonly boolean[];
+}
+
+const sized = (code: OperandCode): boolean => code === "rAX" || /^[A-Z][vzyp]$/.test(code);
+const starts = (row: Row, letters: string): boolean =>
+  row.operands.some((code) => /^[A-Z]([a-z]|$)/.test(code) && letters.includes(code[0] as string));
+
+/** The operand that stands in ModRM.rm, if it may be memory. */
+export const hasMemoryForm = (row: Row): boolean => starts(row, "EMWQ") || starts(row, "O");
+
+function dimensionsOf(row: Row): Dimensions {
+  const memoryOnly = starts(row, "MO");
+  const strings = starts(row, "XY");
+  return {
+    opsizes: row.opsize || row.operands.some(sized) ? SIZES : [32],
+    forms: !hasMemoryForm(row) ? ["reg"] : memoryOnly ? FORMS.slice(1) : FORMS,
+    asizes: row.asize || strings ? SIZES : [64],
+    stacks: row.stack ? STACKS : ["s64"],
+    reps: row.rep ? REPS : ["none"],
+    inPage: starts(row, "J") ? [false, true] : [false],
+  };
+}
+
+/** Numbers the shapes of a set of rows. */
+export class HandlerNumbering {
+  /** Shapes by number. */
+  readonly shapes: readonly Shape[];
+  /** Numbers below this are hot. */
+  readonly hotCount: number;
+  readonly #rows = new Map<Row, { dimensions: Dimensions; first: number }>();
+  readonly #numbers: Int32Array;
+
+  constructor(rows: readonly Row[]) {
+    const sparse: (Shape | undefined)[] = [];
+    for (const row of rows) {
+      const dimensions = dimensionsOf(row);
+      this.#rows.set(row, { dimensions, first: sparse.length });
+      for (const shape of combinations(row, dimensions)) sparse.push(isPossible(shape, dimensions) ? shape : undefined);
+    }
+    const possible = sparse.filter((shape) => shape !== undefined);
+    const hot = possible.filter(isHot);
+    this.shapes = [...hot, ...possible.filter((shape) => !isHot(shape))];
+    this.hotCount = hot.length;
+    const numberOf = new Map(this.shapes.map((shape, i) => [shape, i]));
+    this.#numbers = Int32Array.from(sparse, (shape) => (shape === undefined ? -1 : (numberOf.get(shape) as number)));
+  }
+
+  /** The number of the handler for a row under these facts; facts the row does not depend on are ignored. */
+  numberOf(row: Row, facts: Omit<Shape, "row" | "code64">): number {
+    const { dimensions: d, first } = this.#rows.get(row) as { dimensions: Dimensions; first: number };
+    let index = 0;
+    const digit = <T>(list: readonly T[], value: T): void => {
+      index = index * list.length + (list.length === 1 ? 0 : list.indexOf(value));
+    };
+    digit(d.opsizes, facts.opsize);
+    digit(d.forms, facts.form);
+    digit(d.asizes, facts.asize);
+    digit(d.stacks, facts.stack);
+    digit(d.reps, facts.rep);
+    digit(d.inPage, facts.inPage);
+    return this.#numbers[first + index] as number;
+  }
+}
+
+/** All combinations in the order `numberOf` counts in. */
+function combinations(row: Row, d: Dimensions): Shape[] {
+  const shapes: Shape[] = [];
+  for (const opsize of d.opsizes)
+    for (const form of d.forms)
+      for (const asize of d.asizes)
+        for (const stack of d.stacks)
+          for (const rep of d.reps)
+            for (const inPage of d.inPage) {
+              const code64 = d.stacks.length > 1 ? stack === "s64" : asize === 64;
+              shapes.push({ row, opsize, form, asize, stack, rep, inPage, code64 });
+            }
+  return shapes;
+}
+
+/** Drops what no mode can produce. */
+function isPossible(shape: Shape, d: Dimensions): boolean {
+  const { opsize, stack, asize, row } = shape;
+  if (d.stacks.length > 1) {
+    if (stack === "s64" && opsize === 32 && d.opsizes.length > 1) return false;
+    if (stack !== "s64" && opsize === 64) return false;
+    if (stack === "s64" && row.i64) return false;
+    if (d.asizes.length > 1 && stack === "s64" && asize === 16) return false;
+  }
+  if (row.f64 && d.stacks.length > 1 && stack === "s64" && opsize === 16) return false;
+  return true;
+}

@@ -1,0 +1,33 @@
+import { rows as alu } from "./alu.ts";
+import { rows as bcd } from "./bcd.ts";
+import { rows as bit } from "./bit.ts";
+import { rows as branch } from "./branch.ts";
+import { rows as crc32 } from "./crc32.ts";
+import { rows as exchange } from "./exchange.ts";
+import { rows as flags } from "./flags.ts";
+import { rows as mov } from "./mov.ts";
+import { rows as mulDiv } from "./mul-div.ts";
+import { rows as nop } from "./nop.ts";
+import { rows as random } from "./random.ts";
+import type { Row } from "./row.ts";
+import { rows as shift } from "./shift.ts";
+import { rows as stack } from "./stack.ts";
+import { rows as string } from "./string.ts";
+
+/** Every instruction there is. */
+export const allRows: readonly Row[] = [
+  ...alu,
+  ...bcd,
+  ...bit,
+  ...branch,
+  ...crc32,
+  ...exchange,
+  ...flags,
+  ...mov,
+  ...mulDiv,
+  ...nop,
+  ...random,
+  ...shift,
+  ...stack,
+  ...string,
+];

@@ -1,0 +1,88 @@
+// Near JMP CALL RET Jcc LOOPcc JrCXZ. SDM vol. 2, the instruction of each name. Far transfers: far.ts.
+import type { Val } from "@tsvm/tcg";
+import type { X86Builder } from "../emit/x86-builder.ts";
+import { CONDITION_NAMES } from "./condition-names.ts";
+import { type Row, row, type Semantics } from "./row.ts";
+
+const jump: Semantics = (b) => b.jumpRelative();
+
+const jumpIndirect: Semantics = (b, target) => jumpChecked(b, target!.load(), () => {});
+
+const jumpIf =
+  (condition: number): Semantics =>
+  (b) =>
+    b.when(b.condition(condition), () => b.jumpRelative());
+
+/** Pushes the return address, then goes on at the target. */
+const call: Semantics = (b) => {
+  const { opsize } = b.shape;
+  b.stackStore(opsize, b.nextRip());
+  b.adjustStack(b.const(-opsize / 8));
+  b.jumpRelative();
+};
+
+const callIndirect: Semantics = (b, target) => {
+  const { opsize } = b.shape;
+  const rip = target!.load();
+  jumpChecked(b, rip, () => {
+    b.stackStore(opsize, b.nextRip());
+    b.adjustStack(b.const(-opsize / 8));
+  });
+};
+
+/** `immediate` bytes of arguments are dropped after the return address. */
+const ret: Semantics = (b, immediate) => {
+  const { opsize } = b.shape;
+  const rip = b.stackLoad(opsize);
+  jumpChecked(b, rip, () => {
+    const dropped = b.const(opsize / 8);
+    b.adjustStack(immediate === undefined ? dropped : b.add(dropped, immediate.load()));
+  });
+};
+
+/** A 64-bit target must be canonical: #GP(0) before anything is committed. With 48-bit linear addresses. */
+function jumpChecked(b: X86Builder, rip: Val, commit: () => void): void {
+  if (b.shape.opsize === 64) {
+    const top = b.sar(rip, b.const(47));
+    b.raiseIf(b.ltU(b.const(1), b.add(top, b.const(1))), "GP", b.const(0));
+  }
+  commit();
+  b.jumpTo(rip);
+}
+
+/** rCX at the address size, as its new value and whether it is zero. */
+function countDown(b: X86Builder): { commit(): void; isZero: Val } {
+  const { asize } = b.shape;
+  const next = b.sub(b.reg(64, "rcx"), b.const(1));
+  return { commit: () => b.setReg(asize, "rcx", next), isZero: b.eqz(b.zext(next, asize)) };
+}
+
+const loopIf =
+  (extra: (b: X86Builder) => Val): Semantics =>
+  (b) => {
+    const { commit, isZero } = countDown(b);
+    const taken = b.both(b.isFalse(isZero), extra(b));
+    commit();
+    b.when(taken, () => b.jumpRelative());
+  };
+
+const jumpIfCountZero: Semantics = (b) =>
+  b.when(b.eqz(b.zext(b.reg(64, "rcx"), b.shape.asize)), () => b.jumpRelative());
+
+export const rows: readonly Row[] = [
+  ...CONDITION_NAMES.flatMap((name, i) => [
+    row(`${(0x70 + i).toString(16)} ib`, `J${name}`, ["Jb"], jumpIf(i), { f64: true, flow: "branch", opsize: true }),
+    row(`0F ${(0x80 + i).toString(16)} iz`, `J${name}`, ["Jz"], jumpIf(i), { f64: true, flow: "branch", opsize: true }),
+  ]),
+  row("EB ib", "JMP", ["Jb"], jump, { f64: true, flow: "jump", opsize: true }),
+  row("E9 iz", "JMP", ["Jz"], jump, { f64: true, flow: "jump", opsize: true }),
+  row("FF /4", "JMP", ["Ev"], jumpIndirect, { f64: true, flow: "jump", opsize: true }),
+  row("E8 iz", "CALL", ["Jz"], call, { f64: true, flow: "jump", stack: true, opsize: true }),
+  row("FF /2", "CALL", ["Ev"], callIndirect, { f64: true, flow: "jump", stack: true, opsize: true }),
+  row("C3", "RET", [], ret, { f64: true, flow: "jump", stack: true, opsize: true }),
+  row("C2 iw", "RET", ["Iw"], ret, { f64: true, flow: "jump", stack: true, opsize: true }),
+  row("E0 ib", "LOOPNE", ["Jb"], loopIf((b) => b.isFalse(b.flags.zero())), { f64: true, flow: "branch", asize: true, opsize: true }),
+  row("E1 ib", "LOOPE", ["Jb"], loopIf((b) => b.flags.zero()), { f64: true, flow: "branch", asize: true, opsize: true }),
+  row("E2 ib", "LOOP", ["Jb"], loopIf((b) => b.const32(1)), { f64: true, flow: "branch", asize: true, opsize: true }),
+  row("E3 ib", "JrCXZ", ["Jb"], jumpIfCountZero, { f64: true, flow: "branch", asize: true, opsize: true }),
+];

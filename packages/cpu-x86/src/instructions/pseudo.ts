@@ -1,0 +1,65 @@
+// Records that are no instructions: addresses computed ahead, links between runs, and opcodes without meaning.
+import { effectiveAddress } from "../emit/operands.ts";
+import { AT } from "../state/layout.ts";
+import { type Row, row, type Semantics } from "./row.ts";
+
+/**
+ * Leaves the linear address of the next record's memory operand in `effectiveAddress`. The immediate is added as well:
+ * it holds what a 32-bit displacement cannot.
+ */
+const address =
+  (access: "read" | "write" | "none"): Semantics =>
+  (b) => {
+    const { asize, code64 } = b.shape;
+    const offset = b.zext(b.add(effectiveAddress(b), b.fields.immediate()), asize);
+    const segment = b.fields.segment();
+    if (access !== "none" && !code64) b.checkLimit(offset, segment, b.fields.accessSize(), access === "write");
+    const linear = b.add(offset, b.stateAt("segBase", segment));
+    b.setState("effectiveAddress", code64 || access === "none" ? linear : b.zext(linear, 32));
+  };
+
+/** Nothing is known under this opcode: counted, never skipped. */
+const undefinedOpcode: Semantics = (b) => {
+  const count = b.add(b.load("i64.load32_u", undefined, AT.undefinedCount), b.const(1));
+  b.store("i64.store32", undefined, AT.undefinedCount, count);
+  b.raise("UD");
+};
+
+/** More than 15 bytes. SDM vol. 2A, "Instruction Format". */
+const tooLong: Semantics = (b) => b.raise("GP", b.const(0));
+
+/** Goes on at the instruction whose offset from the page is the immediate. */
+const link: Semantics = (b) => {
+  if (b.shape.inPage) b.exit("near");
+  else {
+    b.setState("rip", b.branchTarget());
+    b.exit("indirect");
+  }
+};
+
+/** The record was decoded from bytes that have changed since: decode again. */
+const stale: Semantics = (b) => {
+  b.setState("rip", b.add(b.reg(64, "pageRip"), b.fields.pageOffset()));
+  b.exit("indirect");
+};
+
+/** Hands over to the run loop at this instruction. */
+const stop: Semantics = (b) => {
+  b.setState("rip", b.add(b.reg(64, "pageRip"), b.fields.pageOffset()));
+  b.exit("leave");
+};
+
+const pseudo = (mnemonic: string, semantics: Semantics, options: Partial<Row> = {}): Row =>
+  row("00", mnemonic, options.operands ?? [], semantics, options);
+
+/** By the name the decoder uses. */
+export const PSEUDO = {
+  addressRead: pseudo("ADDRESS", address("read"), { asize: true }),
+  addressWrite: pseudo("ADDRESS", address("write"), { asize: true }),
+  addressOnly: pseudo("ADDRESS", address("none"), { asize: true }),
+  undefinedOpcode: pseudo("UNDEFINED", undefinedOpcode),
+  tooLong: pseudo("TOO-LONG", tooLong),
+  link: pseudo("LINK", link, { operands: ["Jz"] }),
+  stale: pseudo("STALE", stale),
+  stop: pseudo("STOP", stop),
+} as const satisfies Readonly<Record<string, Row>>;

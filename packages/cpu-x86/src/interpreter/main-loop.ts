@@ -1,0 +1,273 @@
+// The interpreter's one hot function.
+//
+// Invariants:
+// 1. Fuel is looked at wherever a block ends; a block is at most one page of straight-line code.
+// 2. Whenever the function returns, `rip` in CPU state is the next (or the faulting) instruction.
+// 3. `pageRip` belongs to the page of the current record.
+import { LocalPool, type LoweringTarget, lowerNodes } from "@tsvm/tcg";
+import { CodeWriter, type ModuleBuilder, type ValueType } from "@tsvm/wasm-emit";
+import { RECORD, RECORD_BYTES } from "../decode/decoded-insn.ts";
+import { emitInsn } from "../emit/emit-insn.ts";
+import { recordFields } from "../emit/fields.ts";
+import type { Shape } from "../emit/shape.ts";
+import type { X86Exit } from "../emit/x86-builder.ts";
+import { AT, EXIT, GPR } from "../state/layout.ts";
+import { JUMP_CACHE, JUMP_CACHE_ENTRIES } from "../state/memory-map.ts";
+import { EXIT_CODE } from "./exits.ts";
+
+/** Fixed locals. The first is the parameter. */
+const IP = 0;
+/** Ordinal of the first instruction of the current block. */
+const START = 1;
+/** Record to go on at. */
+const NEXT = 2;
+/** Address of a jump cache entry. */
+const ENTRY = 3;
+/** rip to go on at. */
+const RIP = 4;
+const FIXED: readonly ValueType[] = ["i32", "i32", "i32", "i64"];
+const PAGE_RIP = AT.gpr + GPR.pageRip * 8;
+
+/** Blocks around the handlers, innermost first: branching to one runs what follows its end. */
+const LABELS: readonly X86Exit[] = ["next", "fault", "leave", "again", "indirect", "near"];
+
+/** Defines and exports `run(record)`: runs from `record` until fuel, an exception or a helper ends it. */
+export function writeMainLoop(
+  module: ModuleBuilder,
+  hot: readonly Shape[],
+  handlerType: number,
+  target: Pick<LoweringTarget, "functionIndex">,
+): void {
+  const w = new CodeWriter();
+  const locals = new LocalPool(1 + FIXED.length);
+  enterBlock(w, IP);
+  w.loop();
+  for (const _ of LABELS) w.block();
+  writeDispatch(w, hot, handlerType, locals, target);
+  for (const label of LABELS) {
+    w.end();
+    // After the end of label n, the loop is LABELS.length - n - 1 blocks further out.
+    TAILS[label]?.(w, LABELS.length - 1 - LABELS.indexOf(label), target);
+  }
+  w.end();
+  w.unreachable();
+  const type = { params: ["i32"], results: ["i32"] } as const;
+  module.defineFunction(module.declareFunction(), type, [...FIXED, ...locals.types], w, "run");
+}
+
+/** br_table over the handler number; numbers beyond the hot ones go through the function table. */
+function writeDispatch(
+  w: CodeWriter,
+  hot: readonly Shape[],
+  handlerType: number,
+  locals: LocalPool,
+  target: Pick<LoweringTarget, "functionIndex">,
+): void {
+  for (let i = 0; i <= hot.length; i++) w.block();
+  w.localGet(IP);
+  w.memory("i32.load16_u", RECORD.handler);
+  w.brTable([...hot.keys()], hot.length);
+  hot.forEach((shape, i) => {
+    w.end();
+    // Blocks still open around this handler: the later handlers' and the default's.
+    const around = hot.length - i;
+    locals.reset();
+    lowerNodes(emitInsn(shape, recordFields), w, locals, {
+      ...target,
+      writeExit: (exit, out, depth) => out.br(depth + around + LABELS.indexOf(exit as X86Exit)),
+    });
+    w.br(around + LABELS.indexOf("next"));
+  });
+  w.end();
+  w.localGet(IP);
+  w.localGet(IP);
+  w.memory("i32.load16_u", RECORD.handler);
+  w.i32Const(hot.length);
+  w.op("i32.sub");
+  w.callIndirect(handlerType);
+  const byCode = Object.entries(EXIT_CODE).sort(([, a], [, b]) => a - b);
+  w.brTable(byCode.map(([exit]) => LABELS.indexOf(exit as X86Exit)), LABELS.indexOf("leave"));
+}
+
+type Tail = (w: CodeWriter, toLoop: number, target: Pick<LoweringTarget, "functionIndex">) => void;
+
+/** What runs after each label; `toLoop` is the branch depth of the loop. */
+const TAILS: Readonly<Record<X86Exit, Tail>> = {
+  next: (w, toLoop) => {
+    w.localGet(IP);
+    w.i32Const(RECORD_BYTES);
+    w.op("i32.add");
+    w.localSet(IP);
+    w.br(toLoop);
+  },
+  fault: (w) => {
+    spendFuel(w, 0);
+    w.i32Const(0);
+    ripOfRecord(w);
+    w.memory("i64.store", AT.rip);
+    leave(w, EXIT.exception);
+  },
+  leave: (w) => {
+    spendFuel(w, 1);
+    leave(w, EXIT.helper);
+  },
+  again: (w, toLoop) => {
+    spendFuel(w, 1);
+    w.i32Const(0);
+    ripOfRecord(w);
+    w.memory("i64.store", AT.rip);
+    enterBlock(w, IP);
+    continueWithFuel(w, toLoop);
+  },
+  indirect: (w, toLoop, target) => {
+    spendFuel(w, 1);
+    writeJumpCacheProbe(w, target);
+    w.localGet(NEXT);
+    w.localSet(IP);
+    w.i32Const(0);
+    w.i32Const(0);
+    w.memory("i64.load", AT.rip);
+    w.localGet(IP);
+    w.memory("i64.load16_u", RECORD.pageOffset);
+    w.op("i64.sub");
+    w.memory("i64.store", PAGE_RIP);
+    countEntry(w);
+    enterBlock(w, IP);
+    continueWithFuel(w, toLoop);
+  },
+  near: (w, toLoop, target) => {
+    spendFuel(w, 1);
+    w.localGet(IP);
+    w.memory("i32.load", RECORD.target);
+    w.localTee(NEXT);
+    w.op("i32.eqz");
+    w.if();
+    w.localGet(IP);
+    w.call(target.functionIndex("resolveNear"));
+    w.localTee(NEXT);
+    w.op("i32.eqz");
+    w.if();
+    w.i32Const(0);
+    w.return();
+    w.end();
+    w.end();
+    w.localGet(NEXT);
+    w.localSet(IP);
+    countEntry(w);
+    enterBlock(w, IP);
+    fuelLeft(w);
+    w.brIf(toLoop);
+    w.i32Const(0);
+    ripOfRecord(w);
+    w.memory("i64.store", AT.rip);
+    leave(w, EXIT.fuel);
+  },
+};
+
+/** Looks `rip` up in the jump cache, else asks; leaves the record in NEXT or returns. */
+function writeJumpCacheProbe(w: CodeWriter, target: Pick<LoweringTarget, "functionIndex">): void {
+  w.i32Const(0);
+  w.memory("i64.load", AT.rip);
+  w.localTee(RIP);
+  w.op("i32.wrap_i64");
+  w.localTee(ENTRY);
+  w.localGet(ENTRY);
+  w.i32Const(13);
+  w.op("i32.shr_u");
+  w.op("i32.xor");
+  w.i32Const(JUMP_CACHE_ENTRIES - 1);
+  w.op("i32.and");
+  w.i32Const(4);
+  w.op("i32.shl");
+  w.localTee(ENTRY);
+  w.memory("i64.load", JUMP_CACHE);
+  w.localGet(RIP);
+  w.op("i64.eq");
+  w.localGet(ENTRY);
+  w.memory("i32.load", JUMP_CACHE + 8);
+  w.i32Const(0);
+  w.memory("i32.load", AT.jumpKey);
+  w.op("i32.eq");
+  w.op("i32.and");
+  w.if();
+  w.localGet(ENTRY);
+  w.memory("i32.load", JUMP_CACHE + 12);
+  w.localSet(NEXT);
+  w.else();
+  w.call(target.functionIndex("resolve"));
+  w.localTee(NEXT);
+  w.op("i32.eqz");
+  w.if();
+  w.i32Const(0);
+  w.return();
+  w.end();
+  w.end();
+}
+
+/** Index of a rip's jump cache entry; must be what `writeJumpCacheProbe` computes. */
+export function jumpCacheIndex(ripLow: number): number {
+  return (ripLow ^ (ripLow >>> 13)) & (JUMP_CACHE_ENTRIES - 1);
+}
+
+/** fuel -= ordinal of the current record - ordinal at the block's start + `extra`. */
+function spendFuel(w: CodeWriter, extra: number): void {
+  w.i32Const(0);
+  w.i32Const(0);
+  w.memory("i32.load", AT.fuel);
+  w.localGet(IP);
+  w.memory("i32.load8_u", RECORD.ordinal);
+  w.localGet(START);
+  w.op("i32.sub");
+  w.op("i32.sub");
+  if (extra !== 0) {
+    w.i32Const(extra);
+    w.op("i32.sub");
+  }
+  w.memory("i32.store", AT.fuel);
+}
+
+function fuelLeft(w: CodeWriter): void {
+  w.i32Const(0);
+  w.memory("i32.load", AT.fuel);
+  w.i32Const(0);
+  w.op("i32.gt_s");
+}
+
+/** With `rip` already in CPU state. */
+function continueWithFuel(w: CodeWriter, toLoop: number): void {
+  fuelLeft(w);
+  w.brIf(toLoop);
+  leave(w, EXIT.fuel);
+}
+
+function enterBlock(w: CodeWriter, record: number): void {
+  w.localGet(record);
+  w.memory("i32.load8_u", RECORD.ordinal);
+  w.localSet(START);
+}
+
+function countEntry(w: CodeWriter): void {
+  w.localGet(IP);
+  w.localGet(IP);
+  w.memory("i32.load", RECORD.heat);
+  w.i32Const(1);
+  w.op("i32.add");
+  w.memory("i32.store", RECORD.heat);
+}
+
+/** Leaves the rip of the current record on the stack. */
+function ripOfRecord(w: CodeWriter): void {
+  w.i32Const(0);
+  w.memory("i64.load", PAGE_RIP);
+  w.localGet(IP);
+  w.memory("i64.load16_u", RECORD.pageOffset);
+  w.op("i64.add");
+}
+
+function leave(w: CodeWriter, reason: number): void {
+  w.i32Const(0);
+  w.i32Const(reason);
+  w.memory("i32.store", AT.exitReason);
+  w.i32Const(0);
+  w.return();
+}
