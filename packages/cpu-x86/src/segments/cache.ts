@@ -69,7 +69,8 @@ export function offsetsWithin(attributes: number, limit: number): OffsetRange {
   if ((attributes & (SEG.UNUSABLE | SEG.P)) !== SEG.P) return NO_OFFSETS;
   const expandDown = (attributes & (SEG.CODE | SEG.EXPAND_DOWN)) === SEG.EXPAND_DOWN;
   if (!expandDown) return { first: 0, last: limit };
-  return { first: limit + 1, last: (attributes & SEG.DB) !== 0 ? 0xffff_ffff : 0xffff };
+  const last = (attributes & SEG.DB) !== 0 ? 0xffff_ffff : 0xffff;
+  return limit >= last ? NO_OFFSETS : { first: limit + 1, last };
 }
 
 function deriveRanges(cpu: Cpu, segment: number): void {
@@ -77,10 +78,10 @@ function deriveRanges(cpu: Cpu, segment: number): void {
   const within = offsetsWithin(attributes, cpu.get32("segLimit", segment));
   const read = isReadable(attributes) ? within : NO_OFFSETS;
   const write = isWritableData(attributes) ? within : NO_OFFSETS;
-  cpu.set64("segReadFirst", BigInt(read.first), segment);
-  cpu.set64("segReadLast", BigInt(read.last), segment);
-  cpu.set64("segWriteFirst", BigInt(write.first), segment);
-  cpu.set64("segWriteLast", BigInt(write.last), segment);
+  cpu.setLow("segReadFirst", read.first, segment);
+  cpu.setLow("segReadLast", read.last, segment);
+  cpu.setLow("segWriteFirst", write.first, segment);
+  cpu.setLow("segWriteLast", write.last, segment);
 }
 
 /** CS and its privilege, which come together. The caller recomputes the mode. */

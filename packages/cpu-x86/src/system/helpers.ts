@@ -1,5 +1,93 @@
-// Placeholder by the lead until the system engineer's registry replaces this file.
+// Instructions too big to be generated: one TypeScript function on CPU state each, called by number. Arguments are in
+// `helperArgs`, rip is at the next instruction.
+import { cpuid } from "../cpuid/leaves.ts";
+import { breakpoint, debugTrap, overflow, softwareInterrupt } from "../exceptions/software-interrupt.ts";
+import { rdmsr, wrmsr } from "../msr/table.ts";
+import { callFar, jumpFar } from "../segments/far-jump.ts";
+import { returnFar, returnFromInterrupt } from "../segments/far-return.ts";
 import type { Cpu, HelperResult } from "../state/cpu.ts";
-const undefinedHelper = (cpu: Cpu): HelperResult => cpu.raise("UD");
-export const HELPERS = { movToSegment: undefinedHelper, popSegment: undefinedHelper } as const satisfies Record<string, (cpu: Cpu) => HelperResult>;
+import { clts, lmsw, movFromCr, movToCr } from "./control-registers.ts";
+import { movFromDr, movToDr } from "./debug-registers.ts";
+import { readSegmentBase, swapgs, syscall, sysenter, sysexit, sysret, writeSegmentBase } from "./fast-calls.ts";
+import { fxrstor, fxsave, ldmxcsr, xgetbv, xrstor, xsave, xsetbv } from "./fpu-state.ts";
+import { hlt, monitor, mwait } from "./idle.ts";
+import { checkPushf, clac, cli, popf, stac, sti } from "./interrupt-flag.ts";
+import { checkSupervisor, invlpg, invpcid } from "./invalidate.ts";
+import { portIn, portInString, portOut, portOutString } from "./port-io.ts";
+import { loadFarPointer, movToSegment, popSegment } from "./segment-moves.ts";
+import { lar, lsl, verr, verw } from "./selector-checks.ts";
+import { checkUmip, lgdt, lidt, lldt, ltr, sgdt, sidt } from "./table-registers.ts";
+import { rdpid, rdtsc, rdtscp } from "./time-stamp.ts";
+import { unimplemented } from "./unimplemented.ts";
+
+/** All helpers; a helper's number is its position. */
+export const HELPERS = {
+  breakpoint,
+  callFar,
+  checkPushf,
+  checkSupervisor,
+  checkUmip,
+  clac,
+  cli,
+  clts,
+  cpuid,
+  debugTrap,
+  fxrstor,
+  fxsave,
+  hlt,
+  invlpg,
+  invpcid,
+  jumpFar,
+  lar,
+  ldmxcsr,
+  lgdt,
+  lidt,
+  lldt,
+  lmsw,
+  loadFarPointer,
+  lsl,
+  ltr,
+  monitor,
+  movFromCr,
+  movFromDr,
+  movToCr,
+  movToDr,
+  movToSegment,
+  mwait,
+  overflow,
+  popSegment,
+  popf,
+  portIn,
+  portInString,
+  portOut,
+  portOutString,
+  rdmsr,
+  rdpid,
+  rdtsc,
+  rdtscp,
+  readSegmentBase,
+  returnFar,
+  returnFromInterrupt,
+  sgdt,
+  sidt,
+  softwareInterrupt,
+  stac,
+  sti,
+  swapgs,
+  syscall,
+  sysenter,
+  sysexit,
+  sysret,
+  unimplemented,
+  verr,
+  verw,
+  writeSegmentBase,
+  wrmsr,
+  xgetbv,
+  xrstor,
+  xsave,
+  xsetbv,
+} as const satisfies Readonly<Record<string, (cpu: Cpu) => HelperResult>>;
+
+/** Name of a helper. */
 export type HelperName = keyof typeof HELPERS;
