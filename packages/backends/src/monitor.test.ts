@@ -13,6 +13,7 @@ function bench(): { readonly chardev: MemoryChardev; readonly ran: string[] } {
       {
         name: "quit",
         help: "end",
+        ends: true,
         run: () => {
           ran.push("quit");
           return undefined;
@@ -40,6 +41,7 @@ test("edits the line", () => {
   const { chardev, ran } = bench();
   chardev.send("nonsense\x15quib\x7ft\n");
   expect(ran).toEqual(["quit"]);
+  expect(chardev.text()).toMatch(/\r\n$/);
 });
 
 test("backspace stops at the prompt", () => {

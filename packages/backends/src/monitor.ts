@@ -8,6 +8,8 @@ export interface MonitorCommand {
   readonly help: string;
   /** Runs it; the text returned is printed. */
   run(): string | undefined;
+  /** True when no prompt should follow, because the program ends. */
+  readonly ends?: boolean;
 }
 
 /** A prompt on a chardev. */
@@ -42,10 +44,12 @@ export function createMonitor(options: MonitorOptions): Disposable {
 
   const enter = (): void => {
     print("\r\n");
-    const answer = execute(line, commands);
+    const typed = line.trim().replace(/\s+/g, " ");
     line = "";
+    const command = commands.find(({ name }) => name === typed);
+    const answer = command === undefined ? withoutCommand(typed, commands) : command.run();
     if (answer) print(`${answer.replace(/\r?\n/g, "\r\n").trimEnd()}\r\n`);
-    print(prompt);
+    if (command?.ends !== true) print(prompt);
   };
   const erase = (count: number): void => {
     print("\b \b".repeat(count));
@@ -71,13 +75,10 @@ export function createMonitor(options: MonitorOptions): Disposable {
   });
 }
 
-/** The answer to one line; an unknown command is an answer too. */
-function execute(line: string, commands: readonly MonitorCommand[]): string | undefined {
-  const typed = line.trim().replace(/\s+/g, " ");
+/** The answer to a line that is no command's name. */
+function withoutCommand(typed: string, commands: readonly MonitorCommand[]): string | undefined {
   if (typed === "") return undefined;
   if (typed === "help" || typed === "?") return helpText(commands);
-  const command = commands.find(({ name }) => name === typed);
-  if (command) return command.run();
   const longer = commands.filter(({ name }) => name.startsWith(`${typed} `));
   return longer.length > 0 ? helpText(longer) : `unknown command: '${typed}' (try 'help')`;
 }

@@ -25,6 +25,7 @@ export async function readBootFiles(config: CliConfig, io: CliIo): Promise<BootF
   }
   if (config.initrdPath !== undefined) throw usageError("-initrd", "only allowed with -kernel FILE");
   const guest = await io.builtInGuest((line) => io.complain(`tsvm: ${line}\n`));
+  io.complain("tsvm: booting the built-in guest; Ctrl-A x exits, Ctrl-A h lists the other keys\n");
   return {
     kernel: await readNamed(io, "built-in kernel", guest.kernelPath),
     initrd: await readNamed(io, "built-in initrd", guest.initrdPath),

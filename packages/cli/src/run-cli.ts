@@ -27,7 +27,7 @@ export async function runCli(argv: readonly string[], io: CliIo): Promise<number
 }
 
 /** Errors with these codes are made for people; anything else is our own mistake and keeps its stack for the report. */
-const PEOPLE_CODES = /^(CONFIG|BACKEND|BUS|GUEST|SNAPSHOT)_/;
+const PEOPLE_CODES = /^(CONFIG|BACKEND|GUEST|SNAPSHOT)_/;
 
 function errorText(error: unknown): string {
   const { code, message, stack } = error as Partial<VmError>;

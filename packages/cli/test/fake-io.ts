@@ -94,7 +94,7 @@ function createFakeVm(options: VmOptions, guest: FakeGuest): VirtualMachine {
     resume: () => {},
     reset: () => {},
     describe: () => "RAX=0000000000000001",
-    counters: () => ({ instructions: 0, guestNs: 0, resets: 0 }),
+    counters: () => ({ instructions: 0, guestNs: 0, resets: 0, accelerator: {} }),
     on: () => ({ dispose: () => {} }),
   };
   return vm;

@@ -67,7 +67,9 @@ test("without -kernel it boots the built-in guest and says what it waits for", a
   const { io } = await run("-append single");
   expect(new TextDecoder().decode(io.options?.kernel)).toBe("built-in");
   expect(io.options?.commandLine).toBe("console=ttyS0 single");
-  expect(io.stderr).toBe("tsvm: downloading a guest\n");
+  expect(io.stderr).toBe(
+    "tsvm: downloading a guest\n" + "tsvm: booting the built-in guest; Ctrl-A x exits, Ctrl-A h lists the other keys\n",
+  );
 });
 
 test("Ctrl-A x exits with 0, and standard input is let go", async () => {

@@ -6,6 +6,7 @@ import {
   type MachineHost,
   type PcOptions,
 } from "@tsvm/machine-pc";
+import { hasLongMode } from "./cpu-string.ts";
 import { createDefaultHost } from "./host.ts";
 import { checkInitrd } from "./initrd-check.ts";
 import type { LogOptions, VmOptions } from "./options.ts";
@@ -23,7 +24,7 @@ export interface AcceleratorChoice {
 
 /** What {@link assembleVm} chooses from by name. */
 export interface VmParts {
-  readonly boards: Readonly<Record<string, () => Board<PcOptions>>>;
+  readonly boards: Readonly<Record<string, Board<PcOptions>>>;
   readonly accelerators: Readonly<Record<string, (choice: AcceleratorChoice) => Accelerator | Promise<Accelerator>>>;
 }
 
@@ -43,7 +44,7 @@ export async function assembleVm(options: VmOptions, parts: VmParts): Promise<Vi
     cpu: resolved.cpu,
     deterministic: resolved.clock === "virtual",
   });
-  const machine = named(parts.boards, resolved.machine)().build(accelerator, boardOptions(resolved, host), clock);
+  const machine = named(parts.boards, resolved.machine).build(accelerator, boardOptions(resolved, host), clock);
   const vm: VirtualMachine = superviseMachine({
     machine,
     name: resolved.name,
@@ -88,6 +89,7 @@ function boardOptions(resolved: ResolvedOptions, host: MachineHost): PcOptions {
     serial: resolved.serial,
     ...(debugConsole && { debugConsole }),
     ...(debugExit && { debugExit }),
+    longMode: hasLongMode(resolved.cpu),
     rtcBaseMs: resolved.rtcBaseMs ?? Date.now(),
     host,
   };

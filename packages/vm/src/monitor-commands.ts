@@ -15,12 +15,14 @@ export function createMonitorCommands(vm: VirtualMachine, quit: () => void): Mon
     { name: "stop", help: "hold the guest", run: silently(() => void vm.pause()) },
     { name: "cont", help: "let a held guest go on", run: silently(() => vm.resume()) },
     { name: "system_reset", help: "press the reset button", run: silently(() => vm.reset()) },
-    { name: "quit", help: "end tsvm", run: silently(quit) },
-    { name: "q", help: "end tsvm", run: silently(quit) },
+    { name: "quit", help: "end tsvm", run: silently(quit), ends: true },
+    { name: "q", help: "end tsvm", run: silently(quit), ends: true },
   ];
 }
 
 function countersText(vm: VirtualMachine): string {
-  const { instructions, guestNs, resets } = vm.counters();
-  return `instructions: ${instructions}\nguest time: ${(guestNs / 1e9).toFixed(3)} s\nresets: ${resets}`;
+  const { instructions, guestNs, resets, accelerator } = vm.counters();
+  const rows = Object.entries(accelerator).map(([name, count]) => `${name}: ${count}`);
+  const seconds = (guestNs / 1e9).toFixed(3);
+  return [`instructions: ${instructions}`, `guest time: ${seconds} s`, `resets: ${resets}`, ...rows].join("\n");
 }

@@ -69,11 +69,6 @@ test.each<[string, unknown, string]>([
   expect(() => resolveOptions(options as VmOptions)).toThrow(expect.objectContaining({ message, name: "ConfigError" }));
 });
 
-test("reads a CPU model with features into one spelling", () => {
-  const cpu = "qemu64,+ssse3,-sse4_2,avx=off,pni=on";
-  expect(resolveOptions({ kernel, cpu }).cpu).toBe("qemu64,+ssse3,-sse4_2,-avx,+pni");
-});
-
 test("takes numbers of devices as numbers and as text", () => {
   for (const [iobase, iosize] of [
     [0xf4, 4],

@@ -1,6 +1,5 @@
 import { type Chardev, ConfigError } from "@tsvm/contracts";
-import { ACCELERATORS, CPU_MODELS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
-import { formatCpuChoice, parseCpuString } from "./cpu-string.ts";
+import { ACCELERATORS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
 import { resolveDevice } from "./device-options.ts";
 import { suggest } from "./nearest.ts";
 import type { LogOptions, VmOptions } from "./options.ts";
@@ -71,7 +70,7 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     name: text("name", options.name ?? ""),
     machine: known("machine", options.machine ?? "pc", Object.keys(MACHINES)),
     accelerator: known("accelerator", options.accelerator ?? "tcg", Object.keys(ACCELERATORS)),
-    cpu: resolveCpu(options.cpu ?? "max"),
+    cpu: text("cpu", options.cpu ?? "max"),
     memoryBytes: resolveMemory(options.memoryBytes ?? DEFAULT_MEMORY_BYTES),
     kernel: resolveKernel(options.kernel),
     initrd: options.initrd === undefined ? undefined : bytes("initrd", options.initrd),
@@ -87,10 +86,6 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     onShutdown: known("onShutdown", options.onShutdown ?? "stop", ["stop", "pause"]),
     log: resolveLog(options.log),
   };
-}
-
-function resolveCpu(cpu: string): string {
-  return formatCpuChoice(parseCpuString(text("cpu", cpu), { models: CPU_MODELS, features: undefined }));
 }
 
 function resolveMemory(memoryBytes: number): number {

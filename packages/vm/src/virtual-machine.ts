@@ -20,6 +20,8 @@ export interface VmCounters {
   readonly guestNs: number;
   /** Resets of any cause. */
   readonly resets: number;
+  /** What the accelerator counts besides, by its own names: for people, not for programs. */
+  readonly accelerator: Readonly<Record<string, number>>;
 }
 
 /** A machine with power, pause and reset buttons. */
@@ -202,10 +204,21 @@ export function superviseMachine(options: SupervisorOptions): VirtualMachine {
       instructions: machine.vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0),
       guestNs: options.now(),
       resets,
+      accelerator: acceleratorCounters(machine),
     }),
     on(listener: (event: VmEvent) => void): Disposable {
       listeners.add(listener);
       return { dispose: () => void listeners.delete(listener) };
     },
   };
+}
+
+/** A vCPU may have `counters`; the seam does not ask for them. Sums over the vCPUs. */
+function acceleratorCounters(machine: Machine): Readonly<Record<string, number>> {
+  const sums: Record<string, number> = {};
+  for (const vcpu of machine.vcpus) {
+    const { counters } = vcpu as { readonly counters?: Readonly<Record<string, number>> };
+    for (const [name, count] of Object.entries(counters ?? {})) sums[name] = (sums[name] ?? 0) + count;
+  }
+  return sums;
 }

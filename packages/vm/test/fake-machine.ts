@@ -17,7 +17,8 @@ export function createFakeMachine(): FakeMachine {
       return machine.instructions;
     },
     describe: () => "RAX=0000000000000001",
-  } as Vcpu;
+    counters: { tlbFills: 7 },
+  } as unknown as Vcpu;
   const machine: FakeMachine = {
     devices: [],
     vcpus: [vcpu],

@@ -165,5 +165,5 @@ test("a broken machine rejects the run and is stopped", async () => {
 test("counts", () => {
   const { machine, vm } = createBench();
   machine.instructions = 1234;
-  expect(vm.counters()).toEqual({ instructions: 1234, guestNs: 5, resets: 0 });
+  expect(vm.counters()).toEqual({ instructions: 1234, guestNs: 5, resets: 0, accelerator: { tlbFills: 7 } });
 });

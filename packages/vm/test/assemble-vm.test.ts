@@ -1,0 +1,85 @@
+import type { Accelerator, Board, Clock } from "@tsvm/contracts";
+import type { PcOptions } from "@tsvm/machine-pc";
+import { expect, test } from "vitest";
+import { type AcceleratorChoice, assembleVm, type VmParts } from "../src/assemble-vm.ts";
+import type { VmOptions } from "../src/options.ts";
+import { createFakeMachine, type FakeMachine } from "./fake-machine.ts";
+
+interface Built {
+  readonly machine: FakeMachine;
+  readonly parts: VmParts;
+  choice?: AcceleratorChoice;
+  options?: PcOptions;
+  clock?: Clock;
+}
+
+function createParts(): Built {
+  const machine = createFakeMachine();
+  const board: Board<PcOptions> = {
+    name: "pc",
+    build(_accelerator, options, clock) {
+      Object.assign(built, { options, clock });
+      return machine;
+    },
+  };
+  const tcg = (choice: AcceleratorChoice): Accelerator => {
+    built.choice = choice;
+    return {} as Accelerator;
+  };
+  const built: Built = { machine, parts: { boards: { pc: board }, accelerators: { tcg } } };
+  return built;
+}
+
+const kernel = new Uint8Array(4);
+
+async function build(options: VmOptions): Promise<Built> {
+  const built = createParts();
+  await assembleVm({ kernel, ...options }, built.parts);
+  return built;
+}
+
+test("a kernel is enough", async () => {
+  const { choice, options } = await build({});
+  expect(choice).toEqual({ cpu: "max", deterministic: false });
+  expect(options).toMatchObject({ kernel, memoryBytes: 2 ** 29, commandLine: "", longMode: true });
+  expect(Math.abs((options?.rtcBaseMs ?? 0) - Date.now())).toBeLessThan(60_000);
+});
+
+test("a CPU without 64-bit mode is told to the board", async () => {
+  const { choice, options } = await build({ cpu: "486" });
+  expect(choice?.cpu).toBe("486");
+  expect(options?.longMode).toBe(false);
+});
+
+test("the virtual clock is deterministic and jumps over waits", async () => {
+  const { choice, clock } = await build({ clock: "virtual", icountShift: 3 });
+  expect(choice?.deterministic).toBe(true);
+  expect(clock).toHaveProperty("instructionsPerNs", 1 / 8);
+});
+
+test("time comes from the caller's host where it has one", async () => {
+  const { options, clock } = await build({ host: { monotonicNs: () => 42 } });
+  expect(options?.host.monotonicNs()).toBe(42);
+  expect(clock).toHaveProperty("instructionsPerNs", undefined);
+});
+
+test("a cut initrd is refused before anything is built", async () => {
+  const built = createParts();
+  const initrd = new TextEncoder().encode("070701");
+  await expect(assembleVm({ kernel, initrd }, built.parts)).rejects.toMatchObject({ code: "CONFIG_INITRD" });
+  expect(built.choice).toBeUndefined();
+});
+
+test("logs the registers before a reset, when asked to", async () => {
+  for (const categories of [[], ["cpu_reset"]]) {
+    const built = createParts();
+    let log = "";
+    const write = (text: string): void => {
+      log += text;
+    };
+    const vm = await assembleVm({ kernel, log: { categories, write } }, built.parts);
+    vm.reset();
+    expect(built.machine.calls).toEqual(["reset"]);
+    expect(log).toBe(categories.length > 0 ? "CPU Reset (CPU 0)\nRAX=0000000000000001\n" : "");
+  }
+});
