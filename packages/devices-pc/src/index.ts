@@ -1,3 +1,16 @@
+export {
+  ACPI_DISABLE,
+  ACPI_ENABLE,
+  type AcpiPm,
+  type AcpiPmOptions,
+  type AcpiPmState,
+  createAcpiPm,
+  DEFAULT_S5_SLEEP_TYPE,
+  PM_TIMER_HZ,
+  PM_TIMER_OFFSET,
+  PM1_CONTROL_OFFSET,
+  PM1_EVENT_OFFSET,
+} from "./acpi/acpi-pm.ts";
 export { type ApicBus, type ApicBusMember, createApicBus } from "./apic/apic-bus.ts";
 export type { ApicTimerState } from "./apic/apic-timer.ts";
 export { createIoApic, type IoApic, type IoApicOptions, type IoApicState } from "./apic/io-apic.ts";
@@ -7,6 +20,18 @@ export type { LocalApicOptions, LocalApicState } from "./apic/local-apic-state.t
 export { createTscWire, type TscWire } from "./apic/tsc-wire.ts";
 export type { I8259State } from "./pic/i8259.ts";
 export { createPicPair, type PicPair, type PicPairOptions, type PicPairState } from "./pic/pic-pair.ts";
+export { createDebugExit, type DebugExitOptions, type DebugExitState } from "./reset/debug-exit.ts";
+export {
+  createResetControl,
+  RESET_VALUE,
+  type ResetControlOptions,
+  type ResetControlState,
+} from "./reset/reset-control.ts";
+export {
+  createSystemControlPortA,
+  type SystemControlPortAOptions,
+  type SystemControlPortAState,
+} from "./reset/system-control-port-a.ts";
 export { createRtc, type Rtc, type RtcOptions, type RtcState } from "./rtc/rtc.ts";
 export { createPit, type Pit, type PitOptions, type PitState } from "./time/pit.ts";
 export type { PitChannelState } from "./time/pit-channel.ts";
