@@ -11,15 +11,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CpuState, FXSAVE, VISIBLE_FLAGS } from "./cpu-state.ts";
-import {
-  codeSegmentBase,
-  LOCAL_DESCRIPTORS,
-  SEGMENT_NAMES,
-  type Segment,
-  WINDOWS,
-  type Window,
-  windowContents,
-} from "./environment.ts";
+import { LOCAL_DESCRIPTORS, type Segment, WINDOWS, type Window, windowContents } from "./environment.ts";
+import { interpretTrap } from "./trap.ts";
 import { type Bytes, initialStateOf, type VectorException, type VectorInput, type VectorOutcome } from "./vector.ts";
 
 const SOURCE = fileURLToPath(new URL("../native/oracle.c", import.meta.url));
@@ -29,9 +22,6 @@ const STATE_BYTES = 16 * 8 + 4 * 8 + 6 * 2 + 4 + FXSAVE_BYTES;
 const TRAP_BYTES = 8 + 4 * 4;
 const SIGALRM = 14;
 const PROT = { read: 1, write: 2, execute: 4 } as const;
-const BREAKPOINT = 3;
-const PAGE_FAULT = 14;
-const FETCH = 0x10;
 /** First address that is the kernel's: Linux hides what really happened there. */
 const TASK_SIZE = 1n << 47n;
 /** Mask of MXCSR bits; the kernel's frame keeps MXCSR_MASK next to it, which is not ours to compare. */
@@ -153,23 +143,9 @@ interface Trap extends VectorException {
   readonly signal: number;
 }
 
-/** Tells an exception of the instruction from what stopped the CPU after it. */
+/** Undefined when the result says nothing about the CPU: it ran on, or Linux hid what happened. */
 function judge(input: VectorInput, trap: Trap, state: CpuState, writes: readonly Bytes[]): VectorOutcome | undefined {
   if (trap.signal === SIGALRM) return undefined;
-  // A far transfer may have changed the base that RIP counts from.
-  const linear = state.rip + codeSegmentBase(state.selectors[SEGMENT_NAMES.indexOf("cs")] ?? 0);
-  const offset = Number(linear) - input.codeAddress;
-  const stopped = { exception: undefined, state, writes };
-  const inside = offset > 0 && offset <= input.code.length;
-  if (trap.vector === BREAKPOINT && !inside) {
-    state.rip -= 1n;
-    return stopped;
-  }
-  if (trap.vector === PAGE_FAULT) {
-    const completed = (trap.errorCode & FETCH) !== 0 && offset !== 0 && trap.cr2 === linear;
-    if (completed) return stopped;
-    if (trap.cr2 >= TASK_SIZE) return undefined;
-  }
-  const { vector, errorCode } = trap;
-  return { exception: { vector, errorCode, cr2: vector === PAGE_FAULT ? trap.cr2 : 0n }, state, writes };
+  const outcome = interpretTrap(input, trap, state, writes);
+  return outcome.exception && outcome.exception.cr2 >= TASK_SIZE ? undefined : outcome;
 }

@@ -52,7 +52,7 @@ export function undefinedFlags(input: VectorInput): number {
 const C1 = 0x200;
 const C0_C2_C3 = 0x4500;
 /** These define C0, C2 and C3 or promise not to touch them. */
-const CONDITION_SETTERS = /^(FCOM|FUCOM|FICOM|FTST|FXAM|FPREM|FNINIT|FLDENV)/;
+const CONDITION_SETTERS = /^(FCOM|FUCOM|FICOM|FTST|FXAM|FPREM|FNINIT|FLDENV|FRSTOR|FXRSTOR)/;
 /** After these C1 means nothing either. */
 const CONDITION_LOSERS = /^(FNCLEX|FLDCW|FNSTCW|FNSTSW|FFREE|FNOP|FWAIT)/;
 

@@ -60,12 +60,22 @@ function prepareSegmentPop(draft: Draft): void {
   const linear = chooseStack(draft, 0, slotBytes(draft));
   const bytes = Math.min(slotBytes(draft), STACK.address + STACK.length - linear);
   const above = draft.random.oneIn(2) ? draft.random.u64() & ~0xffffn : 0n;
-  if (bytes > 0) patch(draft, linear, above | BigInt(chooseSelector(draft)), bytes);
+  const based = draft.form.operands[0] === "FS" || draft.form.operands[0] === "GS";
+  const selector = based ? chooseBasedSelector(draft) : chooseSelector(draft);
+  if (bytes > 0) patch(draft, linear, above | BigInt(selector), bytes);
 }
 
-/** Null, flat data, data of the local table, code, out of the table. */
+/** Flat data, data of the local table, code, privileged, out of the table. */
+const SELECTORS = [0x2b, 0x2b, 0x0f, 0x17, 0x1f, 0x27, 0x2f, 0x07, 0x23, 0x18, 0x37, 0xffff, 0xfffc] as const;
+
+/** For ES, SS, DS and instructions that only look: null too. */
 export function chooseSelector({ random }: Draft): number {
-  return random.pick([0, 3, 0x2b, 0x2b, 0x0f, 0x17, 0x1f, 0x27, 0x2f, 0x07, 0x23, 0x37, 0xffff, 0x1fffc | 4]) & 0xffff;
+  return random.pick([0, 3, ...SELECTORS]);
+}
+
+/** For FS and GS. A null selector clears their base on Intel and keeps it on AMD. */
+export function chooseBasedSelector({ random }: Draft): number {
+  return random.pick(SELECTORS);
 }
 
 /** Stack instructions; branches have their own file. */
@@ -88,8 +98,9 @@ export const stack: readonly Form[] = [
   form("1E", "PUSH DS", { ...PUSH, ...LEGACY }),
   form("0F A0", "PUSH FS", PUSH),
   form("0F A8", "PUSH GS", PUSH),
+  form("17", "POP SS", { ...POP, ...LEGACY, prepare: prepareSegmentPop }),
   form("07", "POP ES", { ...POP, ...LEGACY, prepare: prepareSegmentPop }),
   form("1F", "POP DS", { ...POP, ...LEGACY, prepare: prepareSegmentPop }),
-  form("0F A1", "POP FS", { ...POP, ...LEGACY, prepare: prepareSegmentPop }),
-  form("0F A9", "POP GS", { ...POP, ...LEGACY, prepare: prepareSegmentPop }),
+  form("0F A1", "POP FS", { ...POP, prepare: prepareSegmentPop }),
+  form("0F A9", "POP GS", { ...POP, prepare: prepareSegmentPop }),
 ];

@@ -1,28 +1,31 @@
 import { type Draft, patch, registerValue } from "../generate/draft.ts";
 import { type Form, form } from "./form.ts";
-import { chooseSelector } from "./stack.ts";
+import { chooseBasedSelector, chooseSelector } from "./stack.ts";
 
 const LEGACY = { modes: "legacy" } as const;
 const LONG = { modes: "long" } as const;
 
-/** Selectors of the local table and Linux's user segments in the register or memory operand. */
-function chooseSelectorOperand(draft: Draft): void {
+/** Puts a selector where the register or memory operand is. */
+function setSelectorOperand(draft: Draft, selector: number): void {
   const { modrm, rex, memoryAddress, random } = draft;
   if (!modrm) return;
-  const selector = BigInt(chooseSelector(draft));
   if (memoryAddress !== undefined) {
-    patch(draft, memoryAddress, selector, 2);
+    patch(draft, memoryAddress, BigInt(selector), 2);
     return;
   }
   const register = modrm.rm | (rex.b ? 8 : 0);
-  if (draft.overrides.has(register)) return;
-  draft.overrides.set(register, (random.u64() & ~0xffffn) | selector);
+  if (!draft.overrides.has(register)) draft.overrides.set(register, (random.u64() & ~0xffffn) | BigInt(selector));
 }
 
-/** MOV to SS would hold off the INT3 that stops the case, and CS is #UD: ES, DS, FS and GS remain. */
+function chooseSelectorOperand(draft: Draft): void {
+  setSelectorOperand(draft, chooseSelector(draft));
+}
+
+/** CS (1) is #UD. */
 function chooseSegmentLoad(draft: Draft): void {
-  if (draft.modrm) draft.modrm.reg = draft.random.pick([0, 3, 4, 5, 1]);
-  chooseSelectorOperand(draft);
+  const segment = draft.random.pick([0, 2, 3, 4, 5, 1]);
+  if (draft.modrm) draft.modrm.reg = segment;
+  setSelectorOperand(draft, segment >= 4 ? chooseBasedSelector(draft) : chooseSelector(draft));
 }
 
 /** FS and GS bases: canonical addresses and others, which are #GP in 64-bit form. */
@@ -37,7 +40,9 @@ function chooseBase(draft: Draft): void {
 function chooseFarPointer(draft: Draft): void {
   if (draft.memoryAddress === undefined) return;
   const bytes = draft.operandBits / 8;
-  patch(draft, draft.memoryAddress + bytes, BigInt(chooseSelector(draft)), 2);
+  const based = /^L[FG]S/.test(draft.form.mnemonic);
+  const selector = based ? chooseBasedSelector(draft) : chooseSelector(draft);
+  patch(draft, draft.memoryAddress + bytes, BigInt(selector), 2);
 }
 
 /** ARPL compares requested privilege levels only. */
@@ -60,11 +65,12 @@ export const system: readonly Form[] = [
   form("90", "NOP"),
   form("F3 90", "PAUSE"),
   form("8C /r", "MOV Ev,Sw"),
-  form("8E /r", "MOV Sw,Ew", { ...LEGACY, prepare: chooseSegmentLoad }),
+  form("8E /r", "MOV Sw,Ew", { prepare: chooseSegmentLoad }),
   form("C4 /r", "LES Gv,Mp", { ...LEGACY, prepare: chooseFarPointer }),
   form("C5 /r", "LDS Gv,Mp", { ...LEGACY, prepare: chooseFarPointer }),
-  form("0F B4 /r", "LFS Gv,Mp", { ...LEGACY, prepare: chooseFarPointer }),
-  form("0F B5 /r", "LGS Gv,Mp", { ...LEGACY, prepare: chooseFarPointer }),
+  form("0F B2 /r", "LSS Gv,Mp", { noRexW: true, prepare: chooseFarPointer }),
+  form("0F B4 /r", "LFS Gv,Mp", { noRexW: true, prepare: chooseFarPointer }),
+  form("0F B5 /r", "LGS Gv,Mp", { noRexW: true, prepare: chooseFarPointer }),
   form("63 /r", "ARPL Ew,Gw", { ...LEGACY, prepare: chooseLevels }),
   form("0F 02 /r", "LAR Gv,Ew", { prepare: chooseSelectorOperand }),
   form("0F 03 /r", "LSL Gv,Ew", { prepare: chooseSelectorOperand }),

@@ -1,3 +1,4 @@
+import { createInitialState, FXSAVE } from "../cpu-state.ts";
 import type { ContentType } from "../environment.ts";
 import { type Draft, patch } from "../generate/draft.ts";
 import { type Form, type FormOptions, form } from "./form.ts";
@@ -36,6 +37,41 @@ const arithmetic: readonly Form[] = ARITHMETIC.flatMap((name, digit) => {
 function chooseControlWord(draft: Draft): void {
   if (draft.memoryAddress === undefined) return;
   patch(draft, draft.memoryAddress, BigInt((draft.random.u32() & 0xfff) | 0x7f), 2);
+}
+
+/** Environment as FLDENV reads it, in operand-size words, all exceptions masked. SDM vol. 1, "x87 FPU State". */
+function environmentImage({ random, operandBits }: Draft): Uint8Array {
+  const word = operandBits === 16 ? 2 : 4;
+  const image = new Uint8Array(7 * word);
+  const view = new DataView(image.buffer);
+  view.setUint16(0, (random.u32() & 0xf40) | 0x7f, true);
+  // Neither ES nor B: with everything masked nothing is pending.
+  view.setUint16(word, random.u32() & 0x7f7f, true);
+  view.setUint16(2 * word, random.u32() & 0xffff, true);
+  return image;
+}
+
+function chooseEnvironment(draft: Draft): void {
+  if (draft.memoryAddress === undefined) return;
+  draft.patches.push({ address: draft.memoryAddress, bytes: environmentImage(draft) });
+}
+
+/** FRSTOR's image: environment, then ST(0) to ST(7) of ten bytes. */
+function chooseSavedState(draft: Draft): void {
+  if (draft.memoryAddress === undefined) return;
+  const { fxsave } = createInitialState(draft.environment, draft.random.below(1 << 14), "x87");
+  const registers = Array.from({ length: 8 }, (_, i) => fxsave.subarray(FXSAVE.st + i * 16, FXSAVE.st + i * 16 + 10));
+  const bytes = Uint8Array.from([...environmentImage(draft), ...registers.flatMap((register) => [...register])]);
+  draft.patches.push({ address: draft.memoryAddress, bytes });
+}
+
+/** FXRSTOR's image is another seed's state; now and then its MXCSR has a reserved bit. */
+function chooseFxsaveImage(draft: Draft): void {
+  const { random, memoryAddress, environment } = draft;
+  if (memoryAddress === undefined) return;
+  const { fxsave } = createInitialState(environment, random.below(1 << 14), random.pick(["x87", "single", "mmx"]));
+  if (random.oneIn(8)) new DataView(fxsave.buffer).setUint32(FXSAVE.mxcsr, 0x1_1f80, true);
+  draft.patches.push({ address: memoryAddress, bytes: fxsave });
 }
 
 /** Moves and conversions. */
@@ -114,6 +150,9 @@ const unary: readonly Form[] = [
 
 const control: readonly Form[] = [
   form("D9 /5", "FLDCW Mw", { ...X87, prepare: chooseControlWord }),
+  form("D9 /4", "FLDENV M", { ...X87, sized: true, noRexW: true, prepare: chooseEnvironment }),
+  form("DD /4", "FRSTOR M", { ...X87, sized: true, noRexW: true, prepare: chooseSavedState }),
+  form("0F AE /1", "FXRSTOR Mdq", { ...X87, prepare: chooseFxsaveImage }),
   form("D9 /7", "FNSTCW Mw", X87),
   form("DD /7", "FNSTSW Mw", X87),
   form("DF E0", "FNSTSW AX", X87),

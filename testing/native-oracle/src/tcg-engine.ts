@@ -1,0 +1,208 @@
+/**
+ * Our accelerator as a vector engine. A vector runs in user mode under the tables of guest-tables.ts until a handler's
+ * HLT: the instruction's own exception, or the INT3 behind it, just as on the host.
+ */
+import { createTcgAccelerator } from "@tsvm/accel-tcg";
+import type { Clock, InterruptPort, IoPort, Vcpu, Vm } from "@tsvm/contracts";
+import { allocateHostMemory } from "@tsvm/memory";
+import { type CpuState, FXSAVE, VISIBLE_FLAGS } from "./cpu-state.ts";
+import { CODE, type Environment, INT3, SEGMENT_NAMES, WINDOWS, type Window, windowContents } from "./environment.ts";
+import { attributesOf, GUEST_RAM_BYTES, readTrapFrame, SYSTEM_REGISTERS, writeGuestTables } from "./guest-tables.ts";
+import { interpretTrap } from "./trap.ts";
+import {
+  type Bytes,
+  initialStateOf,
+  OVERRIDABLE,
+  type VectorEngine,
+  type VectorInput,
+  type VectorOutcome,
+} from "./vector.ts";
+
+/** Instructions a case may take, iterations of REP included; the longest one repeats 65535 times. */
+const BUDGET = 200_000;
+const GPR_NAMES = OVERRIDABLE.slice(0, 16);
+
+/** Names of x87 and SSE control registers in VcpuState. */
+const CONTROL = { mxcsr: "mxcsr", fcw: "fcw", fsw: "fsw", ftw: "ftw" } as const;
+
+interface Guest {
+  readonly vm: Vm;
+  readonly vcpu: Vcpu;
+  /** Guest RAM; gpa 0 is at offset 0. */
+  readonly ram: Uint8Array;
+  readonly view: DataView;
+}
+
+const STOPPED_CLOCK: Clock = { now: () => 0, arm: () => ({ dispose() {} }) };
+
+const NO_INTERRUPTS: InterruptPort = {
+  pending: false,
+  acknowledge: () => 0,
+  nmiPending: false,
+  acknowledgeNmi() {},
+  tpr: 0,
+  readMsr: () => undefined,
+  writeMsr: () => false,
+  onRaise() {},
+};
+
+const NO_IO: IoPort = { in: () => 0xffff_ffff, out() {}, load: (_, dst) => void dst.fill(0xff), store() {} };
+
+function createGuest(): Guest {
+  const accelerator = createTcgAccelerator({ cpu: "max" });
+  const host = allocateHostMemory({ reservedBytes: accelerator.reservedBytes, ramBytes: GUEST_RAM_BYTES });
+  const vm = accelerator.createVm(host, STOPPED_CLOCK);
+  vm.setMemorySlot(0, { gpa: 0, length: GUEST_RAM_BYTES, hva: host.ramHva, readOnly: false });
+  const view = new DataView(host.memory.buffer, host.ramHva, GUEST_RAM_BYTES);
+  writeGuestTables(view);
+  const ram = new Uint8Array(host.memory.buffer, host.ramHva, GUEST_RAM_BYTES);
+  return { vm, vcpu: vm.createVcpu(0, NO_INTERRUPTS, NO_IO), ram, view };
+}
+
+/** A window with what it holds between vectors and at the start of the current one. */
+interface WindowCopy {
+  readonly window: Window;
+  readonly pristine: Uint8Array;
+  readonly before: Uint8Array;
+}
+
+/** A fresh guest that runs one vector after the other; nothing of a vector is left for the next. */
+export function createTcgEngine(): VectorEngine {
+  const guest = createGuest();
+  const copies = WINDOWS.filter(({ executable }) => !executable).map((window): WindowCopy => {
+    const pristine = windowContents(window);
+    return { window, pristine, before: pristine.slice() };
+  });
+  guest.ram.fill(INT3, CODE.address, CODE.address + CODE.length);
+  return { name: "tcg", run: (input) => runVector(guest, copies, input) };
+}
+
+function runVector(guest: Guest, copies: readonly WindowCopy[], input: VectorInput): VectorOutcome {
+  const { ram, vm, vcpu } = guest;
+  for (const { window, pristine } of copies) ram.set(pristine, window.address);
+  for (const { address, bytes } of input.patches) patchMapped(ram, address, bytes);
+  ram.set(input.code, input.codeAddress);
+  vm.noteHostWrite(CODE.address, CODE.length);
+  for (const { window, before } of copies) before.set(ram.subarray(window.address, window.address + window.length));
+  try {
+    vcpu.restore({ regs: registersOf(input.environment, initialStateOf(input)) });
+    const exit = vcpu.run(BUDGET);
+    if (exit.reason !== "hlt") throw new Error(`stopped by ${exit.reason}: ${vcpu.describe().split("\n")[0]}`);
+    return outcomeOf(guest, input, changedRuns(ram, copies));
+  } finally {
+    ram.fill(INT3, input.codeAddress, input.codeAddress + input.code.length);
+  }
+}
+
+/** Patches may hang over into unmapped memory; the host's harness drops those, so do we. */
+function patchMapped(ram: Uint8Array, address: number, bytes: Uint8Array): void {
+  const inside = WINDOWS.some(
+    (window) => address >= window.address && address + bytes.length <= window.address + window.length,
+  );
+  if (inside) ram.set(bytes, address);
+}
+
+function changedRuns(ram: Uint8Array, copies: readonly WindowCopy[]): readonly Bytes[] {
+  const runs: Bytes[] = [];
+  for (const { window, before } of copies) {
+    const now = ram.subarray(window.address, window.address + window.length);
+    if (Buffer.compare(now, before) === 0) continue;
+    for (let i = 0; i < now.length; i++) {
+      if (now[i] === before[i]) continue;
+      let end = i;
+      while (end < now.length && now[end] !== before[end]) end++;
+      runs.push({ address: window.address + i, bytes: now.slice(i, end) });
+      i = end;
+    }
+  }
+  return runs;
+}
+
+const segmentRegisters = new Map<Environment, Readonly<Record<string, bigint>>>();
+
+function segmentsOf(environment: Environment): Readonly<Record<string, bigint>> {
+  const known = segmentRegisters.get(environment);
+  if (known) return known;
+  const registers: Record<string, bigint> = {};
+  for (const name of SEGMENT_NAMES) {
+    const segment = environment.segments[name];
+    registers[`${name}.selector`] = BigInt(segment.selector);
+    registers[`${name}.base`] = BigInt(segment.base);
+    registers[`${name}.limit`] = BigInt(segment.limit);
+    registers[`${name}.attributes`] = BigInt(attributesOf(segment));
+  }
+  registers["fs.base"] = environment.fsBase;
+  registers["gs.base"] = environment.gsBase;
+  segmentRegisters.set(environment, registers);
+  return registers;
+}
+
+function registersOf(environment: Environment, state: CpuState): Record<string, bigint> {
+  const registers: Record<string, bigint> = { ...SYSTEM_REGISTERS, ...segmentsOf(environment) };
+  for (const [i, name] of GPR_NAMES.entries()) registers[name] = state.gpr[i] ?? 0n;
+  registers["rip"] = state.rip;
+  registers["rflags"] = BigInt(state.rflags);
+  const image = new DataView(state.fxsave.buffer);
+  registers[CONTROL.mxcsr] = BigInt(image.getUint32(FXSAVE.mxcsr, true));
+  registers[CONTROL.fcw] = BigInt(image.getUint16(FXSAVE.fcw, true));
+  registers[CONTROL.fsw] = BigInt(image.getUint16(FXSAVE.fsw, true));
+  registers[CONTROL.ftw] = BigInt(image.getUint8(FXSAVE.ftw));
+  for (let i = 0; i < 8; i++) registers[`st${i}`] = readWide(image, FXSAVE.st + i * 16, 16);
+  for (let i = 0; i < 16; i++) registers[`xmm${i}`] = readWide(image, FXSAVE.xmm + i * 16, 64);
+  return registers;
+}
+
+/** A number of 64 bits and `upperBits` more. */
+function readWide(image: DataView, offset: number, upperBits: 16 | 64): bigint {
+  const upper = upperBits === 16 ? BigInt(image.getUint16(offset + 8, true)) : image.getBigUint64(offset + 8, true);
+  return (upper << 64n) | image.getBigUint64(offset, true);
+}
+
+function outcomeOf({ vcpu, view }: Guest, input: VectorInput, writes: readonly Bytes[]): VectorOutcome {
+  const { regs } = vcpu.save();
+  const register = (name: string): bigint => regs[name] ?? 0n;
+  const frame = readTrapFrame(view, register("rip"), register("rsp"));
+  if (!frame) throw new Error(`halted outside a handler at ${register("rip").toString(16)}`);
+  const state = stateOf(input.environment, register);
+  state.rip = frame.rip;
+  state.rflags = (frame.rflags & VISIBLE_FLAGS) | 2;
+  state.gpr[4] = input.environment.codeBits === 64 ? frame.rsp : frame.rsp & 0xffff_ffffn;
+  state.selectors[SEGMENT_NAMES.indexOf("cs")] = frame.cs;
+  state.selectors[SEGMENT_NAMES.indexOf("ss")] = frame.ss;
+  return interpretTrap(
+    input,
+    { vector: frame.vector, errorCode: frame.errorCode, cr2: register("cr2") },
+    state,
+    writes,
+  );
+}
+
+function stateOf({ codeBits }: Environment, register: (name: string) => bigint): CpuState {
+  const gpr = new BigUint64Array(16);
+  // As recorded: outside 64-bit code the upper halves and r8..r15 are not architectural.
+  const count = codeBits === 64 ? 16 : 8;
+  for (let i = 0; i < count; i++) gpr[i] = BigInt.asUintN(codeBits === 64 ? 64 : 32, register(GPR_NAMES[i] ?? ""));
+  const fxsave = new Uint8Array(FXSAVE.length);
+  const image = new DataView(fxsave.buffer);
+  image.setUint32(FXSAVE.mxcsr, Number(register(CONTROL.mxcsr)), true);
+  image.setUint16(FXSAVE.fcw, Number(register(CONTROL.fcw)), true);
+  image.setUint16(FXSAVE.fsw, Number(register(CONTROL.fsw)), true);
+  image.setUint8(FXSAVE.ftw, Number(register(CONTROL.ftw)));
+  for (let i = 0; i < 8; i++) writeWide(image, FXSAVE.st + i * 16, register(`st${i}`), 16);
+  for (let i = 0; i < 16; i++) writeWide(image, FXSAVE.xmm + i * 16, register(`xmm${i}`), 64);
+  return {
+    gpr,
+    rip: 0n,
+    rflags: 0,
+    selectors: Uint16Array.from(SEGMENT_NAMES, (name) => Number(register(`${name}.selector`))),
+    fsBase: register("fs.base"),
+    gsBase: register("gs.base"),
+    fxsave,
+  };
+}
+
+function writeWide(image: DataView, offset: number, value: bigint, upperBits: 16 | 64): void {
+  image.setBigUint64(offset, BigInt.asUintN(64, value), true);
+  if (upperBits === 16) image.setUint16(offset + 8, Number(value >> 64n), true);
+  else image.setBigUint64(offset + 8, value >> 64n, true);
+}
