@@ -6,7 +6,6 @@ import {
   type MachineHost,
   type PcOptions,
 } from "@tsvm/machine-pc";
-import { hasLongMode } from "./cpu-string.ts";
 import { createDefaultHost } from "./host.ts";
 import { checkInitrd } from "./initrd-check.ts";
 import type { LogOptions, VmOptions } from "./options.ts";
@@ -25,7 +24,13 @@ export interface AcceleratorChoice {
 /** What {@link assembleVm} chooses from by name. */
 export interface VmParts {
   readonly boards: Readonly<Record<string, Board<PcOptions>>>;
-  readonly accelerators: Readonly<Record<string, (choice: AcceleratorChoice) => Accelerator | Promise<Accelerator>>>;
+  readonly accelerators: Readonly<Record<string, (choice: AcceleratorChoice) => ChosenAccelerator>>;
+}
+
+/** An accelerator, and what the board has to know of its CPU model. */
+export interface ChosenAccelerator {
+  readonly accelerator: Accelerator;
+  readonly cpu: NonNullable<PcOptions["cpu"]>;
 }
 
 /**
@@ -37,14 +42,10 @@ export async function assembleVm(options: VmOptions, parts: VmParts): Promise<Vi
   if (resolved.initrd !== undefined) await checkInitrd(resolved.initrd);
   const { release, host } = pacedHost(resolved, options.host ?? {});
   const clock = createClock(resolved, host);
-  const accelerator = await named(
-    parts.accelerators,
-    resolved.accelerator,
-  )({
-    cpu: resolved.cpu,
-    deterministic: resolved.clock === "virtual",
-  });
-  const machine = named(parts.boards, resolved.machine).build(accelerator, boardOptions(resolved, host), clock);
+  const choose = named(parts.accelerators, resolved.accelerator);
+  const { accelerator, cpu } = choose({ cpu: resolved.cpu, deterministic: resolved.clock === "virtual" });
+  const board = named(parts.boards, resolved.machine);
+  const machine = board.build(accelerator, { ...boardOptions(resolved, host), cpu }, clock);
   const vm: VirtualMachine = superviseMachine({
     machine,
     name: resolved.name,
@@ -89,7 +90,6 @@ function boardOptions(resolved: ResolvedOptions, host: MachineHost): PcOptions {
     serial: resolved.serial,
     ...(debugConsole && { debugConsole }),
     ...(debugExit && { debugExit }),
-    longMode: hasLongMode(resolved.cpu),
     rtcBaseMs: resolved.rtcBaseMs ?? Date.now(),
     host,
   };

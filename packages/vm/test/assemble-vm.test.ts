@@ -1,7 +1,7 @@
 import type { Accelerator, Board, Clock } from "@tsvm/contracts";
 import type { PcOptions } from "@tsvm/machine-pc";
 import { expect, test } from "vitest";
-import { type AcceleratorChoice, assembleVm, type VmParts } from "../src/assemble-vm.ts";
+import { type AcceleratorChoice, assembleVm, type ChosenAccelerator, type VmParts } from "../src/assemble-vm.ts";
 import type { VmOptions } from "../src/options.ts";
 import { createFakeMachine, type FakeMachine } from "./fake-machine.ts";
 
@@ -22,9 +22,9 @@ function createParts(): Built {
       return machine;
     },
   };
-  const tcg = (choice: AcceleratorChoice): Accelerator => {
+  const tcg = (choice: AcceleratorChoice): ChosenAccelerator => {
     built.choice = choice;
-    return {} as Accelerator;
+    return { accelerator: {} as Accelerator, cpu: { longMode: choice.cpu !== "486" } };
   };
   const built: Built = { machine, parts: { boards: { pc: board }, accelerators: { tcg } } };
   return built;
@@ -41,14 +41,14 @@ async function build(options: VmOptions): Promise<Built> {
 test("a kernel is enough", async () => {
   const { choice, options } = await build({});
   expect(choice).toEqual({ cpu: "max", deterministic: false });
-  expect(options).toMatchObject({ kernel, memoryBytes: 2 ** 29, commandLine: "", longMode: true });
+  expect(options).toMatchObject({ kernel, memoryBytes: 2 ** 29, commandLine: "", cpu: { longMode: true } });
   expect(Math.abs((options?.rtcBaseMs ?? 0) - Date.now())).toBeLessThan(60_000);
 });
 
 test("a CPU without 64-bit mode is told to the board", async () => {
   const { choice, options } = await build({ cpu: "486" });
   expect(choice?.cpu).toBe("486");
-  expect(options?.longMode).toBe(false);
+  expect(options?.cpu).toEqual({ longMode: false });
 });
 
 test("the virtual clock is deterministic and jumps over waits", async () => {
