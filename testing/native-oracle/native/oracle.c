@@ -85,6 +85,11 @@ static void load_fxsave(uint8_t *frame, const uint8_t *image) {
   *(uint64_t *)(frame + XSTATE_BV_OFFSET) |= XSTATE_X87_SSE;
 }
 
+/* sigreturn leaves ID and NT as they are: what one case's POPF set must not reach the next. */
+static void clear_lasting_flags(void) {
+  asm volatile("pushfq; andq %0, (%%rsp); popfq" ::"i"(~0x204000L) : "memory", "cc");
+}
+
 /* First signal: leave `home` for the case. */
 static void enter_case(ucontext_t *context) {
   gregset_t *registers = &context->uc_mcontext.gregs;
@@ -97,6 +102,7 @@ static void enter_case(ucontext_t *context) {
   /* REG_CSGSFS packs cs, gs, fs and ss; the kernel reads only cs and ss of it. */
   (*registers)[REG_CSGSFS] = in_state.selector[CS] | (uint64_t)in_state.selector[SS] << 48;
   load_fxsave(frame, in_state.fxsave);
+  clear_lasting_flags();
   running = 1;
   asm volatile("mov %0, %%ds; mov %1, %%es" ::"r"((uint32_t)in_state.selector[DS]), "r"((uint32_t)in_state.selector[ES]));
   asm volatile("mov %0, %%fs; mov %1, %%gs" ::"r"((uint32_t)in_state.selector[FS]), "r"((uint32_t)in_state.selector[GS]));

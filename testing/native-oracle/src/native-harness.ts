@@ -32,7 +32,17 @@ export function runOnHost(inputs: readonly VectorInput[]): readonly (VectorOutco
   const directory = mkdtempSync(join(tmpdir(), "oracle-"));
   try {
     const program = join(directory, "oracle");
-    execFileSync("gcc", ["-O1", "-Wall", "-Wextra", "-Werror", "-fno-stack-protector", "-o", program, SOURCE]);
+    execFileSync("gcc", [
+      "-O1",
+      "-Wall",
+      "-Wextra",
+      "-Werror",
+      "-fno-stack-protector",
+      "-mno-red-zone",
+      "-o",
+      program,
+      SOURCE,
+    ]);
     const { status, signal, stdout, stderr } = spawnSync(program, { input: encodeRequest(inputs), maxBuffer: 1 << 30 });
     if (status !== 0) throw new Error(`oracle ended with ${signal ?? status}: ${stderr}`);
     return decodeResponse(inputs, stdout);

@@ -9,8 +9,9 @@ import { type Encoding, type Form, parseEncoding } from "../forms/form.ts";
 import { createRandom, hashText, type Random } from "../random.ts";
 import { formLabel, type VectorInput } from "../vector.ts";
 import { type Draft, offsetOf } from "./draft.ts";
-import { encode, MAX_INSTRUCTION_BYTES } from "./encode.ts";
+import { encode } from "./encode.ts";
 import { chooseAddress, overrideSegment, placeMemoryOperand } from "./memory-operand.ts";
+import { addNoise } from "./noise.ts";
 
 /** Vectors per operand size and per choice of register or memory operand. */
 const PER_VARIANT = 8;
@@ -77,7 +78,8 @@ function generateVector(
   chooseOperands(draft, encoding, wantMemory);
   choosePrefixes(draft);
   form.options.prepare?.(draft);
-  const code = placeCode(draft, index);
+  addNoise(draft);
+  const code = placeCode(draft);
   const { codeAddress, overrides, patches } = draft;
   return { form, environment, codeAddress, code, seed, flavour, overrides, patches };
 }
@@ -229,10 +231,9 @@ function choosePrefixes(draft: Draft): void {
 }
 
 /** Encodes, and decides where: in the middle of the window, right up to its end, or over it (a fetch fault). */
-function placeCode(draft: Draft, index: number): Uint8Array {
+function placeCode(draft: Draft): Uint8Array {
   const end = CODE.address + CODE.length;
   let code = encode(draft);
-  if (code.length > MAX_INSTRUCTION_BYTES) throw new Error(`${formLabel(draft.form)} #${index} is too long`);
   const place = draft.random.below(32);
   let cut = 0;
   if (place < 2) draft.codeAddress = end - code.length;
