@@ -6,7 +6,7 @@ import { usageError } from "./command-line/usage-error.ts";
 /** What the machine boots. */
 export interface BootFiles {
   readonly kernel: Uint8Array;
-  readonly initrd: Uint8Array | undefined;
+  readonly initrd?: Uint8Array;
   readonly commandLine: string;
 }
 
@@ -19,7 +19,7 @@ export async function readBootFiles(config: CliConfig, io: CliIo): Promise<BootF
   if (config.kernelPath !== undefined) {
     return {
       kernel: await readNamed(io, "-kernel", config.kernelPath),
-      initrd: config.initrdPath === undefined ? undefined : await readNamed(io, "-initrd", config.initrdPath),
+      ...(config.initrdPath !== undefined && { initrd: await readNamed(io, "-initrd", config.initrdPath) }),
       commandLine: config.append ?? "",
     };
   }

@@ -1,12 +1,12 @@
 import type { VmError } from "@tsvm/contracts";
-import { createMonitorCommands, type VmOptions } from "@tsvm/vm";
-import { type BootFiles, readBootFiles } from "./boot-files.ts";
+import { checkVmOptions, createMonitorCommands, type VmOptions } from "@tsvm/vm";
+import { readBootFiles } from "./boot-files.ts";
 import type { CliIo } from "./cli-io.ts";
-import { type CliLog, openLog } from "./cli-log.ts";
+import { openLog } from "./cli-log.ts";
 import type { CliConfig } from "./command-line/cli-config.ts";
 import { parseArguments } from "./command-line/parse-arguments.ts";
 import { planConsoles } from "./console-plan.ts";
-import { type Consoles, openConsoles } from "./consoles.ts";
+import { openConsoles } from "./consoles.ts";
 import { listingText } from "./listings.ts";
 import { createEnding, runToEnd } from "./run-to-end.ts";
 
@@ -37,12 +37,21 @@ function errorText(error: unknown): string {
 
 async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
   const plan = planConsoles(config);
+  const options = machineOptions(config);
+  // Before the files: the built-in guest may have to be built first, and a typing error should not wait for that.
+  checkVmOptions({ ...options, log: { categories: config.logCategories, write: () => {} } });
   const files = await readBootFiles(config, io);
   const log = openLog(config, io);
   const ending = createEnding();
   const consoles = openConsoles(plan, io, { onQuit: ending.quit, onOutputLost: ending.lose });
   try {
-    const vm = await io.createVm(vmOptions(config, files, consoles, log));
+    const vm = await io.createVm({
+      ...options,
+      ...files,
+      serial: consoles.serial,
+      ...(consoles.debugConsole && { debugConsole: consoles.debugConsole }),
+      ...(log && { log }),
+    });
     consoles.startMonitor(createMonitorCommands(vm, ending.quit));
     return await runToEnd(vm, ending, consoles, io);
   } finally {
@@ -51,13 +60,9 @@ async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
   }
 }
 
-function vmOptions(config: CliConfig, files: BootFiles, consoles: Consoles, log: CliLog | undefined): VmOptions {
+/** What the command line says of the machine itself; what it leaves out has the facade's default. */
+function machineOptions(config: CliConfig): VmOptions {
   return {
-    kernel: files.kernel,
-    ...(files.initrd && { initrd: files.initrd }),
-    commandLine: files.commandLine,
-    serial: consoles.serial,
-    ...(consoles.debugConsole && { debugConsole: consoles.debugConsole }),
     ...(config.name !== undefined && { name: config.name }),
     ...(config.machine !== undefined && { machine: config.machine }),
     ...(config.accelerator !== undefined && { accelerator: config.accelerator }),
@@ -65,7 +70,6 @@ function vmOptions(config: CliConfig, files: BootFiles, consoles: Consoles, log:
     ...(config.memoryBytes !== undefined && { memoryBytes: config.memoryBytes }),
     ...(config.rtcBaseMs !== undefined && { rtcBaseMs: config.rtcBaseMs }),
     ...(config.icountShift !== undefined && { clock: "virtual", icountShift: config.icountShift }),
-    ...(log && { log }),
     devices: config.devices,
     onReboot: config.noReboot ? "stop" : "reset",
     onCrash: config.noReboot ? "stop" : "reset",

@@ -72,6 +72,17 @@ test("without -kernel it boots the built-in guest and says what it waits for", a
   );
 });
 
+test.each([
+  ["-machine q35", "machine 'q35' is unknown; known: 'pc'"],
+  ["-accel kvm", "accelerator 'kvm' is unknown; known: 'tcg'"],
+  ["-device isa-debug-exit,iosiez=4", "device isa-debug-exit: no property 'iosiez'; did you mean 'iosize'?"],
+  ["-d int", "log category 'int' is unknown; known: 'cpu_reset'"],
+])("%s is refused before a guest is fetched", async (line, message) => {
+  const { code, io } = await run(line);
+  expect(code).toBe(1);
+  expect(io.stderr).toBe(`tsvm: ${message}\n`);
+});
+
 test("Ctrl-A x exits with 0, and standard input is let go", async () => {
   const io = createFakeIo(() => {
     io.terminal.send("\x01x");

@@ -3,4 +3,5 @@ export { createVm } from "./create-vm.ts";
 export { createMonitorCommands } from "./monitor-commands.ts";
 export { nearest, suggest } from "./nearest.ts";
 export type { DeviceOptions, LogOptions, VmOptions } from "./options.ts";
+export { checkVmOptions } from "./resolve-options.ts";
 export type { VirtualMachine, VmCounters, VmEvent, VmState } from "./virtual-machine.ts";

@@ -88,6 +88,14 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
   };
 }
 
+/**
+ * The same check for a frontend that has the kernel still to fetch.
+ * @throws ConfigError
+ */
+export function checkVmOptions(options: Omit<VmOptions, "kernel" | "initrd">): void {
+  resolveOptions({ ...options, kernel: new Uint8Array(0) });
+}
+
 function resolveMemory(memoryBytes: number): number {
   if (!Number.isInteger(memoryBytes) || memoryBytes < MIB || memoryBytes % MIB !== 0) {
     const nearest = Math.max(1, Math.round(memoryBytes / MIB)) || 1;

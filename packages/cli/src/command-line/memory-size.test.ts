@@ -11,11 +11,16 @@ test.each([
   ["1G", 1024 * MIB],
   ["1.5g", 1536 * MIB],
   ["2048k", 2 * MIB],
-  ["0.001T", Math.round(0.001 * 2 ** 40)],
+  ["0.001T", 1049 * MIB],
+  ["1500k", 2 * MIB],
 ])("%s is %d bytes", (text, bytes) => {
   expect(parseMemorySize(text, "-m")).toBe(bytes);
 });
 
 test.each(["", "G", "-5", "512X", "1 G", "0x200", "1e3"])("%j is no size", (text) => {
   expect(() => parseMemorySize(text, "-m")).toThrow(`-m ${text}: not a size; write for example 512M or 1G`);
+});
+
+test.each(["0", "0.0G"])("%j is no memory", (text) => {
+  expect(() => parseMemorySize(text, "-m")).toThrow(`-m ${text}: no memory at all; write for example 512M or 1G`);
 });
