@@ -72,11 +72,15 @@ export class Features {
     this.#names = new Set(names);
   }
 
-  /** @throws Error for a name that is no feature: a mistake in our tables, not of a user. */
+  /**
+   * False for the absent ones too: instruction rows may be ahead of the models.
+   * @throws Error for a name that is no feature: a mistake in our tables, not of a user.
+   */
   has(name: string): boolean {
     const feature = featureNamed(name);
-    if (feature === undefined) throw new Error(`no CPU feature is named "${name}"`);
-    return this.#names.has(feature);
+    if (feature !== undefined) return this.#names.has(feature);
+    if (ABSENT_FEATURES.includes(name)) return false;
+    throw new Error(`no CPU feature is named "${name}"`);
   }
 
   /** The value of one CPUID register. */

@@ -31,7 +31,8 @@ interface RowFacts {
   readonly memory: boolean;
   /** Pseudo row that computes the address, found at the first use. */
   addressRow: Row | undefined;
-  accessBytes: number;
+  /** Bytes the row accesses there, by operand size / 32. */
+  readonly accessBytes: number[];
 }
 
 /**
@@ -148,7 +149,8 @@ export class Decoder {
     if (!insn.isMemory && !absolute) return "reg";
     if (absolute) insn.segment = insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
     if (row.mnemonic === "LEA") return insn.asize === 64 ? "m64" : insn.asize === 32 ? "m32" : "mea";
-    if (insn.asize === 16 || insn.segment >= SEGMENT.fs) return "mea";
+    // CS is never writable: its limits are looked at even if it spans everything.
+    if (insn.asize === 16 || insn.segment >= SEGMENT.fs || insn.segment === SEGMENT.cs) return "mea";
     if (insn.asize === 64) return "m64";
     return (mode & (MODE.flat | MODE.code64)) !== 0 ? "m32" : "mea";
   }
@@ -164,18 +166,22 @@ export class Decoder {
       view.setInt32(record + RECORD.immediate, insn.immediateLow, true);
       view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
     }
-    view.setUint32(record + RECORD.target, facts.accessBytes, true);
+    view.setUint32(record + RECORD.target, facts.accessBytes[insn.opsize >> 5] ?? 0, true);
     const number = numbering.numberOf(row, { ...NO_FACTS, asize: insn.asize });
     view.setUint16(record + RECORD.handler, number, true);
   }
 
   #findAddressRow(parsed: ParsedRow, facts: RowFacts): Row {
     if (parsed.row.offsetOnly) return PSEUDO.addressOnly;
-    const shape: Shape = { ...NO_FACTS, row: parsed.row, form: "mea", opsize: this.#insn.opsize, code64: false };
-    const access = operandAccessOf(shape, constantFields);
-    if (access.bytes === 0) return PSEUDO.addressOnly;
-    facts.accessBytes = access.bytes;
-    return access.write ? PSEUDO.addressWrite : PSEUDO.addressRead;
+    let write = false;
+    for (const opsize of [16, 32, 64] as const) {
+      const shape: Shape = { ...NO_FACTS, row: parsed.row, form: "mea", opsize, code64: false };
+      const access = operandAccessOf(shape, constantFields);
+      facts.accessBytes[opsize >> 5] = access.bytes;
+      write ||= access.write;
+    }
+    if (facts.accessBytes.every((bytes) => bytes === 0)) return PSEUDO.addressOnly;
+    return write ? PSEUDO.addressWrite : PSEUDO.addressRead;
   }
 
   #addressFields(record: number, pageOffset: number): void {
@@ -236,7 +242,7 @@ export class Decoder {
       relative: operands.some((code) => code[0] === "J"),
       memory: hasMemoryForm(parsed.row),
       addressRow: undefined,
-      accessBytes: 0,
+      accessBytes: [],
     };
     this.#facts.set(parsed, facts);
     return facts;

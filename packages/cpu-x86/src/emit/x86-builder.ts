@@ -1,6 +1,7 @@
 import { IrBuilder, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
 import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
 import { AT, ELEMENT_SIZE, type FieldName, GPR, SEGMENT } from "../state/layout.ts";
+import { MODE } from "../state/mode.ts";
 import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 import { HELPERS, type HelperName } from "../system/helpers.ts";
 import { emitCondition, FlagWriter } from "./flags.ts";
@@ -256,13 +257,26 @@ export class X86Builder extends IrBuilder {
     const { stack } = this.shape;
     const cut = this.zext(offset, this.stackWidth);
     if (stack === "s64" || stack === "flat32") return cut;
-    return this.segmentLinear(cut, this.const32(SEGMENT.ss), this.const(bytes), write, 32);
+    return this.segmentLinear(cut, this.const32(SEGMENT.ss), this.const(bytes), write);
   }
 
   /** Linear address of `offset` in a segment chosen when the code runs, limits checked. @param bytes i64. */
-  segmentLinear(offset: Val, segment: Val, bytes: Val, write: boolean, addressWidth: 32 | 64): Val {
-    if (!this.shape.code64) this.checkLimit(offset, segment, bytes, write);
-    return this.zext(this.add(offset, this.stateAt("segBase", segment)), addressWidth);
+  segmentLinear(offset: Val, segment: Val, bytes: Val, write: boolean): Val {
+    const code64 = this.inCode64();
+    this.when(this.isFalse(code64), () => this.checkLimit(offset, segment, bytes, write));
+    return this.cutLinear(this.add(offset, this.stateAt("segBase", segment)), code64);
+  }
+
+  /** Linear addresses have 64 bits in 64-bit code and 32 elsewhere. */
+  cutLinear(linear: Val, code64: Val = this.inCode64()): Val {
+    return this.and(linear, this.select(code64, this.const(-1), this.const(0xffff_ffff)));
+  }
+
+  /** Whether this is 64-bit code, i32. The shape tells, except under 32-bit addresses, which both kinds have. */
+  inCode64(): Val {
+    const { asize, stack, code64 } = this.shape;
+    if (asize !== 32 || stack !== "s64") return this.const32(code64 ? 1 : 0);
+    return this.eq(this.and(this.state("mode"), this.const(MODE.codeSizeMask)), this.const(MODE.code64));
   }
 
   /** #GP(0), or #SS(0) in the stack segment, unless all bytes lie in the segment. */

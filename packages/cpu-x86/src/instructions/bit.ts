@@ -39,12 +39,12 @@ const bitAnywhere =
 
 /** Linear address `distance` bytes from the operand; the offset wraps around at the address size. */
 function pieceAddress(b: X86Builder, dst: Operand, distance: Val, write: boolean): Val {
-  const { form, asize, code64 } = b.shape;
+  const { form, asize } = b.shape;
   const offset = b.add(dst.address(), distance);
   if (form !== "mea") return form === "m32" ? b.zext(offset, 32) : offset;
   // The row option `offsetOnly`: the address record left an offset without base, not checked against the limit.
   const bytes = b.const(dst.width / 8);
-  return b.segmentLinear(b.zext(offset, asize), b.fields.segment(), bytes, write, code64 ? 64 : 32);
+  return b.segmentLinear(b.zext(offset, asize), b.fields.segment(), bytes, write);
 }
 
 const set: Change = (b, x, mask) => b.or(x, mask);

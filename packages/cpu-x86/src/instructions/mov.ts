@@ -65,7 +65,7 @@ const cwd: Semantics = (b) => {
 const xlat: Semantics = (b) => {
   const { asize } = b.shape;
   const offset = b.zext(b.add(b.reg(64, "rbx"), b.reg(8, "rax")), asize);
-  const linear = b.segmentLinear(offset, b.fields.segment(), b.const(1), false, b.shape.code64 ? 64 : 32);
+  const linear = b.segmentLinear(offset, b.fields.segment(), b.const(1), false);
   b.setReg(8, "rax", b.guestLoad(8, linear));
 };
 

@@ -10,12 +10,13 @@ import { type Row, row, type Semantics } from "./row.ts";
 const address =
   (access: "read" | "write" | "none"): Semantics =>
   (b) => {
-    const { asize, code64 } = b.shape;
-    const offset = b.zext(b.add(effectiveAddress(b), b.fields.immediate()), asize);
+    const offset = b.zext(b.add(effectiveAddress(b), b.fields.immediate()), b.shape.asize);
     const segment = b.fields.segment();
-    if (access !== "none" && !code64) b.checkLimit(offset, segment, b.fields.accessSize(), access === "write");
-    const linear = b.add(offset, b.stateAt("segBase", segment));
-    b.setState("effectiveAddress", code64 || access === "none" ? linear : b.zext(linear, 32));
+    const linear =
+      access === "none"
+        ? b.add(offset, b.stateAt("segBase", segment))
+        : b.segmentLinear(offset, segment, b.fields.accessSize(), access === "write");
+    b.setState("effectiveAddress", linear);
   };
 
 /** Nothing is known under this opcode: counted, never skipped. */

@@ -1,7 +1,9 @@
-// RDRAND. SDM vol. 1, "Random Number Generator Instructions".
+// RDRAND RDSEED. SDM vol. 1, "Random Number Generator Instructions".
 import { type Row, row, type Semantics } from "./row.ts";
 
-/** A random number in the register, CF = 1 and the other flags 0; our generator never runs dry. */
-const rdrand: Semantics = (b, dst) => b.helper("rdrand", dst!.register(), b.const(dst!.width));
+const random: Semantics = (b, dst) => b.helper("rdrand", dst!.register(), b.const(dst!.width));
 
-export const rows: readonly Row[] = [row("0F C7 /6", "RDRAND", ["Rv"], rdrand, { cpuid: "rdrand" })];
+export const rows: readonly Row[] = [
+  row("NP 0F C7 /6", "RDRAND", ["Rv"], random, { cpuid: "rdrand" }),
+  row("NP 0F C7 /7", "RDSEED", ["Rv"], random, { cpuid: "rdseed" }),
+];

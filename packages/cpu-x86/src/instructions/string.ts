@@ -8,7 +8,6 @@
 import type { Val, Variable } from "@tsvm/tcg";
 import type { Width, X86Builder } from "../emit/x86-builder.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
-import { MODE } from "../state/mode.ts";
 import { type Row, row, type Semantics } from "./row.ts";
 
 const PAGE = 4096;
@@ -33,22 +32,13 @@ function source(b: X86Builder, bytes: number): Side {
 function destination(b: X86Builder, bytes: number, write: boolean): Side {
   const flat = b.const32(SEGMENT.none);
   const extra = b.const32(SEGMENT.es);
-  return side(b, "rdi", b.select(code64(b), flat, extra), bytes, write);
+  return side(b, "rdi", b.select(b.inCode64(), flat, extra), bytes, write);
 }
 
 function side(b: X86Builder, register: Side["register"], segment: Val, bytes: number, write: boolean): Side {
   const offset = b.zext(b.reg(64, register), b.shape.asize);
-  const base = b.stateAt("segBase", segment);
-  b.when(b.isFalse(code64(b)), () => b.checkLimit(offset, segment, b.const(bytes), write));
-  const linear = b.and(b.add(offset, base), b.select(code64(b), b.const(-1), b.const(0xffff_ffff)));
+  const linear = b.segmentLinear(offset, segment, b.const(bytes), write);
   return { register, segment, offset, linear, write };
-}
-
-/** Whether this is 64-bit code: 32-bit addresses leave it open until the code runs. */
-function code64(b: X86Builder): Val {
-  const { asize } = b.shape;
-  if (asize !== 32) return b.const32(asize === 64 ? 1 : 0);
-  return b.eq(b.and(b.state("mode"), b.const(MODE.codeSizeMask)), b.const(MODE.code64));
 }
 
 /** Distance from one element to the next: -bytes if DF is set. */
@@ -111,7 +101,7 @@ function batchFits(b: X86Builder, place: Side, batch: Val, bytes: number, step: 
   const fields = place.write ? (["segWriteFirst", "segWriteLast"] as const) : (["segReadFirst", "segReadLast"] as const);
   const below = b.ltU(first, b.stateAt(fields[0], place.segment));
   const above = b.ltU(b.stateAt(fields[1], place.segment), last);
-  const outside = b.both(b.isFalse(code64(b)), b.either(below, above));
+  const outside = b.both(b.isFalse(b.inCode64()), b.either(below, above));
   return b.isFalse(b.either(wraps, outside));
 }
 
