@@ -18,7 +18,7 @@ function recordFamily(forms: readonly Form[]): {
   readonly recorded: number;
   readonly dropped: number;
 } {
-  const inputs = forms.map(generateVectors);
+  const inputs = forms.map((form) => generateVectors(form));
   const flat = inputs.flat();
   const first = runOnHost(flat);
   // Backwards, so that nothing one case leaves behind can look like the result of the next.

@@ -5,7 +5,10 @@
  */
 import { parseArgs } from "node:util";
 import { corpusFamilies, readFamily } from "./corpus.ts";
+import { FAMILIES } from "./forms/all-forms.ts";
+import { generateVectors } from "./generate/generate.ts";
 import { createHostEngine } from "./host-engine.ts";
+import { runOnHost } from "./native-harness.ts";
 import { type GroupResult, replayGroup } from "./replay.ts";
 import { describeFailure, failureTable } from "./report.ts";
 import { formLabel, type Vector, type VectorEngine } from "./vector.ts";
@@ -21,6 +24,7 @@ const USAGE = `replay [options]
   --verbose           every failure in full, at most --max a form
   --max N             (3)
   --strict            undefined flags too
+  --fresh SALT        not the corpus but new vectors, any word for others, recorded now (Linux, x86-64, gcc)
   --list              forms and vector counts, nothing is run`;
 
 const { values: options } = parseArgs({
@@ -34,6 +38,7 @@ const { values: options } = parseArgs({
     verbose: { type: "boolean", default: false },
     max: { type: "string", default: "3" },
     strict: { type: "boolean", default: false },
+    fresh: { type: "string" },
     list: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -44,9 +49,27 @@ function accept({ environment, seed }: Vector): boolean {
   return options.seed === undefined || seed === Number(options.seed);
 }
 
+const wanted = new RegExp(options.filter, "i");
+
 function selectGroups(): readonly VectorGroup[] {
-  const wanted = new RegExp(options.filter, "i");
-  return (options.family ?? corpusFamilies()).flatMap(readFamily).filter(({ form }) => wanted.test(formLabel(form)));
+  const families = options.family ?? corpusFamilies();
+  if (options.fresh !== undefined) return recordFresh(families, options.fresh);
+  return families.flatMap(readFamily).filter(({ form }) => wanted.test(formLabel(form)));
+}
+
+/** New vectors of the chosen forms with what the host's CPU does right now. */
+function recordFresh(families: readonly string[], salt: string): readonly VectorGroup[] {
+  const forms = families.flatMap((family) => FAMILIES[family] ?? []).filter((form) => wanted.test(formLabel(form)));
+  const inputs = forms.map((form) => generateVectors(form, salt));
+  const outcomes = runOnHost(inputs.flat());
+  let at = 0;
+  return forms.map((form, i) => {
+    const vectors = (inputs[i] ?? []).flatMap((input): Vector[] => {
+      const outcome = outcomes[at++];
+      return outcome ? [{ ...input, expected: () => outcome }] : [];
+    });
+    return { form, vectors };
+  });
 }
 
 async function createEngine(groups: readonly VectorGroup[]): Promise<VectorEngine> {

@@ -33,9 +33,13 @@ describe("vectors of a form", () => {
     expect(generateVectors(add)).toEqual(generateVectors(add));
   });
 
+  test("are others with a salt", () => {
+    expect(generateVectors(add, "once more")).not.toEqual(generateVectors(add));
+  });
+
   test("lie in the code window and are at most one byte longer than allowed", () => {
     for (const { codeAddress, code } of Object.values(FAMILIES).flatMap((forms) =>
-      forms.slice(0, 3).flatMap(generateVectors),
+      forms.slice(0, 3).flatMap((form) => generateVectors(form)),
     )) {
       expect(code.length).toBeLessThanOrEqual(16);
       expect(codeAddress).toBeGreaterThanOrEqual(CODE.address);

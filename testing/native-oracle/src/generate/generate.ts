@@ -26,13 +26,16 @@ const REP = 0xf3;
 const OPERAND_SIZE = 0x66;
 const ADDRESS_SIZE = 0x67;
 
-/** All vectors of `form`, environments in order; the same for ever as long as the form stays as it is. */
-export function generateVectors(form: Form): readonly VectorInput[] {
+/**
+ * All vectors of `form`, environments in order; the same for ever as long as the form stays as it is. The corpus has no
+ * salt; any other gives other vectors.
+ */
+export function generateVectors(form: Form, salt = ""): readonly VectorInput[] {
   const encoding = parseEncoding(form.encoding);
   return environmentsOf(form).flatMap((environment) => {
     const sizes = operandSizes(form, environment);
     return Array.from({ length: vectorCount(form, environment, sizes.length) }, (_, i) =>
-      generateVector(form, encoding, environment, sizes, i),
+      generateVector(form, encoding, environment, sizes, i, salt),
     );
   });
 }
@@ -67,8 +70,9 @@ function generateVector(
   environment: Environment,
   sizes: readonly CodeBits[],
   index: number,
+  salt: string,
 ): VectorInput {
-  const random = createRandom(hashText(`${formLabel(form)}|${environment.name}|${index}`));
+  const random = createRandom(hashText(`${formLabel(form)}|${environment.name}|${index}${salt}`));
   const seed = random.below(SEEDS);
   const flavour = form.options.flavour ?? "integer";
   const operandBits = sizes[index % sizes.length] ?? environment.codeBits;
