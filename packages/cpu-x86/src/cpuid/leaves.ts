@@ -54,9 +54,7 @@ function basicLeaf(cpu: Cpu, model: CpuModel, leaf: number, subleaf: number): Le
     case 6:
       return [features.word("6.eax"), 0, 0, 0];
     case 7:
-      return subleaf === 0
-        ? [0, features.word("7.ebx"), features.word("7.ecx"), features.word("7.edx")]
-        : NOTHING;
+      return subleaf === 0 ? [0, features.word("7.ebx"), features.word("7.ecx"), features.word("7.edx")] : NOTHING;
     case 0xb:
       return topologyLeaf(subleaf);
     case 0xd:
@@ -145,16 +143,17 @@ function extendedLeaf(model: CpuModel, leaf: number): Leaf {
   switch (leaf) {
     case 0x8000_0000: {
       const [ebx, edx, ecx] = words(model.vendor, 3);
-      return amd
-        ? [LAST_EXTENDED, ebx as number, ecx as number, edx as number]
-        : [0x8000_0008, 0, 0, 0];
+      return amd ? [LAST_EXTENDED, ebx as number, ecx as number, edx as number] : [0x8000_0008, 0, 0, 0];
     }
     case 0x8000_0001:
       return [signature(model), 0, features.word("80000001.ecx"), extendedEdx(model)];
     case 0x8000_0002:
     case 0x8000_0003:
     case 0x8000_0004:
-      return words(model.brand.padEnd(48, "\0"), 12).slice(((leaf & 15) - 2) * 4, ((leaf & 15) - 1) * 4) as unknown as Leaf;
+      return words(model.brand.padEnd(48, "\0"), 12).slice(
+        ((leaf & 15) - 2) * 4,
+        ((leaf & 15) - 1) * 4,
+      ) as unknown as Leaf;
     case 0x8000_0005:
       // First-level TLBs (255 entries, fully associative) and caches: KiB, ways, lines per tag, line size.
       return amd ? [0x01ff_01ff | 0, 0x01ff_01ff | 0, 0x2008_0140, 0x2008_0140] : NOTHING;

@@ -1,5 +1,5 @@
 // CPU models, as `-cpu` names them: MODEL[,+feature][,-feature][,feature=on|off][,kvm=on|off].
-import { ABSENT_FEATURES, FEATURE, type FeatureName, featureNamed, Features } from "./features.ts";
+import { ABSENT_FEATURES, FEATURE, type FeatureName, Features, featureNamed } from "./features.ts";
 
 /** What kind of processor the guest finds. */
 export interface CpuModel {
@@ -29,9 +29,41 @@ export class CpuModelError extends Error {
 
 const FEATURES_486: readonly FeatureName[] = ["fpu"];
 const FEATURES_QEMU64: readonly FeatureName[] = [
-  "fpu", "de", "pse", "tsc", "msr", "pae", "mce", "cx8", "apic", "sep", "mtrr", "pge", "mca", "cmov", "pat", "pse36",
-  "clflush", "mmx", "fxsr", "sse", "sse2", "sse3", "cx16", "hypervisor", "syscall", "nx", "lm", "lahf-lm", "arat",
-  "invtsc", "x2apic", "tsc-deadline", "tsc-adjust", "rdtscp", "null-sel-clr-base",
+  "fpu",
+  "de",
+  "pse",
+  "tsc",
+  "msr",
+  "pae",
+  "mce",
+  "cx8",
+  "apic",
+  "sep",
+  "mtrr",
+  "pge",
+  "mca",
+  "cmov",
+  "pat",
+  "pse36",
+  "clflush",
+  "mmx",
+  "fxsr",
+  "sse",
+  "sse2",
+  "sse3",
+  "cx16",
+  "hypervisor",
+  "syscall",
+  "nx",
+  "lm",
+  "lahf-lm",
+  "arat",
+  "invtsc",
+  "x2apic",
+  "tsc-deadline",
+  "tsc-adjust",
+  "rdtscp",
+  "null-sel-clr-base",
 ];
 const FEATURES_V2: readonly FeatureName[] = [...FEATURES_QEMU64, "popcnt", "ssse3", "sse4.1", "sse4.2"];
 const KVM_FEATURES: readonly FeatureName[] = ["kvmclock", "kvmclock-stable-bit"];
@@ -43,19 +75,40 @@ type Base = Omit<CpuModel, "name" | "features" | "kvm"> & { readonly features: r
 // The vendor is AMD so that guests do not defend themselves against Meltdown, which we do not have.
 const MODELS: Readonly<Record<string, Base>> = {
   max: {
-    vendor: "AuthenticAMD", family: 15, model: 107, stepping: 1, brand: "TSVM maximal processor", physicalBits: 40,
+    vendor: "AuthenticAMD",
+    family: 15,
+    model: 107,
+    stepping: 1,
+    brand: "TSVM maximal processor",
+    physicalBits: 40,
     features: (Object.keys(FEATURE) as FeatureName[]).filter((name) => !ON_REQUEST.has(name)),
   },
   qemu64: {
-    vendor: "AuthenticAMD", family: 15, model: 107, stepping: 1, brand: "TSVM 64-bit processor", physicalBits: 40,
+    vendor: "AuthenticAMD",
+    family: 15,
+    model: 107,
+    stepping: 1,
+    brand: "TSVM 64-bit processor",
+    physicalBits: 40,
     features: FEATURES_QEMU64,
   },
   "x86-64-v2": {
-    vendor: "AuthenticAMD", family: 15, model: 107, stepping: 1, brand: "TSVM x86-64-v2 processor", physicalBits: 40,
+    vendor: "AuthenticAMD",
+    family: 15,
+    model: 107,
+    stepping: 1,
+    brand: "TSVM x86-64-v2 processor",
+    physicalBits: 40,
     features: FEATURES_V2,
   },
   "486": {
-    vendor: "GenuineIntel", family: 4, model: 8, stepping: 0, brand: "", physicalBits: 32, features: FEATURES_486,
+    vendor: "GenuineIntel",
+    family: 4,
+    model: 8,
+    stepping: 0,
+    brand: "",
+    physicalBits: 32,
+    features: FEATURES_486,
   },
 };
 
@@ -104,10 +157,25 @@ function parseOption(option: string): { feature: FeatureName | "kvm" | undefined
 
 /** What a feature cannot do without. */
 const NEEDS: Readonly<Partial<Record<FeatureName, readonly FeatureName[]>>> = {
-  sse: ["fxsr", "mmx"], sse2: ["sse"], sse3: ["sse2"], ssse3: ["sse3"], "sse4.1": ["ssse3"], "sse4.2": ["sse4.1"],
-  xsaveopt: ["xsave"], xsave: ["fxsr"], lm: ["pae", "msr", "cx8", "syscall"], pcid: ["lm"], pdpe1gb: ["lm"],
-  la57: ["lm"], x2apic: ["apic", "msr"], "tsc-deadline": ["apic", "tsc", "msr"], "tsc-adjust": ["tsc", "msr"],
-  rdtscp: ["tsc"], mmx: ["fpu"], fxsr: ["fpu"], fsgsbase: ["lm"],
+  sse: ["fxsr", "mmx"],
+  sse2: ["sse"],
+  sse3: ["sse2"],
+  ssse3: ["sse3"],
+  "sse4.1": ["ssse3"],
+  "sse4.2": ["sse4.1"],
+  xsaveopt: ["xsave"],
+  xsave: ["fxsr"],
+  lm: ["pae", "msr", "cx8", "syscall"],
+  pcid: ["lm"],
+  pdpe1gb: ["lm"],
+  la57: ["lm"],
+  x2apic: ["apic", "msr"],
+  "tsc-deadline": ["apic", "tsc", "msr"],
+  "tsc-adjust": ["tsc", "msr"],
+  rdtscp: ["tsc"],
+  mmx: ["fpu"],
+  fxsr: ["fpu"],
+  fsgsbase: ["lm"],
 };
 
 /** Adding a feature adds what it needs; removing one removes what needs it. */

@@ -1,7 +1,5 @@
 // Delivery through the 64-bit IDT of IA-32e mode. SDM vol. 3A, "Exception and Interrupt Handling in 64-bit Mode".
-import { FLAG } from "../state/bits.ts";
-import type { Cpu } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
+
 import { setNullSegment } from "../segments/cache.ts";
 import { isCanonical } from "../segments/canonical.ts";
 import { type CodeTarget, commitCode } from "../segments/code-target.ts";
@@ -9,6 +7,9 @@ import { type Gate, parseGate, SYSTEM_TYPE } from "../segments/descriptor.ts";
 import { interruptStackPointer, longInnerPointer } from "../segments/inner-stack.ts";
 import { accessAt } from "../segments/stack.ts";
 import { IMPLICIT } from "../segments/tables.ts";
+import { FLAG } from "../state/bits.ts";
+import type { Cpu } from "../state/cpu.ts";
+import { GPR, SEGMENT } from "../state/layout.ts";
 import { writeBlock } from "../system/memory-block.ts";
 import { type EventKind, idtErrorCode } from "./event.ts";
 import { clearsInterruptFlag, fetchHandler, mayUseGate } from "./gate-target.ts";

@@ -1,28 +1,23 @@
 // Delivery through 16- and 32-bit gates, from protected and virtual-8086 mode. SDM vol. 3A, "Exception and Interrupt
 // Handling"; vol. 3B, "Entering Virtual-8086 Mode" and "Class 1-Hardware Interrupt and Exception Handling in
 // Virtual-8086 Mode".
-import { FLAG } from "../state/bits.ts";
-import { type Cpu, HELPER } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
+
 import { setNullSegment } from "../segments/cache.ts";
 import { type CodeTarget, commitCode } from "../segments/code-target.ts";
 import { type Gate, parseGate, SYSTEM_TYPE, TYPE_32 } from "../segments/descriptor.ts";
 import { commitInnerStack, legacyInnerStack } from "../segments/inner-stack.ts";
 import { commitStack, currentStack, type SlotSize, type Stack } from "../segments/stack.ts";
-import { switchThroughGate } from "../segments/task-switch.ts";
 import { IMPLICIT } from "../segments/tables.ts";
+import { switchThroughGate } from "../segments/task-switch.ts";
+import { FLAG } from "../state/bits.ts";
+import { type Cpu, HELPER } from "../state/cpu.ts";
+import { GPR, SEGMENT } from "../state/layout.ts";
 import { type EventKind, idtErrorCode } from "./event.ts";
 import { clearsInterruptFlag, fetchHandler, mayUseGate } from "./gate-target.ts";
 import { NO_ERROR_CODE } from "./vectors.ts";
 
 /** @param flags RFLAGS image to save. @returns whether the handler was entered; false: an exception is pending. */
-export function deliverProtected(
-  cpu: Cpu,
-  vector: number,
-  kind: EventKind,
-  errorCode: number,
-  flags: number,
-): boolean {
+export function deliverProtected(cpu: Cpu, vector: number, kind: EventKind, errorCode: number, flags: number): boolean {
   const gate = fetchInterruptGate(cpu, vector);
   if (gate === undefined || !mayUseGate(cpu, vector, kind, gate)) return false;
   if ((gate.attributes & 0xf) === SYSTEM_TYPE.taskGate) return deliverToTask(cpu, gate, errorCode);

@@ -1,11 +1,12 @@
 // Delivery through the interrupt vector table of real mode. SDM vol. 3B, "Interrupt and Exception Handling" (8086
 // Emulation). No error codes, no privileges.
-import { FLAG } from "../state/bits.ts";
-import type { Cpu } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+
 import { recomputeMode, setRealSegment } from "../segments/cache.ts";
 import { commitStack, currentStack } from "../segments/stack.ts";
 import { IMPLICIT } from "../segments/tables.ts";
+import { FLAG } from "../state/bits.ts";
+import type { Cpu } from "../state/cpu.ts";
+import { SEGMENT } from "../state/layout.ts";
 import { idtErrorCode } from "./event.ts";
 
 /** @returns whether the handler was entered; false: an exception is pending. */

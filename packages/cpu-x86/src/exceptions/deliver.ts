@@ -1,7 +1,8 @@
 // Events on their way into the guest: exceptions, interrupts, software interrupts. SDM vol. 3A, "Interrupt and Exception
 // Handling".
-import type { Cpu } from "../state/cpu.ts";
+
 import { FLAG } from "../state/bits.ts";
+import type { Cpu } from "../state/cpu.ts";
 import { deliverLong } from "./deliver-long.ts";
 import { deliverProtected } from "./deliver-protected.ts";
 import { deliverReal } from "./deliver-real.ts";

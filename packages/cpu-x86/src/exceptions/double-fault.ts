@@ -2,9 +2,7 @@
 // Exception (#DF)", table "Conditions for Generating a Double Fault".
 import { VECTOR } from "./vectors.ts";
 
-const CONTRIBUTORY: ReadonlySet<number> = new Set([
-  VECTOR.DE, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP, VECTOR.CP,
-]);
+const CONTRIBUTORY: ReadonlySet<number> = new Set([VECTOR.DE, VECTOR.TS, VECTOR.NP, VECTOR.SS, VECTOR.GP, VECTOR.CP]);
 
 /** `serial`: the second is delivered in place of the first; `double`: #DF; `shutdown`: triple fault. */
 export type Combination = "serial" | "double" | "shutdown";

@@ -1,8 +1,9 @@
 // The handler's code segment, as interrupt and trap gates of every mode name it.
-import type { Cpu } from "../state/cpu.ts";
+
 import { type CodeTarget, enterCode, fetchCode, isCode64 } from "../segments/code-target.ts";
 import { dplOf, type Gate, isConforming, isPresent, SYSTEM_TYPE } from "../segments/descriptor.ts";
 import { errorCodeOf } from "../segments/tables.ts";
+import type { Cpu } from "../state/cpu.ts";
 import { type EventKind, idtErrorCode } from "./event.ts";
 
 /** Privilege and presence of the gate itself. @returns false: exception pending. */

@@ -19,6 +19,8 @@ export interface CpuHost {
   now(): number;
   /** Seconds between 1970-01-01 UTC and power-on, fraction included; for the paravirtual clock. */
   readonly powerOnTime?: number;
+  /** 32 random bits, fit for making keys; absent: RDRAND reports that it has none. */
+  random?(): number;
   /** CR8. */
   taskPriority: number;
   /** MSRs that live in the local APIC; undefined: #GP. */

@@ -20,8 +20,11 @@ export interface Msr {
   read(cpu: Cpu): bigint | undefined;
   /** False: WRMSR is #GP(0), nothing changed. */
   write(cpu: Cpu, value: bigint): boolean;
-  /** The value is state of its own, to be saved and restored by index. */
-  readonly saved?: true | undefined;
+  /**
+   * Present if the value is state of its own, to be saved and restored by index: loads a value that was read before,
+   * without the side effects of WRMSR.
+   */
+  restore?(cpu: Cpu, value: bigint): void;
 }
 
 /** Bits of `value` that a write may set; undefined: any. Answers whether the write is taken. */
@@ -39,7 +42,7 @@ export function stored(index: number, name: string, field: FieldName, check: Che
   return {
     index,
     name,
-    saved: true,
+    restore: (cpu, value) => cpu.set64(field, value, at),
     read: (cpu) => cpu.get64(field, at),
     write: (cpu, value) => {
       if (!check(cpu, value)) return false;
@@ -47,6 +50,11 @@ export function stored(index: number, name: string, field: FieldName, check: Che
       return true;
     },
   };
+}
+
+/** Another name of state that is saved elsewhere. */
+export function aliasing({ restore: _, ...msr }: Msr): Msr {
+  return msr;
 }
 
 /** Reads as a constant; writes are #GP(0). */

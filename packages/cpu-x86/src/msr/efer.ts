@@ -1,6 +1,6 @@
-import type { Msr } from "./define.ts";
-import type { Cpu } from "../state/cpu.ts";
 import { CR0, EFER } from "../state/bits.ts";
+import type { Cpu } from "../state/cpu.ts";
+import type { Msr } from "./define.ts";
 
 /** IA32_EFER. SDM vol. 4; vol. 3A, "Initializing IA-32e Mode". LMA follows LME and CR0.PG and ignores writes. */
 export const eferMsr: Msr = {

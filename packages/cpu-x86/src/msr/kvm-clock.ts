@@ -50,7 +50,7 @@ function clockMsr(index: number, name: string, field: FieldName, publish: (cpu: 
   return {
     index,
     name,
-    saved: true,
+    restore: (cpu, value) => cpu.set64(field, value),
     read: (cpu) => cpu.get64(field),
     write: (cpu, value) => {
       if (!isAddress(cpu, value)) return false;

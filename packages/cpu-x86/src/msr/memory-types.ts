@@ -37,10 +37,17 @@ const isRangeBase = (cpu: Cpu, value: bigint): boolean =>
 const isRangeMask = (cpu: Cpu, value: bigint): boolean => (value & 0x7ffn) === 0n && !aboveWidth(cpu, value);
 
 const FIXED_RANGES = [
-  [0x250, "IA32_MTRR_FIX64K_00000"], [0x258, "IA32_MTRR_FIX16K_80000"], [0x259, "IA32_MTRR_FIX16K_A0000"],
-  [0x268, "IA32_MTRR_FIX4K_C0000"], [0x269, "IA32_MTRR_FIX4K_C8000"], [0x26a, "IA32_MTRR_FIX4K_D0000"],
-  [0x26b, "IA32_MTRR_FIX4K_D8000"], [0x26c, "IA32_MTRR_FIX4K_E0000"], [0x26d, "IA32_MTRR_FIX4K_E8000"],
-  [0x26e, "IA32_MTRR_FIX4K_F0000"], [0x26f, "IA32_MTRR_FIX4K_F8000"],
+  [0x250, "IA32_MTRR_FIX64K_00000"],
+  [0x258, "IA32_MTRR_FIX16K_80000"],
+  [0x259, "IA32_MTRR_FIX16K_A0000"],
+  [0x268, "IA32_MTRR_FIX4K_C0000"],
+  [0x269, "IA32_MTRR_FIX4K_C8000"],
+  [0x26a, "IA32_MTRR_FIX4K_D0000"],
+  [0x26b, "IA32_MTRR_FIX4K_D8000"],
+  [0x26c, "IA32_MTRR_FIX4K_E0000"],
+  [0x26d, "IA32_MTRR_FIX4K_E8000"],
+  [0x26e, "IA32_MTRR_FIX4K_F0000"],
+  [0x26f, "IA32_MTRR_FIX4K_F8000"],
 ] as const;
 
 const variableRanges = Array.from({ length: VARIABLE_RANGES }, (_, i) => [

@@ -2,7 +2,18 @@
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { GPR, SEGMENT } from "../state/layout.ts";
 import { setTimeStamp, timeStamp } from "../system/time-stamp.ts";
-import { amdOnly, canonical, constant, ignored, inApic, type Msr, needing, stored, within } from "./define.ts";
+import {
+  aliasing,
+  amdOnly,
+  canonical,
+  constant,
+  ignored,
+  inApic,
+  type Msr,
+  needing,
+  stored,
+  within,
+} from "./define.ts";
 import { eferMsr } from "./efer.ts";
 import { kvmClockMsrs } from "./kvm-clock.ts";
 import { memoryTypeMsrs } from "./memory-types.ts";
@@ -62,8 +73,8 @@ const MSRS: readonly Msr[] = [
     stored(0xc000_0084, "IA32_FMASK", "sfmask", within(LOW_32)),
   ]),
   ...needing("lm", [
-    { ...stored(0xc000_0100, "IA32_FS_BASE", "segBase", canonical, SEGMENT.fs), saved: undefined },
-    { ...stored(0xc000_0101, "IA32_GS_BASE", "segBase", canonical, SEGMENT.gs), saved: undefined },
+    aliasing(stored(0xc000_0100, "IA32_FS_BASE", "segBase", canonical, SEGMENT.fs)),
+    aliasing(stored(0xc000_0101, "IA32_GS_BASE", "segBase", canonical, SEGMENT.gs)),
     stored(0xc000_0102, "IA32_KERNEL_GS_BASE", "kernelGsBase", canonical),
   ]),
   ...needing("rdtscp", [stored(0xc000_0103, "IA32_TSC_AUX", "tscAux", within(LOW_32))]),
@@ -92,7 +103,7 @@ export function findMsr(cpu: Cpu, index: number): Msr | undefined {
 }
 
 /** Registers whose values are state of their own. */
-export const savedMsrs: readonly Msr[] = MSRS.filter((msr) => msr.saved);
+export const savedMsrs: readonly Msr[] = MSRS.filter((msr) => msr.restore !== undefined);
 
 /** RDMSR: ECX to EDX:EAX. */
 export function rdmsr(cpu: Cpu): HelperResult {

@@ -73,7 +73,8 @@ export function offsetsWithin(attributes: number, limit: number): OffsetRange {
   return limit >= last ? NO_OFFSETS : { first: limit + 1, last };
 }
 
-function deriveRanges(cpu: Cpu, segment: number): void {
+/** Derives the ranges of a cache from its limit and attributes. */
+export function deriveRanges(cpu: Cpu, segment: number): void {
   const attributes = cpu.get32("segAttributes", segment);
   const within = offsetsWithin(attributes, cpu.get32("segLimit", segment));
   const read = isReadable(attributes) ? within : NO_OFFSETS;

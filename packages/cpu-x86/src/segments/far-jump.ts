@@ -3,14 +3,19 @@ import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { HELPER } from "../state/cpu.ts";
 import { SEGMENT } from "../state/layout.ts";
 import { commitCode, enterCode, enterRealCode, fetchCode, isCode64, mayTransferDirectly } from "./code-target.ts";
-import { type Descriptor, dplOf, type Gate, isCode, isConforming, isNull, isPresent, isSegment, SYSTEM_TYPE, systemTypeOf } from "./descriptor.ts";
 import {
-  commitInnerStack,
-  type InnerStack,
-  legacyInnerStack,
-  longInnerPointer,
-  wideStack,
-} from "./inner-stack.ts";
+  type Descriptor,
+  dplOf,
+  type Gate,
+  isCode,
+  isConforming,
+  isNull,
+  isPresent,
+  isSegment,
+  SYSTEM_TYPE,
+  systemTypeOf,
+} from "./descriptor.ts";
+import { commitInnerStack, type InnerStack, legacyInnerStack, longInnerPointer, wideStack } from "./inner-stack.ts";
 import { commitStack, currentStack, type SlotSize, type Stack } from "./stack.ts";
 import { errorCodeOf, fetchDescriptor, widenGate } from "./tables.ts";
 import { switchThroughDescriptor, switchThroughGate } from "./task-switch.ts";
@@ -58,13 +63,7 @@ function callReal(cpu: Cpu, selector: number, offset: bigint, size: SlotSize): H
   return HELPER.jump;
 }
 
-function jumpToSegment(
-  cpu: Cpu,
-  selector: number,
-  descriptor: Descriptor,
-  offset: bigint,
-  cpl: number,
-): HelperResult {
+function jumpToSegment(cpu: Cpu, selector: number, descriptor: Descriptor, offset: bigint, cpl: number): HelperResult {
   if (!mayTransferDirectly(cpu, selector, descriptor)) return HELPER.fault;
   const target = enterCode(cpu, selector, descriptor, cpl, offset);
   if (target === undefined) return HELPER.fault;

@@ -163,8 +163,7 @@ function returnToVm86(cpu: Cpu, stack: Stack, rip: bigint, selector: number, ima
 /** @param cpl privilege before the return, which decides what may change. */
 function loadFlags(cpu: Cpu, image: number, size: SlotSize, cpl: number): HelperResult {
   const old = cpu.rflags;
-  let mask =
-    FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.TF | FLAG.DF | FLAG.OF | FLAG.NT;
+  let mask = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.TF | FLAG.DF | FLAG.OF | FLAG.NT;
   if (size !== 2) mask |= FLAG.RF | FLAG.AC | FLAG.ID;
   if (cpl <= ioplOf(old)) mask |= FLAG.IF;
   if (cpl === 0) mask |= (3 << IOPL_SHIFT) | (size === 2 ? 0 : FLAG.VIF | FLAG.VIP);

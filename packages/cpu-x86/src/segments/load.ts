@@ -46,12 +46,7 @@ function loadDataSegment(cpu: Cpu, segment: number, selector: number): boolean {
  * @param fault what violations raise: GP, or TS in a task switch.
  * @returns undefined: exception pending. The accessed bit is set in memory otherwise.
  */
-export function checkDataSegment(
-  cpu: Cpu,
-  selector: number,
-  cpl: number,
-  fault: VectorName,
-): Descriptor | undefined {
+export function checkDataSegment(cpu: Cpu, selector: number, cpl: number, fault: VectorName): Descriptor | undefined {
   const descriptor = fetchDescriptor(cpu, selector, fault);
   if (descriptor === undefined) return undefined;
   const { attributes } = descriptor;
@@ -83,12 +78,7 @@ function loadStackSegment(cpu: Cpu, selector: number): boolean {
  * @param fault what violations raise: GP, or TS for stacks that come from a TSS.
  * @returns undefined: exception pending. The accessed bit is set in memory otherwise.
  */
-export function checkStackSegment(
-  cpu: Cpu,
-  selector: number,
-  cpl: number,
-  fault: VectorName,
-): Descriptor | undefined {
+export function checkStackSegment(cpu: Cpu, selector: number, cpl: number, fault: VectorName): Descriptor | undefined {
   const descriptor = fetchDescriptor(cpu, selector, fault);
   if (descriptor === undefined) return undefined;
   const { attributes } = descriptor;

@@ -108,3 +108,10 @@ export function currentStack(cpu: Cpu): Stack {
 export function commitStack(cpu: Cpu, stack: Stack): void {
   cpu.rsp = stack.mergedInto(cpu.rsp);
 }
+
+/** Adds to the stack pointer as a pop of `bytes` bytes does; the width is the stack's. */
+export function releaseStack(cpu: Cpu, bytes: number): void {
+  const stack = currentStack(cpu);
+  stack.skip(bytes);
+  commitStack(cpu, stack);
+}

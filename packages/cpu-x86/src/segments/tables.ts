@@ -3,7 +3,7 @@ import type { VectorName } from "../exceptions/vectors.ts";
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { SEGMENT } from "../state/layout.ts";
-import { type Descriptor, parseDescriptor, parseGate, type Gate, TSS_BUSY } from "./descriptor.ts";
+import { type Descriptor, type Gate, parseDescriptor, parseGate, TSS_BUSY } from "./descriptor.ts";
 
 /** Page-walk access bits of descriptor-table and TSS accesses: supervisor, whatever CPL and EFLAGS.AC are. */
 export const IMPLICIT = 0;

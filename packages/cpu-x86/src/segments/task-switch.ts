@@ -4,12 +4,13 @@
 // Invariants:
 // 1. Everything the old task can be blamed for is checked before the first write; faults then belong to the old task.
 // 2. From the write of TR on, faults belong to the new task: rip and the registers are already its own.
+
+import { ACCESS_READ, ACCESS_WRITE } from "@tsvm/mmu";
 import { DR6, raiseDebug } from "../exceptions/debug.ts";
 import { CR0, FLAG } from "../state/bits.ts";
 import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { HELPER } from "../state/cpu.ts";
 import { SEGMENT } from "../state/layout.ts";
-import { ACCESS_READ, ACCESS_WRITE } from "@tsvm/mmu";
 import { recomputeMode, setNullSegment, setRealSegment, setSegment, setSegmentCache } from "./cache.ts";
 import {
   type Descriptor,
@@ -42,10 +43,24 @@ interface TaskLayout {
   readonly ldt: number;
 }
 const LAYOUT_16: TaskLayout = {
-  slot: 2, minimumLimit: 0x2b, ip: 14, flags: 16, gpr: 18, segments: 34, segmentCount: 4, ldt: 42,
+  slot: 2,
+  minimumLimit: 0x2b,
+  ip: 14,
+  flags: 16,
+  gpr: 18,
+  segments: 34,
+  segmentCount: 4,
+  ldt: 42,
 };
 const LAYOUT_32: TaskLayout = {
-  slot: 4, minimumLimit: 0x67, ip: 32, flags: 36, gpr: 40, segments: 72, segmentCount: 6, ldt: 96,
+  slot: 4,
+  minimumLimit: 0x67,
+  ip: 32,
+  flags: 36,
+  gpr: 40,
+  segments: 72,
+  segmentCount: 6,
+  ldt: 96,
 };
 /** 32-bit TSS only. */
 const TSS_CR3 = 28;
@@ -106,9 +121,7 @@ function switchTask(cpu: Cpu, selector: number, descriptor: Descriptor, cause: S
     incoming.flags |= FLAG.NT;
   }
   if (cause !== "iret" && !markBusy(cpu, selector, descriptor, true)) return HELPER.fault;
-  setSegmentCache(
-    cpu, SEGMENT.tr, selector, descriptor.base, descriptor.limit, descriptor.attributes | TSS_BUSY,
-  );
+  setSegmentCache(cpu, SEGMENT.tr, selector, descriptor.base, descriptor.limit, descriptor.attributes | TSS_BUSY);
   cpu.set64("cr0", cpu.get64("cr0") | BigInt(CR0.TS));
   enterTask(cpu, incoming, next);
   return HELPER.exit;
@@ -144,8 +157,7 @@ function readTask(cpu: Cpu, base: bigint, layout: TaskLayout): TaskImage {
 /** Saves the running task and, unless it stays in the chain, marks it available. @returns false: exception pending. */
 function leaveTask(cpu: Cpu, layout: TaskLayout, base: bigint, cause: SwitchCause): boolean {
   const { slot } = layout;
-  const write = (offset: number, value: number): void =>
-    cpu.linear.write(base + BigInt(offset), slot, value, IMPLICIT);
+  const write = (offset: number, value: number): void => cpu.linear.write(base + BigInt(offset), slot, value, IMPLICIT);
   write(layout.ip, cpu.low("rip"));
   write(layout.flags, cause === "iret" ? cpu.rflags & ~FLAG.NT : cpu.rflags);
   for (let i = 0; i < 8; i++) write(layout.gpr + i * slot, cpu.gpr32(i));

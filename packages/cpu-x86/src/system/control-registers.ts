@@ -1,18 +1,30 @@
 // MOV to and from control registers, LMSW, CLTS. SDM vol. 2B, "MOV-Move to/from Control Registers"; vol. 3A, "Control
 // Registers", "Initializing IA-32e Mode", "PDPTE Registers".
+
+import type { FeatureName } from "../cpuid/features.ts";
 import { recomputeMode } from "../segments/cache.ts";
 import { CR0, CR4, EFER, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { SEGMENT } from "../state/layout.ts";
-import type { FeatureName } from "../cpuid/features.ts";
 
-const CR0_DEFINED =
-  CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
+const CR0_DEFINED = CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
 /** CR4 bits and the features that make them writable. */
 const CR4_NEEDS: readonly (readonly [number, FeatureName])[] = [
-  [CR4.TSD, "tsc"], [CR4.DE, "de"], [CR4.PSE, "pse"], [CR4.PAE, "pae"], [CR4.MCE, "mce"], [CR4.PGE, "pge"],
-  [CR4.OSFXSR, "fxsr"], [CR4.OSXMMEXCPT, "sse"], [CR4.UMIP, "umip"], [CR4.LA57, "la57"],
-  [CR4.FSGSBASE, "fsgsbase"], [CR4.PCIDE, "pcid"], [CR4.OSXSAVE, "xsave"], [CR4.SMEP, "smep"], [CR4.SMAP, "smap"],
+  [CR4.TSD, "tsc"],
+  [CR4.DE, "de"],
+  [CR4.PSE, "pse"],
+  [CR4.PAE, "pae"],
+  [CR4.MCE, "mce"],
+  [CR4.PGE, "pge"],
+  [CR4.OSFXSR, "fxsr"],
+  [CR4.OSXMMEXCPT, "sse"],
+  [CR4.UMIP, "umip"],
+  [CR4.LA57, "la57"],
+  [CR4.FSGSBASE, "fsgsbase"],
+  [CR4.PCIDE, "pcid"],
+  [CR4.OSXSAVE, "xsave"],
+  [CR4.SMEP, "smep"],
+  [CR4.SMAP, "smap"],
 ];
 
 /** CR4 bits that this processor model lets be set. PCE exists with every model that has a time-stamp counter. */

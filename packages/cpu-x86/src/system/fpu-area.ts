@@ -123,3 +123,8 @@ export function clearXmm(cpu: Cpu): void {
   }
 }
 
+/** Zeroes all vector and mask registers, whole. */
+export function clearVectors(cpu: Cpu): void {
+  cpu.u8.fill(0, AT.zmm, AT.zmm + 32 * ELEMENT_SIZE.zmm);
+  cpu.u8.fill(0, AT.opmask, AT.opmask + 8 * ELEMENT_SIZE.opmask);
+}

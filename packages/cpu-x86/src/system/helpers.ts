@@ -11,20 +11,19 @@ import { movFromDr, movToDr } from "./debug-registers.ts";
 import { readSegmentBase, swapgs, syscall, sysenter, sysexit, sysret, writeSegmentBase } from "./fast-calls.ts";
 import { fxrstor, fxsave, ldmxcsr, xgetbv, xrstor, xsave, xsetbv } from "./fpu-state.ts";
 import { hlt, monitor, mwait } from "./idle.ts";
-import { checkPushf, clac, cli, popf, stac, sti } from "./interrupt-flag.ts";
+import { clac, cli, popf, stac, sti } from "./interrupt-flag.ts";
 import { checkSupervisor, invlpg, invpcid } from "./invalidate.ts";
 import { portIn, portInString, portOut, portOutString } from "./port-io.ts";
+import { rdrand } from "./random.ts";
 import { loadFarPointer, movToSegment, popSegment } from "./segment-moves.ts";
 import { lar, lsl, verr, verw } from "./selector-checks.ts";
 import { checkUmip, lgdt, lidt, lldt, ltr, sgdt, sidt } from "./table-registers.ts";
 import { rdpid, rdtsc, rdtscp } from "./time-stamp.ts";
-import { unimplemented } from "./unimplemented.ts";
 
 /** All helpers; a helper's number is its position. */
 export const HELPERS = {
   breakpoint,
   callFar,
-  checkPushf,
   checkSupervisor,
   checkUmip,
   clac,
@@ -63,6 +62,7 @@ export const HELPERS = {
   portOutString,
   rdmsr,
   rdpid,
+  rdrand,
   rdtsc,
   rdtscp,
   readSegmentBase,
@@ -78,7 +78,6 @@ export const HELPERS = {
   sysenter,
   sysexit,
   sysret,
-  unimplemented,
   verr,
   verw,
   writeSegmentBase,

@@ -1,5 +1,6 @@
 // CLI STI PUSHF POPF: flags that privilege guards. SDM vol. 2, the instruction of each name; vol. 1, "IOPL".
 import { changeFlags } from "../segments/far-return.ts";
+import { releaseStack } from "../segments/stack.ts";
 import { CR4, FLAG, IOPL_SHIFT } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 
@@ -32,14 +33,9 @@ export function sti(cpu: Cpu): HelperResult {
   return HELPER.exit;
 }
 
-/** The check of PUSHF: virtual-8086 mode below IOPL 3 is #GP(0). */
-export function checkPushf(cpu: Cpu): HelperResult {
-  return cpu.vm86 && iopl(cpu) !== 3 ? cpu.raise("GP", 0) : HELPER.next;
-}
-
 const ALWAYS = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.TF | FLAG.DF | FLAG.OF | FLAG.NT;
 
-/** POPF once the image was popped. Arguments: image, operand size in bits. */
+/** POPF. Arguments: the image on the stack, operand size in bits. The stack pointer is adjusted here. */
 export function popf(cpu: Cpu): HelperResult {
   if (cpu.vm86 && iopl(cpu) !== 3) return cpu.raise("GP", 0);
   const [image, wide] = [cpu.arg32(0), cpu.arg32(1) !== 16];
@@ -49,6 +45,7 @@ export function popf(cpu: Cpu): HelperResult {
   if (cpl === 0) mask |= 3 << IOPL_SHIFT;
   if (wide) mask |= FLAG.AC | FLAG.ID;
   const cleared = wide ? FLAG.RF | (cpl === 0 ? FLAG.VIF | FLAG.VIP : 0) : 0;
+  releaseStack(cpu, cpu.arg32(1) >> 3);
   const result = changeFlags(cpu, (cpu.rflags & ~(mask | cleared)) | (image & mask));
   return result === HELPER.jump ? HELPER.next : result;
 }

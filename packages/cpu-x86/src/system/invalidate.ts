@@ -8,7 +8,7 @@ import { readBlock } from "./memory-block.ts";
 /** INVLPG. Argument: linear address; a non-canonical one does nothing. */
 export function invlpg(cpu: Cpu): HelperResult {
   if (cpu.cpl !== 0) return cpu.raise("GP", 0);
-  cpu.linear.flushPage(cpu.low("helperArgs"), cpu.high("helperArgs"));
+  cpu.linear.flushPage(cpu.low("helperArgs"), cpu.code64 ? cpu.high("helperArgs") : 0);
   return HELPER.jump;
 }
 

@@ -1,11 +1,11 @@
 // IN OUT INS OUTS. SDM vol. 2, the instruction of each name; vol. 1, "I/O Permission Bit Map".
 import { ACCESS_WRITE } from "@tsvm/mmu";
+import { isCanonical } from "../segments/canonical.ts";
 import { TYPE_32 } from "../segments/descriptor.ts";
 import { IMPLICIT } from "../segments/tables.ts";
 import { FLAG, IOPL_SHIFT, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { type FieldName, GPR, SEGMENT } from "../state/layout.ts";
-import { isCanonical } from "../segments/canonical.ts";
 
 type PortSize = 1 | 2 | 4;
 

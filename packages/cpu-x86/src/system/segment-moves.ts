@@ -1,8 +1,9 @@
 // MOV and POP to segment registers, LDS and its relatives. SDM vol. 2, "MOV-Move", "POP", "LDS/LES/LFS/LGS/LSS".
 import { loadSegment } from "../segments/load.ts";
-import { FLAG, SEG } from "../state/bits.ts";
+import { releaseStack } from "../segments/stack.ts";
+import { FLAG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
+import { SEGMENT } from "../state/layout.ts";
 
 /** Value of `interruptShadow` after a load of SS by MOV or POP. */
 const SHADOW_SS = 2;
@@ -16,22 +17,18 @@ export function movToSegment(cpu: Cpu): HelperResult {
   return afterLoad(cpu, segment, mode);
 }
 
-/** POP Sreg. Arguments: SEGMENT, selector popped, bytes to add to the stack pointer. */
+/** POP Sreg. Arguments: SEGMENT, selector on the stack, bytes to add to the stack pointer. */
 export function popSegment(cpu: Cpu): HelperResult {
-  const [segment, bytes] = [cpu.arg32(0), cpu.arg64(2)];
-  const mask = stackMask(cpu);
-  const rsp = cpu.gpr64(GPR.rsp);
+  const segment = cpu.arg32(0);
   const mode = cpu.get32("mode");
-  if (!loadSegment(cpu, segment, cpu.arg32(1) & 0xffff)) return HELPER.fault;
-  // The width of the stack pointer is the old stack's.
-  const popped = (rsp + bytes) & mask;
-  cpu.rsp = mask === 0xffffn ? (rsp & ~mask) | popped : popped;
+  const rsp = cpu.rsp;
+  // The width of the stack pointer is that of the old stack.
+  releaseStack(cpu, cpu.arg32(2));
+  if (!loadSegment(cpu, segment, cpu.arg32(1) & 0xffff)) {
+    cpu.rsp = rsp;
+    return HELPER.fault;
+  }
   return afterLoad(cpu, segment, mode);
-}
-
-function stackMask(cpu: Cpu): bigint {
-  if (cpu.code64) return 0xffff_ffff_ffff_ffffn;
-  return (cpu.get32("segAttributes", SEGMENT.ss) & SEG.DB) !== 0 ? 0xffff_ffffn : 0xffffn;
 }
 
 /** LDS LES LFS LGS LSS. Arguments: SEGMENT, selector, byte offset of the register, offset, operand size in bits. */

@@ -14,7 +14,10 @@ import { FLAG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 
 const LEGACY_LSL: readonly number[] = [
-  SYSTEM_TYPE.tss16Available, SYSTEM_TYPE.ldt, SYSTEM_TYPE.tss16Busy, SYSTEM_TYPE.tss32Available,
+  SYSTEM_TYPE.tss16Available,
+  SYSTEM_TYPE.ldt,
+  SYSTEM_TYPE.tss16Busy,
+  SYSTEM_TYPE.tss32Available,
   SYSTEM_TYPE.tss32Busy,
 ];
 const LONG_LSL: readonly number[] = [SYSTEM_TYPE.ldt, SYSTEM_TYPE.tss32Available, SYSTEM_TYPE.tss32Busy];

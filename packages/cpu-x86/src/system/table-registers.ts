@@ -32,9 +32,7 @@ function loadTable(cpu: Cpu, name: TableRegister): HelperResult {
   if (!readBlock(cpu, cpu.arg64(0), bytes, cpu.explicitAccess)) return HELPER.fault;
   const low = pseudoView.getUint32(2, true);
   // A 16-bit operand size has 24 base bits.
-  const base = wide
-    ? pseudoView.getBigUint64(2, true)
-    : BigInt(cpu.arg32(1) === 16 ? low & 0xff_ffff : low);
+  const base = wide ? pseudoView.getBigUint64(2, true) : BigInt(cpu.arg32(1) === 16 ? low & 0xff_ffff : low);
   if (wide && !isCanonical(cpu, base)) return cpu.raise("GP", 0);
   cpu.set64(`${name}Base`, base);
   cpu.set32(`${name}Limit`, pseudoView.getUint16(0, true));

@@ -1,0 +1,237 @@
+// System instructions; most are helpers. SDM vol. 2, the instruction of each name.
+import type { Val } from "@tsvm/tcg";
+import type { Operand } from "../emit/operands.ts";
+import type { X86Builder } from "../emit/x86-builder.ts";
+import { FLAG, IOPL_SHIFT } from "../state/bits.ts";
+import { SEGMENT } from "../state/layout.ts";
+import type { HelperName } from "../system/helpers.ts";
+import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
+
+const opsize = (b: X86Builder): Val => b.const(b.shape.opsize);
+
+/** A helper without arguments. */
+const helper =
+  (name: HelperName): Semantics =>
+  (b) =>
+    b.helper(name);
+
+/** A helper on the value of the operand. */
+const onValue =
+  (name: HelperName): Semantics =>
+  (b, src) =>
+    b.helper(name, src!.load());
+
+/** A helper on `bytes` bytes of memory. It checks pages, the address record checks limits. */
+const onMemory =
+  (name: HelperName, bytes: number, write: boolean): Semantics =>
+  (b, area) => {
+    b.noteOperandAccess(bytes, write);
+    b.helper(name, area!.address(), opsize(b));
+  };
+
+/** Bits of one field that user-mode code may read unless CR4.UMIP forbids it. */
+const storeGuarded =
+  (value: (b: X86Builder) => Val): Semantics =>
+  (b, dst) => {
+    b.helper("checkUmip");
+    dst!.store(value(b));
+  };
+
+const question =
+  (name: "lar" | "lsl"): Semantics =>
+  (b, dst, selector) =>
+    b.helper(name, selector!.load(), dst!.register(), opsize(b));
+
+/** RPL of the destination is raised to that of the source; ZF tells whether it was. */
+const arpl: Semantics = (b, dst, src) => {
+  const selector = dst!.modify();
+  const rpl = b.and(src!.load(), b.const(3));
+  const raised = b.ltU(b.and(selector, b.const(3)), rpl);
+  dst!.store(b.select(raised, b.or(b.and(selector, b.const(~3)), rpl), selector));
+  const others = b.and(b.flags.image(), b.const(~FLAG.ZF));
+  b.flags.load(b.or(others, b.select(raised, b.const(FLAG.ZF), b.const(0))));
+};
+
+/** Non-canonical addresses and addresses outside a segment are no error. */
+const invlpg: Semantics = (b, area) => b.helper("invlpg", area!.address());
+
+const invpcid: Semantics = (b, type, area) => {
+  b.noteOperandAccess(16, false);
+  b.helper("invpcid", type!.load(), area!.address());
+};
+
+const monitor: Semantics = (b) => {
+  const { asize } = b.shape;
+  const offset = b.zext(b.reg(64, "rax"), asize);
+  b.helper("monitor", b.segmentLinear(offset, b.fields.segment(), b.const(1), false));
+};
+
+/** Virtual-8086 mode below IOPL 3 may neither read nor write its flags. */
+const vm86Guard = (b: X86Builder): void => {
+  if (b.shape.code64) return;
+  const flags = b.state("rflags");
+  const vm86 = b.ne(b.and(flags, b.const(FLAG.VM)), b.const(0));
+  const iopl = b.const(3 << IOPL_SHIFT);
+  b.raiseIf(b.op("i32.and", vm86, b.ne(b.and(flags, iopl), iopl)), "GP", b.const(0));
+};
+
+/** VM and RF read as 0. */
+const pushf: Semantics = (b) => {
+  vm86Guard(b);
+  const flags = b.and(b.or(b.state("rflags"), b.flags.image()), b.const(~(FLAG.VM | FLAG.RF)));
+  b.stackStore(b.shape.opsize, flags);
+  b.adjustStack(b.const(-b.shape.opsize / 8));
+};
+
+const popf: Semantics = (b) => b.helper("popf", b.stackLoad(b.shape.opsize), opsize(b));
+
+const cr = { f64: true } as const;
+const readRegister =
+  (name: "movFromCr" | "movFromDr"): Semantics =>
+  (b, dst, number) =>
+    b.helper(name, number!.register(), dst!.register());
+const writeRegister =
+  (name: "movToCr" | "movToDr"): Semantics =>
+  (b, number, src) =>
+    b.helper(name, number!.register(), src!.load());
+
+const readBase =
+  (segment: number): Semantics =>
+  (b, dst) =>
+    b.helper("readSegmentBase", b.const32(segment), dst!.register(), opsize(b));
+const writeBase =
+  (segment: number): Semantics =>
+  (b, src) =>
+    b.helper("writeSegmentBase", b.const32(segment), src!.load());
+
+/** The line is not written back, there is no cache; but the address must be readable. */
+const touchLine: Semantics = (_b, line) => {
+  line!.load();
+};
+
+/** LDMXCSR and STMXCSR are SSE instructions: #UD without CR4.OSFXSR, #NM under CR0.TS. */
+const sse: RowOptions = { cpuid: "sse", fpu: "sse" };
+const stmxcsr = (b: X86Builder, dst: Operand): void => dst.store(b.state("mxcsr"));
+
+const undefinedByDesign: Semantics = (b) => b.raise("UD");
+
+/** RDPMC has no counters: every index is wrong, whatever CR4.PCE and CPL say. */
+const rdpmc: Semantics = (b) => b.raise("GP", b.const(0));
+
+const jump = { flow: "jump" } as const;
+const protectedOnly = { protectedOnly: true } as const;
+const area = { opsize: true } as const;
+const bases = { o64: true, cpuid: "fsgsbase" } as const;
+
+export const rows: readonly Row[] = [
+  row("0F 20 /r", "MOV", ["Ry", "Cy"], readRegister("movFromCr"), cr),
+  row("0F 21 /r", "MOV", ["Ry", "Dy"], readRegister("movFromDr"), cr),
+  row("0F 22 /r", "MOV", ["Cy", "Ry"], writeRegister("movToCr"), cr),
+  row("0F 23 /r", "MOV", ["Dy", "Ry"], writeRegister("movToDr"), cr),
+  row("0F 06", "CLTS", [], helper("clts")),
+  row("0F 08", "INVD", [], helper("checkSupervisor")),
+  row("0F 09", "WBINVD", [], helper("checkSupervisor")),
+  row("F4", "HLT", [], helper("hlt")),
+  row("FA", "CLI", [], helper("cli")),
+  row("FB", "STI", [], helper("sti")),
+  row("9C", "PUSHF", [], pushf, { d64: true, stack: true, opsize: true }),
+  row("9D", "POPF", [], popf, { d64: true, stack: true, opsize: true }),
+
+  row(
+    "0F 00 /0",
+    "SLDT",
+    ["Mw"],
+    storeGuarded((b) => b.state("segSelector", SEGMENT.ldtr)),
+    protectedOnly,
+  ),
+  row(
+    "0F 00 /0",
+    "SLDT",
+    ["Rv"],
+    storeGuarded((b) => b.state("segSelector", SEGMENT.ldtr)),
+    protectedOnly,
+  ),
+  row(
+    "0F 00 /1",
+    "STR",
+    ["Mw"],
+    storeGuarded((b) => b.state("segSelector", SEGMENT.tr)),
+    protectedOnly,
+  ),
+  row(
+    "0F 00 /1",
+    "STR",
+    ["Rv"],
+    storeGuarded((b) => b.state("segSelector", SEGMENT.tr)),
+    protectedOnly,
+  ),
+  row("0F 00 /2", "LLDT", ["Ew"], onValue("lldt"), { ...protectedOnly, cpl0: true }),
+  row("0F 00 /3", "LTR", ["Ew"], onValue("ltr"), { ...protectedOnly, cpl0: true }),
+  row("0F 00 /4", "VERR", ["Ew"], onValue("verr"), protectedOnly),
+  row("0F 00 /5", "VERW", ["Ew"], onValue("verw"), protectedOnly),
+  row("0F 02 /r", "LAR", ["Gv", "Ew"], question("lar"), protectedOnly),
+  row("0F 03 /r", "LSL", ["Gv", "Ew"], question("lsl"), protectedOnly),
+  row("63 /r", "ARPL", ["Ew", "Gw"], arpl, { ...protectedOnly, i64: true }),
+
+  row("0F 01 /0", "SGDT", ["Ms"], onMemory("sgdt", 6, true), area),
+  row("0F 01 /1", "SIDT", ["Ms"], onMemory("sidt", 6, true), area),
+  row("0F 01 /2", "LGDT", ["Ms"], onMemory("lgdt", 6, false), { ...area, cpl0: true }),
+  row("0F 01 /3", "LIDT", ["Ms"], onMemory("lidt", 6, false), { ...area, cpl0: true }),
+  row(
+    "0F 01 /4",
+    "SMSW",
+    ["Mw"],
+    storeGuarded((b) => b.state("cr0")),
+  ),
+  row(
+    "0F 01 /4",
+    "SMSW",
+    ["Rv"],
+    storeGuarded((b) => b.state("cr0")),
+  ),
+  row("0F 01 /6", "LMSW", ["Ew"], onValue("lmsw"), { cpl0: true }),
+  row("0F 01 /7", "INVLPG", ["Mb"], invlpg, { cpl0: true }),
+  row("66 0F 38 82 /r", "INVPCID", ["Gy", "Mdq"], invpcid, { cpuid: "invpcid", cpl0: true, ...cr }),
+
+  row("0F 01 C8", "MONITOR", [], monitor, { cpuid: "monitor", asize: true }),
+  row("0F 01 C9", "MWAIT", [], helper("mwait"), { cpuid: "monitor" }),
+  row("0F 01 CA", "CLAC", [], helper("clac"), { cpuid: "smap" }),
+  row("0F 01 CB", "STAC", [], helper("stac"), { cpuid: "smap" }),
+  row("0F 01 D0", "XGETBV", [], helper("xgetbv"), { cpuid: "xsave" }),
+  row("0F 01 D1", "XSETBV", [], helper("xsetbv"), { cpuid: "xsave" }),
+  row("0F 01 F8", "SWAPGS", [], helper("swapgs"), { o64: true }),
+  row("0F 01 F9", "RDTSCP", [], helper("rdtscp"), { cpuid: "rdtscp" }),
+
+  row("0F 30", "WRMSR", [], helper("wrmsr"), { cpuid: "msr" }),
+  row("0F 31", "RDTSC", [], helper("rdtsc"), { cpuid: "tsc" }),
+  row("0F 32", "RDMSR", [], helper("rdmsr"), { cpuid: "msr" }),
+  row("0F 33", "RDPMC", [], rdpmc),
+  row("0F A2", "CPUID", [], helper("cpuid")),
+  row("F3 0F C7 /7", "RDPID", ["Rd"], (b, dst) => b.helper("rdpid", dst!.register()), { cpuid: "rdpid" }),
+
+  row("0F 05", "SYSCALL", [], helper("syscall"), { cpuid: "syscall", ...jump }),
+  row("0F 07", "SYSRET", [], (b) => b.helper("sysret", opsize(b)), { cpuid: "syscall", opsize: true, ...jump }),
+  row("0F 34", "SYSENTER", [], helper("sysenter"), { cpuid: "sep", ...jump }),
+  row("0F 35", "SYSEXIT", [], (b) => b.helper("sysexit", opsize(b)), { cpuid: "sep", opsize: true, ...jump }),
+
+  row("F3 0F AE /0", "RDFSBASE", ["Ry"], readBase(SEGMENT.fs), bases),
+  row("F3 0F AE /1", "RDGSBASE", ["Ry"], readBase(SEGMENT.gs), bases),
+  row("F3 0F AE /2", "WRFSBASE", ["Ry"], writeBase(SEGMENT.fs), bases),
+  row("F3 0F AE /3", "WRGSBASE", ["Ry"], writeBase(SEGMENT.gs), bases),
+  row("NP 0F AE /0", "FXSAVE", ["M"], onMemory("fxsave", 512, true), { cpuid: "fxsr", ...area }),
+  row("NP 0F AE /1", "FXRSTOR", ["M"], onMemory("fxrstor", 512, false), { cpuid: "fxsr", ...area }),
+  row("NP 0F AE /2", "LDMXCSR", ["Md"], onValue("ldmxcsr"), sse),
+  row("NP 0F AE /3", "STMXCSR", ["Md"], (b, dst) => stmxcsr(b, dst!), sse),
+  row("NP 0F AE /4", "XSAVE", ["M"], onMemory("xsave", 576, true), { cpuid: "xsave", ...area }),
+  row("NP 0F AE /5", "XRSTOR", ["M"], onMemory("xrstor", 576, false), { cpuid: "xsave", ...area }),
+  row("NP 0F AE /6", "XSAVEOPT", ["M"], onMemory("xsave", 576, true), { cpuid: "xsaveopt", ...area }),
+  row("NP 0F AE /7", "CLFLUSH", ["Mb"], touchLine, { cpuid: "clflush" }),
+  row("66 0F AE /7", "CLFLUSHOPT", ["Mb"], touchLine, { cpuid: "clflushopt" }),
+  row("66 0F AE /6", "CLWB", ["Mb"], touchLine, { cpuid: "clwb" }),
+
+  // RSM is undefined outside system-management mode, which does not exist; the others are undefined for ever.
+  row("0F AA", "RSM", [], undefinedByDesign, jump),
+  row("0F 0B", "UD2", [], undefinedByDesign, jump),
+  row("0F B9 /r", "UD1", [], undefinedByDesign, jump),
+  row("0F FF /r", "UD0", [], undefinedByDesign, jump),
+];

@@ -1,0 +1,85 @@
+// Processor state after power-up, reset and INIT. SDM vol. 3A, "Processor State After Reset".
+
+import { PAT_RESET } from "../msr/memory-types.ts";
+import { MISC_ENABLE_RESET } from "../msr/table.ts";
+import { REAL_ATTRIBUTES, recomputeMode, setSegmentCache } from "../segments/cache.ts";
+import { SYSTEM_TYPE } from "../segments/descriptor.ts";
+import { DR6_RESET, DR7_RESET } from "../system/debug-registers.ts";
+import { clearVectors, initX87 } from "../system/fpu-area.ts";
+import { MXCSR_MASK, MXCSR_RESET } from "../system/fpu-state.ts";
+import { CR0, SEG } from "./bits.ts";
+import type { Cpu } from "./cpu.ts";
+import { type FieldName, GPR, SEGMENT } from "./layout.ts";
+
+const ZEROED_64: readonly FieldName[] = [
+  "cr2",
+  "cr3",
+  "cr4",
+  "efer",
+  "star",
+  "lstar",
+  "cstar",
+  "sfmask",
+  "kernelGsBase",
+  "sysenterCs",
+  "sysenterEsp",
+  "sysenterEip",
+  "tscAux",
+  "mtrrDefType",
+  "sysCfg",
+  "hwcr",
+  "kvmSystemTime",
+  "kvmWallClock",
+  "gdtrBase",
+  "idtrBase",
+  "pendingAddress",
+];
+const ZEROED_32: readonly FieldName[] = [
+  "pendingVector",
+  "interruptShadow",
+  "nmiBlocked",
+  "halted",
+  "cpl",
+  "interruptRequest",
+];
+
+/** Everything but the time-stamp counter, which runs on. Execution starts at F000:FFF0, base FFFF0000. */
+export function resetState(cpu: Cpu): void {
+  for (const field of ZEROED_64) cpu.set64(field, 0n);
+  for (const field of ZEROED_32) cpu.set32(field, 0);
+  for (let i = 0; i < 16; i++) cpu.setGpr64(i, 0n);
+  const { family, model, stepping } = cpu.model;
+  cpu.setGpr32(GPR.rdx, (Math.min(family, 15) << 8) | ((model & 15) << 4) | stepping);
+  cpu.rip = 0xfff0n;
+  cpu.rflags = 2;
+  cpu.set64("cr0", BigInt((CR0.CD | CR0.NW | CR0.ET) >>> 0));
+  cpu.set64("xcr0", 1n);
+  resetSegments(cpu);
+  for (let i = 0; i < 8; i++) cpu.set64("dr", 0n, i);
+  cpu.setLow("dr", DR6_RESET, 6);
+  cpu.setLow("dr", DR7_RESET, 7);
+  cpu.set64("pat", PAT_RESET);
+  cpu.set64("miscEnable", MISC_ENABLE_RESET);
+  resetFpu(cpu);
+  cpu.linear.pagingChanged(false);
+  recomputeMode(cpu);
+}
+
+function resetSegments(cpu: Cpu): void {
+  for (let i = 0; i < 6; i++) setSegmentCache(cpu, i, 0, 0n, 0xffff, REAL_ATTRIBUTES);
+  setSegmentCache(cpu, SEGMENT.cs, 0xf000, 0xffff_0000n, 0xffff, REAL_ATTRIBUTES);
+  setSegmentCache(cpu, SEGMENT.ldtr, 0, 0n, 0xffff, SEG.P | SYSTEM_TYPE.ldt);
+  setSegmentCache(cpu, SEGMENT.tr, 0, 0n, 0xffff, SEG.P | SYSTEM_TYPE.tss32Busy);
+  cpu.set32("gdtrLimit", 0xffff);
+  cpu.set32("idtrLimit", 0xffff);
+}
+
+/** After reset (not INIT, which is treated alike) the control word is 0040, not FNINIT's. */
+function resetFpu(cpu: Cpu): void {
+  initX87(cpu);
+  cpu.set32("fpuControl", 0x40);
+  cpu.set32("fpuTag", 0xff);
+  cpu.set32("mxcsr", MXCSR_RESET);
+  cpu.set32("mxcsrMask", MXCSR_MASK);
+  clearVectors(cpu);
+}
