@@ -6,12 +6,13 @@ import {
   deliverInterrupt,
   deliverNmi,
   describe,
+  DR6,
   EXIT,
   FLAG,
-  HELPER_FUNCTIONS,
+  HELPERS,
   interruptDeliverable,
   nmiDeliverable,
-  raiseSingleStep,
+  raiseDebug,
   resetState,
   restoreRegisters,
   saveRegisters,
@@ -24,6 +25,9 @@ import { RecordCache } from "./record-cache.ts";
 const INTR = { reason: "intr" } as const;
 const HLT = { reason: "hlt" } as const;
 const SHUTDOWN = { reason: "shutdown" } as const;
+
+/** Helpers by the number generated code knows them by. */
+const HELPER_FUNCTIONS = Object.values(HELPERS);
 
 /** What a vCPU is made of. */
 export interface VcpuParts {
@@ -193,7 +197,7 @@ export class TcgVcpu implements Vcpu {
     this.#run(record);
     // The shadow lasts for one instruction; one that starts a new shadow keeps that.
     if (cpu.get32("interruptShadow") === shadow) cpu.set32("interruptShadow", 0);
-    if (trap && !cpu.faulted) raiseSingleStep(cpu);
+    if (trap) raiseDebug(cpu, DR6.BS);
   }
 
   #acceptInterrupt(): void {

@@ -7,6 +7,11 @@ export { deliverInterrupt, deliverNmi, interruptDeliverable, nmiDeliverable } fr
 export { jumpCacheIndex } from "./interpreter/main-loop.ts";
 export type { CpuHost, PhysicalMemory } from "./memory/physical-memory.ts";
 export { FLAG } from "./state/bits.ts";
+export { describe } from "./state/describe.ts";
+export { resetState } from "./state/reset.ts";
+export { restoreRegisters, saveRegisters } from "./state/save.ts";
+export { DR6, raiseDebug } from "./exceptions/debug.ts";
+export { HELPERS } from "./system/helpers.ts";
 export { Cpu, HELPER, type HelperResult } from "./state/cpu.ts";
 export { AT, EXIT, GPR, SEGMENT } from "./state/layout.ts";
 export { JUMP_CACHE, RECORDS_BASE, RESERVED_BYTES, SCRATCH_RECORDS } from "./state/memory-map.ts";
