@@ -5,12 +5,19 @@ import { rows as branch } from "./branch.ts";
 import { rows as crc32 } from "./crc32.ts";
 import { rows as exchange } from "./exchange.ts";
 import { rows as flags } from "./flags.ts";
+import { rows as far } from "./far.ts";
+import { rows as io } from "./io.ts";
+import { rows as system } from "./system.ts";
 import { rows as mov } from "./mov.ts";
 import { rows as mulDiv } from "./mul-div.ts";
 import { rows as nop } from "./nop.ts";
 import { rows as random } from "./random.ts";
 import type { Row } from "./row.ts";
 import { rows as shift } from "./shift.ts";
+import { rows as sseInt } from "./sse-int.ts";
+import { rows as sseMov } from "./sse-mov.ts";
+import { rows as sseShift } from "./sse-shift.ts";
+import { rows as sseShuffle } from "./sse-shuffle.ts";
 import { rows as stack } from "./stack.ts";
 import { rows as string } from "./string.ts";
 
@@ -23,11 +30,18 @@ export const allRows: readonly Row[] = [
   ...crc32,
   ...exchange,
   ...flags,
+  ...far,
+  ...io,
+  ...system,
   ...mov,
   ...mulDiv,
   ...nop,
   ...random,
   ...shift,
+  ...sseInt,
+  ...sseMov,
+  ...sseShift,
+  ...sseShuffle,
   ...stack,
   ...string,
 ];
