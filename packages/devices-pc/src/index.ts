@@ -18,6 +18,8 @@ export { createLocalApic, type LocalApic } from "./apic/local-apic.ts";
 export { DEFAULT_APIC_BASE } from "./apic/local-apic-core.ts";
 export type { LocalApicOptions, LocalApicState } from "./apic/local-apic-state.ts";
 export { createTscWire, type TscWire } from "./apic/tsc-wire.ts";
+export { createI8042, type I8042Options, type I8042State } from "./i8042/i8042.ts";
+export type { Ps2DeviceState } from "./i8042/ps2-device.ts";
 export type { I8259State } from "./pic/i8259.ts";
 export { createPicPair, type PicPair, type PicPairOptions, type PicPairState } from "./pic/pic-pair.ts";
 export { createDebugExit, type DebugExitOptions, type DebugExitState } from "./reset/debug-exit.ts";

@@ -9,7 +9,7 @@ const READ_BACK_NO_STATUS = 0x10;
 
 export interface PitOptions {
   readonly clock: Clock;
-  /** OUT of counter 0. Only its rises matter: it is pulsed, low to high, where the counter's output rises. */
+  /** OUT of counter 0 as edge-triggered inputs see it: a pulse wherever the counter's output rises, low in between. */
   readonly irq: IrqLine;
   /** Default "pit". */
   readonly name?: string;
@@ -32,8 +32,8 @@ const stateField = recordField<PitState>({ channels: listField(pitChannelField, 
 export function createPit({ clock, irq, name = "pit" }: PitOptions): Pit {
   const rate = createTickRate(PIT_HZ);
   const pulse = (): void => {
-    irq.set(false);
     irq.set(true);
+    irq.set(false);
   };
   const speaker = createPitChannel(clock, rate, false, undefined);
   const channels = [
