@@ -23,7 +23,10 @@ const BUDGET = 200_000;
 const GPR_NAMES = OVERRIDABLE.slice(0, 16);
 
 /** Names of x87 and SSE control registers in VcpuState. */
-const CONTROL = { mxcsr: "mxcsr", fcw: "fcw", fsw: "fsw", ftw: "ftw" } as const;
+const CONTROL = { mxcsr: "mxcsr", fcw: "fpu.control", fsw: "fpu.status", ftw: "fpu.tag" } as const;
+
+/** What the previous vector's HLT left, and what no vector starts with. */
+const RUNNING = { halted: 0n, "interrupt.shadow": 0n, "pending.vector": 0n } as const;
 
 interface Guest {
   readonly vm: Vm;
@@ -138,18 +141,25 @@ function segmentsOf(environment: Environment): Readonly<Record<string, bigint>> 
 }
 
 function registersOf(environment: Environment, state: CpuState): Record<string, bigint> {
-  const registers: Record<string, bigint> = { ...SYSTEM_REGISTERS, ...segmentsOf(environment) };
+  const registers: Record<string, bigint> = { ...SYSTEM_REGISTERS, ...RUNNING, ...segmentsOf(environment) };
   for (const [i, name] of GPR_NAMES.entries()) registers[name] = state.gpr[i] ?? 0n;
   registers["rip"] = state.rip;
+  registers["halted"] = 0n;
   registers["rflags"] = BigInt(state.rflags);
   const image = new DataView(state.fxsave.buffer);
   registers[CONTROL.mxcsr] = BigInt(image.getUint32(FXSAVE.mxcsr, true));
   registers[CONTROL.fcw] = BigInt(image.getUint16(FXSAVE.fcw, true));
   registers[CONTROL.fsw] = BigInt(image.getUint16(FXSAVE.fsw, true));
   registers[CONTROL.ftw] = BigInt(image.getUint8(FXSAVE.ftw));
-  for (let i = 0; i < 8; i++) registers[`st${i}`] = readWide(image, FXSAVE.st + i * 16, 16);
+  const top = topOf(image);
+  for (let i = 0; i < 8; i++) registers[`st${(top + i) & 7}`] = readWide(image, FXSAVE.st + i * 16, 16);
   for (let i = 0; i < 16; i++) registers[`xmm${i}`] = readWide(image, FXSAVE.xmm + i * 16, 64);
   return registers;
+}
+
+/** TOP of the status word: saved state names physical registers, FXSAVE counts from the top. */
+function topOf(image: DataView): number {
+  return (image.getUint16(FXSAVE.fsw, true) >> 11) & 7;
 }
 
 /** A number of 64 bits and `upperBits` more. */
@@ -188,7 +198,8 @@ function stateOf({ codeBits }: Environment, register: (name: string) => bigint):
   image.setUint16(FXSAVE.fcw, Number(register(CONTROL.fcw)), true);
   image.setUint16(FXSAVE.fsw, Number(register(CONTROL.fsw)), true);
   image.setUint8(FXSAVE.ftw, Number(register(CONTROL.ftw)));
-  for (let i = 0; i < 8; i++) writeWide(image, FXSAVE.st + i * 16, register(`st${i}`), 16);
+  const top = topOf(image);
+  for (let i = 0; i < 8; i++) writeWide(image, FXSAVE.st + i * 16, register(`st${(top + i) & 7}`), 16);
   for (let i = 0; i < 16; i++) writeWide(image, FXSAVE.xmm + i * 16, register(`xmm${i}`), 64);
   return {
     gpr,
