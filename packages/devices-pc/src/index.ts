@@ -20,6 +20,23 @@ export type { LocalApicOptions, LocalApicState } from "./apic/local-apic-state.t
 export { createTscWire, type TscWire } from "./apic/tsc-wire.ts";
 export { createI8042, type I8042Options, type I8042State } from "./i8042/i8042.ts";
 export type { Ps2DeviceState } from "./i8042/ps2-device.ts";
+export {
+  createI440fxHostBridge,
+  createPiix3IsaBridge,
+  createPiix4PowerManagement,
+  type Piix3Options,
+  type Piix4PowerManagementOptions,
+} from "./pci/pc-functions.ts";
+export {
+  createPciFunction,
+  type PciBar,
+  type PciFunction,
+  type PciFunctionOptions,
+  type PciFunctionState,
+  type PciIdentity,
+  type PciRegister,
+} from "./pci/pci-function.ts";
+export { createPciHost, type PciHost, type PciHostOptions, type PciHostState } from "./pci/pci-host.ts";
 export type { I8259State } from "./pic/i8259.ts";
 export { createPicPair, type PicPair, type PicPairOptions, type PicPairState } from "./pic/pic-pair.ts";
 export { createDebugExit, type DebugExitOptions, type DebugExitState } from "./reset/debug-exit.ts";
