@@ -5,7 +5,7 @@ import type { AddressForm, Shape, StackForm } from "../emit/shape.ts";
 import { allRows } from "../instructions/all-rows.ts";
 import { PSEUDO } from "../instructions/pseudo.ts";
 import type { OperandCode, Row } from "../instructions/row.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { GPR, SEGMENT } from "../state/layout.ts";
 import { MODE } from "../state/mode.ts";
 import { RECORD, RECORD_BYTES } from "./decoded-insn.ts";
 import type { ParsedRow } from "./encoding.ts";
@@ -148,6 +148,8 @@ export class Decoder {
     const absolute = row.operands.some((code) => code[0] === "O");
     if (!insn.isMemory && !absolute) return "reg";
     if (absolute) insn.segment = insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
+    // POP to memory forms its address with rSP incremented already. SDM vol. 2B, POP.
+    if (row.mnemonic === "POP" && insn.base === GPR.rsp) insn.displacement += insn.opsize / 8;
     if (row.mnemonic === "LEA") return insn.asize === 64 ? "m64" : insn.asize === 32 ? "m32" : "mea";
     // CS is never writable: its limits are looked at even if it spans everything.
     if (insn.asize === 16 || insn.segment >= SEGMENT.fs || insn.segment === SEGMENT.cs) return "mea";

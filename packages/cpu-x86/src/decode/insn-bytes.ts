@@ -73,6 +73,8 @@ export class InsnBytes {
     this.#end = Math.min(end, at + MAX_INSN_BYTES);
     this.#ranOut = false;
     this.#code64 = (mode & MODE.codeSizeMask) === MODE.code64;
+    this.base = this.index = NONE;
+    this.scale = this.displacement = 0;
     this.#prefixes();
     this.#opcode(mode);
     if (this.row !== undefined) {
@@ -182,9 +184,6 @@ export class InsnBytes {
   #modrm(): void {
     const modrm = this.#byte();
     this.modrm = modrm;
-    this.base = this.index = NONE;
-    this.scale = 0;
-    this.displacement = 0;
     // Moves to and from control and debug registers ignore mod.
     const registers = /^[CD]/.test((this.row as ParsedRow).row.operands.find((code) => /^[CD][a-z]$/.test(code)) ?? "");
     this.isMemory = modrm < 0xc0 && !registers;

@@ -232,12 +232,6 @@ export class X86Builder extends IrBuilder {
     this.exit("indirect");
   }
 
-  /** Takes the relative branch whose offset is the immediate. */
-  jumpRelative(): void {
-    if (this.shape.inPage) this.exit("near");
-    else this.jumpTo(this.branchTarget());
-  }
-
   /** rip a relative branch goes to; invariant 3 of decoded-insn.ts. */
   branchTarget(): Val {
     const offset = this.fields.immediate();

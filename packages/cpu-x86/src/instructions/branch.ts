@@ -1,34 +1,29 @@
 // Near JMP CALL RET Jcc LOOPcc JrCXZ. SDM vol. 2, the instruction of each name. Far transfers: far.ts.
 import type { Val } from "@tsvm/tcg";
 import type { X86Builder } from "../emit/x86-builder.ts";
+import { SEGMENT } from "../state/layout.ts";
 import { CONDITION_NAMES } from "./condition-names.ts";
 import { type Row, row, type Semantics } from "./row.ts";
 
-const jump: Semantics = (b) => b.jumpRelative();
+const jump: Semantics = (b) => jumpNear(b);
 
 const jumpIndirect: Semantics = (b, target) => jumpChecked(b, target!.load(), () => {});
 
 const jumpIf =
   (condition: number): Semantics =>
   (b) =>
-    b.when(b.condition(condition), () => b.jumpRelative());
+    b.when(b.condition(condition), () => jumpNear(b));
 
 /** Pushes the return address, then goes on at the target. */
-const call: Semantics = (b) => {
+const call: Semantics = (b) => jumpNear(b, () => pushReturnAddress(b));
+
+const callIndirect: Semantics = (b, target) => jumpChecked(b, target!.load(), () => pushReturnAddress(b));
+
+function pushReturnAddress(b: X86Builder): void {
   const { opsize } = b.shape;
   b.stackStore(opsize, b.nextRip());
   b.adjustStack(b.const(-opsize / 8));
-  b.jumpRelative();
-};
-
-const callIndirect: Semantics = (b, target) => {
-  const { opsize } = b.shape;
-  const rip = target!.load();
-  jumpChecked(b, rip, () => {
-    b.stackStore(opsize, b.nextRip());
-    b.adjustStack(b.const(-opsize / 8));
-  });
-};
+}
 
 /** `immediate` bytes of arguments are dropped after the return address. */
 const ret: Semantics = (b, immediate) => {
@@ -40,14 +35,27 @@ const ret: Semantics = (b, immediate) => {
   });
 };
 
-/** A 64-bit target must be canonical: #GP(0) before anything is committed. With 48-bit linear addresses. */
+/**
+ * Goes on at `rip` cut to the operand size. #GP(0) before anything is committed unless a 64-bit target is canonical (for
+ * 48-bit linear addresses), a narrower one within the limit of CS. All rows are `f64`: no 64-bit code is narrower.
+ */
 function jumpChecked(b: X86Builder, rip: Val, commit: () => void): void {
-  if (b.shape.opsize === 64) {
-    const top = b.sar(rip, b.const(47));
-    b.raiseIf(b.ltU(b.const(1), b.add(top, b.const(1))), "GP", b.const(0));
-  }
+  const { opsize } = b.shape;
+  const target = b.zext(rip, opsize);
+  const beyond =
+    opsize === 64
+      ? b.ltU(b.const(1), b.add(b.sar(target, b.const(47)), b.const(1)))
+      : b.ltU(b.state("segLimit", SEGMENT.cs), target);
+  b.raiseIf(beyond, "GP", b.const(0));
   commit();
-  b.jumpTo(rip);
+  b.jumpTo(target);
+}
+
+/** Takes the relative branch. Within a page that is executed already the target needs no check. */
+function jumpNear(b: X86Builder, commit: () => void = () => {}): void {
+  if (!b.shape.inPage) return jumpChecked(b, b.branchTarget(), commit);
+  commit();
+  b.exit("near");
 }
 
 /** rCX at the address size, as its new value and whether it is zero. */
@@ -62,12 +70,11 @@ const loopIf =
   (b) => {
     const { commit, isZero } = countDown(b);
     const taken = b.both(b.isFalse(isZero), extra(b));
-    commit();
-    b.when(taken, () => b.jumpRelative());
+    b.when(taken, () => jumpNear(b, commit), commit);
   };
 
 const jumpIfCountZero: Semantics = (b) =>
-  b.when(b.eqz(b.zext(b.reg(64, "rcx"), b.shape.asize)), () => b.jumpRelative());
+  b.when(b.eqz(b.zext(b.reg(64, "rcx"), b.shape.asize)), () => jumpNear(b));
 
 export const rows: readonly Row[] = [
   ...CONDITION_NAMES.flatMap((name, i) => [

@@ -25,6 +25,12 @@ const xchg: Semantics = (_b, dst, src) => {
   src!.store(x);
 };
 
+/** With 16-bit operands the manual leaves the result undefined; processors give 0. */
+const bswap: Semantics = (b, dst) => {
+  if (b.shape.opsize === 16) b.setGpr(16, dst!.register(), b.const(0));
+  else dst!.store(reverse(b, dst!.load(), b.shape.opsize));
+};
+
 const swapBytes = (width: 16 | 32 | 64): Semantics => (b, dst, src) => dst!.store(reverse(b, src!.load(), width));
 
 /** The `width` / 8 low bytes in reverse order, by swapping ever larger halves. */
@@ -104,7 +110,7 @@ export const rows: readonly Row[] = [
   row("86 /r", "XCHG", ["Eb", "Gb"], xchg, { lock: true }),
   row("87 /r", "XCHG", ["Ev", "Gv"], xchg, { lock: true }),
   row("90 +r", "XCHG", ["Zv", "rAX"], xchg),
-  row("0F C8 +r", "BSWAP", ["Zy", "Zy"], (b, dst, src) => swapBytes(b.shape.opsize === 64 ? 64 : 32)(b, dst!, src!)),
+  row("0F C8 +r", "BSWAP", ["Zy"], bswap),
   ...CONDITION_NAMES.map((name, i) =>
     row(`0F ${(0x40 + i).toString(16).toUpperCase()} /r`, `CMOV${name}`, ["Gv", "Ev"], cmov(i)),
   ),

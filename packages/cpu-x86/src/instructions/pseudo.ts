@@ -14,7 +14,7 @@ const address =
     const segment = b.fields.segment();
     const linear =
       access === "none"
-        ? b.add(offset, b.stateAt("segBase", segment))
+        ? b.cutLinear(b.add(offset, b.stateAt("segBase", segment)))
         : b.segmentLinear(offset, segment, b.fields.accessSize(), access === "write");
     b.setState("effectiveAddress", linear);
   };
