@@ -1,4 +1,4 @@
-// CLC STC CMC CLD STD LAHF SAHF SETcc. SDM vol. 2, the instruction of each name.
+// CLC STC CMC CLD STD LAHF SAHF SETcc SALC. SDM vol. 2, the instruction of each name.
 import { FLAG } from "../state/bits.ts";
 import { GPR } from "../state/layout.ts";
 import { CONDITION_NAMES } from "./condition-names.ts";
@@ -30,6 +30,9 @@ const sahf: Semantics = (b) => {
   b.flags.load(b.or(low, overflow));
 };
 
+/** AL <- CF ? FFh : 0. In no manual of Intel's; the opcode map of every processor has it. */
+const salc: Semantics = (b) => b.setReg(8, "rax", b.sub(b.const(0), b.bool(b.flags.carry())));
+
 const setIf =
   (condition: number): Semantics =>
   (b, dst) =>
@@ -41,6 +44,7 @@ export const rows: readonly Row[] = [
   row("F9", "STC", [], (b) => b.flags.setCarry(b.const32(1))),
   row("FC", "CLD", [], setDirection(false)),
   row("FD", "STD", [], setDirection(true)),
+  row("D6", "SALC", [], salc, { i64: true }),
   row("9E", "SAHF", [], sahf),
   row("9F", "LAHF", [], lahf),
   ...CONDITION_NAMES.map((name, i) => row(`0F ${(0x90 + i).toString(16)} /r`, `SET${name}`, ["Eb"], setIf(i))),
