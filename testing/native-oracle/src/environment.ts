@@ -78,7 +78,7 @@ export interface Segment {
 
 const FLAT = { base: 0, limit: 0xffff_ffff } as const;
 /** Linux's user code and data segments; 64-bit code has the L bit instead of D. */
-const LONG_CODE: Segment = { ...FLAT, selector: 0x33, code: true, wide: false };
+export const LONG_CODE: Segment = { ...FLAT, selector: 0x33, code: true, wide: false };
 const FLAT_CODE: Segment = { ...FLAT, selector: 0x23, code: true, wide: true };
 const FLAT_DATA: Segment = { ...FLAT, selector: 0x2b, code: false, wide: true };
 const NULL_SEGMENT: Segment = { selector: 0, base: 0, limit: 0, code: false, wide: false };

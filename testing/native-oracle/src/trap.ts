@@ -1,5 +1,5 @@
 import type { CpuState } from "./cpu-state.ts";
-import { codeSegmentBase, SEGMENT_NAMES } from "./environment.ts";
+import { codeSegmentBase, LONG_CODE, SEGMENT_NAMES } from "./environment.ts";
 import type { Bytes, VectorException, VectorInput, VectorOutcome } from "./vector.ts";
 
 /** Exception vectors that end a case without belonging to it. */
@@ -14,6 +14,12 @@ export function linearRip({ rip, selectors }: CpuState): bigint {
   return rip + codeSegmentBase(selectors[SEGMENT_NAMES.indexOf("cs")] ?? 0);
 }
 
+/** A far transfer from 64-bit code to narrower code leaves the upper halves of registers undefined. */
+function clearUpperHalves({ gpr, selectors }: CpuState): void {
+  if (selectors[SEGMENT_NAMES.indexOf("cs")] === LONG_CODE.selector) return;
+  for (let i = 0; i < 8; i++) gpr[i] = BigInt.asUintN(32, gpr[i] ?? 0n);
+}
+
 /**
  * Something always stops a case: an exception of the instruction itself, the INT3 it runs into, or the fetch after it
  * where no code is. Tells them apart; `state` is adjusted to the end of the instruction.
@@ -24,6 +30,7 @@ export function interpretTrap(
   state: CpuState,
   writes: readonly Bytes[],
 ): VectorOutcome {
+  clearUpperHalves(state);
   const linear = linearRip(state);
   const offset = Number(linear) - input.codeAddress;
   if (trap.vector === BREAKPOINT && (offset <= 0 || offset > input.code.length)) {

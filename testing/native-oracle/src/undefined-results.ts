@@ -49,6 +49,11 @@ export function undefinedFlags(input: VectorInput): number {
   return typeof rule === "number" ? rule : rule(input);
 }
 
+/** Bits of general registers whose value after `input` means nothing: LAR's copy of the limit's upper bits. */
+export function undefinedRegisterBits({ form }: VectorInput): bigint {
+  return form.mnemonic === "LAR" ? 0xf_0000n : 0n;
+}
+
 const C1 = 0x200;
 const C0_C2_C3 = 0x4500;
 /** These define C0, C2 and C3 or promise not to touch them. */

@@ -1,12 +1,11 @@
 import { FLAGS } from "../cpu-state.ts";
 import { CODE, codeSegmentBase, STACK } from "../environment.ts";
 import { type Draft, offsetOf, patch } from "../generate/draft.ts";
-import { chooseStack, slotBytes } from "../generate/implicit-operands.ts";
+import { chooseInnerStack, chooseStack, slotBytes } from "../generate/implicit-operands.ts";
 import { type Form, form } from "./form.ts";
 
 /** As for POPF: neither TF, NT nor AC may be left set. */
 const LOADABLE_FLAGS = BigInt(0xcd5 | FLAGS.IF | FLAGS.ID | 0x3000);
-const STACK_END = STACK.address + STACK.length;
 /** 64-bit, 32-bit and 16-bit code; then what must fault: null, data, a null of another RPL, beyond the table. */
 const CODE_SELECTORS = [0x33, 0x23, 0x07, 0x33, 0x23, 0x07, 0x33, 0x23, 0x07, 0, 3, 0x2b, 0x0f, 0x37, 0xfffc] as const;
 const STACK_SELECTORS = [0x2b, 0x2b, 0x2b, 0x1f, 0x0f, 0x2b, 0, 0x33, 0x23] as const;
@@ -37,16 +36,16 @@ function setFarCall(draft: Draft): void {
 /** Patches `values` where consecutive pops will find them. */
 function patchStack(draft: Draft, values: readonly bigint[]): void {
   const bytes = slotBytes(draft);
-  const linear = chooseStack(draft, 0, values.length * bytes);
-  for (const [i, value] of values.entries()) {
-    const at = linear + i * bytes;
-    if (at + bytes <= STACK_END) patch(draft, at, value, bytes);
-  }
+  const linear = chooseInnerStack(draft);
+  for (const [i, value] of values.entries()) patch(draft, linear + i * bytes, value, bytes);
 }
 
 function setFarReturn(draft: Draft): void {
   const { selector, offset } = chooseTarget(draft);
   const noise = draft.random.u64() & ~0xffffn;
+  // AMD looks for an outer stack behind the parameters before it finds fault with the selector: let there be memory.
+  const [parameters] = draft.immediates;
+  if (parameters) parameters.value = BigInt(draft.random.below(0x100));
   patchStack(draft, [offset, noise | BigInt(selector)]);
 }
 

@@ -30,6 +30,10 @@ export interface FormOptions {
   readonly content?: ContentType;
   /** The memory operand may be anywhere although it is 16 bytes long: MOVDQU. */
   readonly unaligned?: boolean;
+  /** The memory operand can always be read and written: makers differ in how its fault looks. */
+  readonly mapped?: boolean;
+  /** No redundant prefixes, and never at a page's end: AMD's UD1 has no ModRM byte. */
+  readonly plain?: boolean;
   /** LOCK means something else on some CPUs: AMD's LOCK MOV CR0 is MOV CR8. */
   readonly noLock?: boolean;
   readonly flavour?: Flavour;

@@ -1,7 +1,14 @@
 import { FLAGS } from "../cpu-state.ts";
 import { STACK } from "../environment.ts";
 import { type Draft, offsetOf, patch, REGISTERS, setPointer } from "../generate/draft.ts";
-import { chooseStack, preparePop, preparePush, setStackPointer, slotBytes } from "../generate/implicit-operands.ts";
+import {
+  chooseInnerStack,
+  chooseStack,
+  preparePop,
+  preparePush,
+  setStackPointer,
+  slotBytes,
+} from "../generate/implicit-operands.ts";
 import { type Form, form } from "./form.ts";
 
 const PUSH = { default64: true, stack: true, prepare: preparePush } as const;
@@ -27,7 +34,7 @@ function preparePushAll(draft: Draft): void {
 }
 
 function preparePopAll(draft: Draft): void {
-  chooseStack(draft, 0, 8 * slotBytes(draft));
+  chooseInnerStack(draft);
 }
 
 function preparePopFlags(draft: Draft): void {
@@ -68,9 +75,9 @@ function prepareSegmentPop(draft: Draft): void {
 /** Flat data, data of the local table, code, privileged, out of the table. */
 const SELECTORS = [0x2b, 0x2b, 0x0f, 0x17, 0x1f, 0x27, 0x2f, 0x07, 0x23, 0x18, 0x37, 0xffff, 0xfffc] as const;
 
-/** For ES, SS, DS and instructions that only look: null too. */
+/** For ES, SS, DS and instructions that only look: null too (returning to user code loses a null selector's RPL). */
 export function chooseSelector({ random }: Draft): number {
-  return random.pick([0, 3, ...SELECTORS]);
+  return random.pick([0, ...SELECTORS]);
 }
 
 /** For FS and GS. A null selector clears their base on Intel and keeps it on AMD. */

@@ -10,7 +10,7 @@ import { createRandom, hashText, type Random } from "../random.ts";
 import { formLabel, type VectorInput } from "../vector.ts";
 import { type Draft, offsetOf } from "./draft.ts";
 import { encode } from "./encode.ts";
-import { chooseAddress, overrideSegment, placeMemoryOperand } from "./memory-operand.ts";
+import { chooseAddress, chooseSlot, overrideSegment, placeMemoryOperand } from "./memory-operand.ts";
 import { addNoise } from "./noise.ts";
 
 /** Vectors per operand size and per choice of register or memory operand. */
@@ -82,7 +82,7 @@ function generateVector(
   chooseOperands(draft, encoding, wantMemory);
   choosePrefixes(draft);
   form.options.prepare?.(draft);
-  addNoise(draft);
+  if (!form.options.plain) addNoise(draft);
   const code = placeCode(draft);
   const { codeAddress, overrides, patches } = draft;
   return { form, environment, codeAddress, code, seed, flavour, overrides, patches };
@@ -198,8 +198,10 @@ function chooseRmField(draft: Draft, code: string, wantMemory: boolean): void {
     return;
   }
   const bytes = operandBytes(draft, code);
-  const aligned = bytes === 16 && !draft.form.options.unaligned;
-  placeMemoryOperand(draft, chooseAddress(draft.random, { bytes, content: contentOf(draft, code), aligned }));
+  const { unaligned, mapped } = draft.form.options;
+  const aligned = bytes === 16 && !unaligned;
+  const need = { bytes, content: contentOf(draft, code), aligned };
+  placeMemoryOperand(draft, mapped ? chooseSlot(draft.random, need) : chooseAddress(draft.random, need));
 }
 
 /** Offset and selector in the instruction; `prepare` sets them. */
@@ -238,7 +240,7 @@ function choosePrefixes(draft: Draft): void {
 function placeCode(draft: Draft): Uint8Array {
   const end = CODE.address + CODE.length;
   let code = encode(draft);
-  const place = draft.random.below(32);
+  const place = draft.form.options.plain ? 31 : draft.random.below(32);
   let cut = 0;
   if (place < 2) draft.codeAddress = end - code.length;
   else if (place === 2 && code.length > 1) cut = 1 + draft.random.below(code.length - 1);

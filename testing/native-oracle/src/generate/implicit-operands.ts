@@ -25,6 +25,16 @@ export function chooseStack(draft: Draft, pushed: number, popped: number): numbe
   return linear;
 }
 
+/**
+ * A stack position far from the ends, for instructions that pop several things: in which order they are read, and how
+ * much of them is kept when one faults, differs.
+ */
+export function chooseInnerStack(draft: Draft): number {
+  const linear = STACK.address + 0x200 + draft.random.below(0x180) * 8;
+  setStackPointer(draft, linear);
+  return linear;
+}
+
 /** Bytes of one push or pop. */
 export function slotBytes(draft: Draft): number {
   return draft.operandBits / 8;

@@ -29,7 +29,8 @@ export interface MemoryNeed {
 }
 
 /** A linear address for an operand: mostly a typed slot, sometimes misaligned, across pages, read-only or unmapped. */
-export function chooseAddress(random: Random, { bytes, content, aligned }: MemoryNeed): number {
+export function chooseAddress(random: Random, need: MemoryNeed): number {
+  const { bytes, aligned } = need;
   const part = 1 + random.below(Math.max(1, bytes - 1));
   switch (random.below(24)) {
     case 0:
@@ -50,12 +51,16 @@ export function chooseAddress(random: Random, { bytes, content, aligned }: Memor
       ]);
     case 6:
       return STACK.address + random.below(STACK.length / 16 - 1) * 16;
-    default: {
-      const area = TYPED_AREAS[content];
-      const step = aligned ? Math.max(area.slot, bytes) : area.slot;
-      return area.address + random.below(Math.floor((area.length - bytes) / step)) * step;
-    }
+    default:
+      return chooseSlot(random, need);
   }
+}
+
+/** A value of the right type in the data window. */
+export function chooseSlot(random: Random, { bytes, content, aligned }: MemoryNeed): number {
+  const area = TYPED_AREAS[content];
+  const step = aligned ? Math.max(area.slot, bytes) : area.slot;
+  return area.address + random.below(Math.floor((area.length - bytes) / step)) * step;
 }
 
 /** Fills ModRM, SIB, displacement and registers so that the operand lies at `linear`. `reg` is the ModRM.reg field. */
@@ -68,7 +73,7 @@ export function placeMemoryOperand(draft: Draft, linear: number): void {
 /** Picks an override now and then; FS and GS more often, since only they have a base everywhere. */
 export function overrideSegment(draft: Draft, standard: SegmentName): SegmentName {
   const { random } = draft;
-  if (!random.oneIn(6)) return standard;
+  if (draft.form.options.mapped || !random.oneIn(6)) return standard;
   // SS is no choice: its faults are another vector, which the default already shows through rBP and rSP.
   const segment = random.pick(["fs", "gs", "fs", "gs", "es", "ds", "cs", "ss"] as const);
   draft.prefixes.unshift(SEGMENT_PREFIX[segment]);
@@ -108,9 +113,13 @@ function place16(draft: Draft, linear: number): void {
   if (registers.length > 0) setPointer(draft, registers[0] as number, rest);
 }
 
-/** Now and then the last bytes of a 64 KiB segment, where larger operands cross its limit. */
-function nearLimit({ random, environment }: Draft): bigint | undefined {
-  return environment.codeBits === 16 && random.oneIn(24) ? 0xffffn - BigInt(random.below(16)) : undefined;
+/**
+ * Now and then the last bytes of a 64 KiB segment, where larger operands cross its limit. Not for vector operands: which
+ * of limit and alignment is checked first differs.
+ */
+function nearLimit({ random, environment, form }: Draft): bigint | undefined {
+  const wanted = environment.codeBits === 16 && form.options.flavour === undefined && !form.options.mapped;
+  return wanted && random.oneIn(24) ? 0xffffn - BigInt(random.below(16)) : undefined;
 }
 
 function displacementFor(random: Random, mod: number, wideBytes: number): bigint {
