@@ -18,6 +18,29 @@ export { createLocalApic, type LocalApic } from "./apic/local-apic.ts";
 export { DEFAULT_APIC_BASE } from "./apic/local-apic-core.ts";
 export type { LocalApicOptions, LocalApicState } from "./apic/local-apic-state.ts";
 export { createTscWire, type TscWire } from "./apic/tsc-wire.ts";
+export { createFwCfg, type FwCfg, type FwCfgOptions, type FwCfgState } from "./fw-cfg/fw-cfg.ts";
+export {
+  type FwCfgItems,
+  KEY_BOOT_DEVICE,
+  KEY_CMDLINE_ADDRESS,
+  KEY_CMDLINE_DATA,
+  KEY_CMDLINE_SIZE,
+  KEY_CPU_COUNT,
+  KEY_INITRD_ADDRESS,
+  KEY_INITRD_DATA,
+  KEY_INITRD_SIZE,
+  KEY_KERNEL_ADDRESS,
+  KEY_KERNEL_DATA,
+  KEY_KERNEL_SIZE,
+  KEY_MAX_CPUS,
+  KEY_NOGRAPHIC,
+  KEY_RAM_SIZE,
+  KEY_SETUP_ADDRESS,
+  KEY_SETUP_DATA,
+  KEY_SETUP_SIZE,
+} from "./fw-cfg/fw-cfg-items.ts";
+export { createHpet, type Hpet, type HpetOptions, type HpetState } from "./hpet/hpet.ts";
+export type { HpetTimerState } from "./hpet/hpet-timer.ts";
 export { createI8042, type I8042Options, type I8042State } from "./i8042/i8042.ts";
 export type { Ps2DeviceState } from "./i8042/ps2-device.ts";
 export {
