@@ -1,6 +1,7 @@
 import { rows as alu } from "./alu.ts";
 import { rows as bcd } from "./bcd.ts";
 import { rows as bit } from "./bit.ts";
+import { rows as bound } from "./bound.ts";
 import { rows as branch } from "./branch.ts";
 import { rows as crc32 } from "./crc32.ts";
 import { rows as exchange } from "./exchange.ts";
@@ -20,12 +21,14 @@ import { rows as sseShift } from "./sse-shift.ts";
 import { rows as sseShuffle } from "./sse-shuffle.ts";
 import { rows as stack } from "./stack.ts";
 import { rows as string } from "./string.ts";
+import { rows as x87Control } from "./x87-control.ts";
 
 /** Every instruction there is. */
 export const allRows: readonly Row[] = [
   ...alu,
   ...bcd,
   ...bit,
+  ...bound,
   ...branch,
   ...crc32,
   ...exchange,
@@ -44,4 +47,5 @@ export const allRows: readonly Row[] = [
   ...sseShuffle,
   ...stack,
   ...string,
+  ...x87Control,
 ];
