@@ -48,3 +48,16 @@ async function readNamed(io: CliIo, what: string, path: string): Promise<Uint8Ar
     throw new ConfigError("CONFIG_FILE", `${what} ${path}: ${REASONS[code] ?? code}`, { cause });
   }
 }
+
+/** What is wrong inside a file is found later, by who knows its format; the person has to hear which file it is. */
+export function namingBootFile(error: unknown, config: CliConfig): unknown {
+  if (!(error instanceof ConfigError)) return error;
+  const { code, message, cause } = error;
+  if (code.startsWith("CONFIG_KERNEL") && config.kernelPath !== undefined) {
+    return new ConfigError(code, `-kernel ${config.kernelPath}: ${message}`, { cause });
+  }
+  if (code === "CONFIG_INITRD" && config.initrdPath !== undefined) {
+    return new ConfigError(code, `-initrd ${config.initrdPath}: ${message}`, { cause });
+  }
+  return error;
+}

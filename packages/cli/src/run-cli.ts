@@ -1,6 +1,6 @@
 import type { VmError } from "@tsvm/contracts";
 import { checkVmOptions, createMonitorCommands, type VmOptions } from "@tsvm/vm";
-import { readBootFiles } from "./boot-files.ts";
+import { namingBootFile, readBootFiles } from "./boot-files.ts";
 import type { CliIo } from "./cli-io.ts";
 import { openLog } from "./cli-log.ts";
 import type { CliConfig } from "./command-line/cli-config.ts";
@@ -54,6 +54,8 @@ async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
     });
     consoles.startMonitor(createMonitorCommands(vm, ending.quit));
     return await runToEnd(vm, ending, consoles, io);
+  } catch (error) {
+    throw namingBootFile(error, config);
   } finally {
     consoles.dispose();
     log?.dispose();

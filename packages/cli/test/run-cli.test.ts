@@ -117,11 +117,15 @@ test.each([
   expect(io.options).toBeUndefined();
 });
 
-test("what the machine refuses is one line, and the terminal is let go", async () => {
+test.each([
+  ["CONFIG_KERNEL_FORMAT", "kernel is empty", "-kernel vmlinuz: kernel is empty"],
+  ["CONFIG_INITRD", "initrd is truncated", "-initrd rd: initrd is truncated"],
+  ["CONFIG_CPU", "-cpu: no model", "-cpu: no model"],
+])("what the machine refuses (%s) is one line, and the terminal is let go", async (code, message, line) => {
   const io = createFakeIo(powerOff, FILES);
-  io.createVm = () => Promise.reject(new ConfigError("CONFIG_KERNEL_FORMAT", "kernel is empty"));
-  expect(await runCli(["-kernel", "vmlinuz"], io)).toBe(1);
-  expect(io.stderr).toBe("tsvm: kernel is empty\n");
+  io.createVm = () => Promise.reject(new ConfigError(code, message));
+  expect(await runCli(["-kernel", "vmlinuz", "-initrd", "rd"], io)).toBe(1);
+  expect(io.stderr).toBe(`tsvm: ${line}\n`);
   expect(io.stdio).toBeUndefined();
 });
 

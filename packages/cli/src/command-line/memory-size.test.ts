@@ -21,6 +21,6 @@ test.each(["", "G", "-5", "512X", "1 G", "0x200", "1e3"])("%j is no size", (text
   expect(() => parseMemorySize(text, "-m")).toThrow(`-m ${text}: not a size; write for example 512M or 1G`);
 });
 
-test.each(["0", "0.0G"])("%j is no memory", (text) => {
-  expect(() => parseMemorySize(text, "-m")).toThrow(`-m ${text}: no memory at all; write for example 512M or 1G`);
+test.each(["0", "0.0G", "1"])("%j is too little", (text) => {
+  expect(() => parseMemorySize(text, "-m")).toThrow(`-m ${text}: too little; at least 2M`);
 });
