@@ -334,6 +334,8 @@ const control: readonly Form[] = [
   form("0F AE /6", "MFENCE Rd", INTEGER),
   form("0F AE /7", "SFENCE Rd", INTEGER),
   form("0F AE /7", "CLFLUSH Mb", INTEGER),
+  form("66 0F AE /7", "CLFLUSHOPT Mb", INTEGER),
+  form("66 0F AE /6", "CLWB Mb", INTEGER),
   form("0F 18 /0", "PREFETCHNTA Mb", INTEGER),
   form("0F 18 /1", "PREFETCHT0 Mb", INTEGER),
   form("0F 0D /1", "PREFETCHW Mb", INTEGER),

@@ -1,4 +1,5 @@
 import { type Draft, patch, registerValue } from "../generate/draft.ts";
+import { hex } from "./data-movement.ts";
 import { type Form, form } from "./form.ts";
 import { chooseBasedSelector, chooseSelector } from "./stack.ts";
 
@@ -101,8 +102,23 @@ export const system: readonly Form[] = [
   form("E4", "IN AL,Ib"),
   form("E5", "IN eAX,Ib"),
   form("E6", "OUT Ib,AL"),
+  form("E7", "OUT Ib,eAX"),
   form("EE", "OUT DX,AL"),
+  form("EF", "OUT DX,eAX"),
   form("EC", "IN AL,DX"),
+  form("ED", "IN eAX,DX"),
   form("6C", "INS Yb,DX"),
+  form("6D", "INS Yv,DX"),
   form("6E", "OUTS DX,Xb"),
+  form("6F", "OUTS DX,Xv"),
+  form("0F 21 /r", "MOV Ry,Dd"),
+  form("0F 23 /r", "MOV Dd,Ry"),
+  form("0F 07", "SYSRET"),
+  form("0F 01 CA", "CLAC"),
+  form("0F 01 CB", "STAC"),
+  form("0F 01 D1", "XSETBV"),
+  form("0F 01 F8", "SWAPGS", LONG),
+  form("0F AA", "RSM"),
+  form("66 0F 38 82 /r", "INVPCID Gy,Mdq", { unaligned: true }),
+  ...[0x19, 0x1c, 0x1d, 0x1e].map((opcode) => form(`0F ${hex(opcode)} /r`, "NOP Ev,Gv")),
 ];
