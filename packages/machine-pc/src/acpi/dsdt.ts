@@ -110,25 +110,12 @@ function legacyDevices(platform: AcpiPlatform): Aml {
         defineName("_CRS", resourceTemplate(io(port, 8), irq(number))),
       ),
     ),
-    powerManagement(platform),
     platform.fwCfgPort === undefined ? [] : fwCfg(platform.fwCfgPort),
   ].flat();
 }
 
 function fixedDevice(path: string, id: string, ...descriptors: readonly Aml[]): Aml {
   return device(path, defineName("_HID", eisaId(id)), defineName("_CRS", resourceTemplate(...descriptors)));
-}
-
-/** Keeps the PM ports from being given to somebody else: the FADT alone does not. */
-function powerManagement(platform: AcpiPlatform): Aml {
-  const { eventPort, timerPort } = platform.pm;
-  const ports = io(eventPort, timerPort + 4 - eventPort);
-  return device(
-    "SYSR",
-    defineName("_HID", eisaId("PNP0C02")),
-    defineName("_UID", integer(1)),
-    defineName("_CRS", resourceTemplate(ports)),
-  );
 }
 
 /** QEMU docs/specs/fw_cfg.rst, "ACPI Interface". */

@@ -22,7 +22,7 @@ export function acpiPlatform(options: ResolvedPcOptions, map: MemoryMap): AcpiPl
       { irq: IRQ.PIT, gsi: ISA_TIMER_GSI, levelTriggered: false },
       { irq: IRQ.SCI, gsi: IRQ.SCI, levelTriggered: true },
     ],
-    hpetGpa: undefined,
+    hpetGpa: options.hpet ? GPA.HPET : undefined,
     pm: {
       eventPort: PORT.ACPI_PM + PM1_EVENT_OFFSET,
       controlPort: PORT.ACPI_PM + PM1_CONTROL_OFFSET,
@@ -33,7 +33,7 @@ export function acpiPlatform(options: ResolvedPcOptions, map: MemoryMap): AcpiPl
     },
     reset: { port: PORT.RESET_CONTROL, value: RESET_VALUE },
     serialPorts: SERIAL_PORTS.slice(0, options.serial.length),
-    fwCfgPort: undefined,
+    fwCfgPort: PORT.FW_CFG,
     pciMemory: map.pciHole,
     pciInterrupts: PCI_ROUTES,
   };

@@ -29,6 +29,8 @@ export interface InterruptLines {
   isa(irq: number): IrqLine;
   /** A wire to PCI interrupt line `line`, 0-3. */
   pci(line: number): IrqLine;
+  /** A wire to IOAPIC input `pin`, 0-23, alone. */
+  ioApic(pin: number): IrqLine;
 }
 
 export interface InterruptLinesOptions {
@@ -47,6 +49,9 @@ export const PCI_ROUTES: readonly { readonly gsi: number; readonly irq: number }
   { gsi: 18, irq: 10 },
   { gsi: 19, irq: 11 },
 ];
+
+/** IOAPIC inputs the HPET's comparators may be put on: the timer's own, and four that nobody else uses. */
+export const HPET_ROUTES: readonly number[] = [ISA_TIMER_GSI, 20, 21, 22, 23];
 
 /**
  * Every wire goes to both controllers; the guest masks the one it does not use. QEMU's gsi_handler does the same.
@@ -70,5 +75,6 @@ export function createInterruptLines({ pic, ioApic }: InterruptLinesOptions): In
       const { irq, gsi } = PCI_ROUTES[line] as { readonly gsi: number; readonly irq: number };
       return wire(irq, gsi);
     },
+    ioApic: (pin) => (ioApicGates[pin] as OrGate).input(),
   };
 }

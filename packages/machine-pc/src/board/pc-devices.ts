@@ -3,6 +3,8 @@ import {
   createAcpiPm,
   createApicBus,
   createDebugExit,
+  createFwCfg,
+  createHpet,
   createI440fxHostBridge,
   createI8042,
   createIoApic,
@@ -15,11 +17,15 @@ import {
   createRtc,
   createSystemControlPortA,
   createSystemControlPortB,
+  KEY_CPU_COUNT,
+  KEY_MAX_CPUS,
+  KEY_RAM_SIZE,
   type LocalApic,
 } from "@tsvm/devices-pc";
 import { createDebugConsole, createUart16550 } from "@tsvm/devices-serial";
+import { u16, u64 } from "../bytes/fields.ts";
 import { type BoardBus, createBoardBus } from "./board-bus.ts";
-import { createInterruptLines, type InterruptLines, PCI_ROUTES } from "./interrupt-lines.ts";
+import { createInterruptLines, HPET_ROUTES, type InterruptLines, PCI_ROUTES } from "./interrupt-lines.ts";
 import { plugLocalApic } from "./local-apic-wiring.ts";
 import { GPA } from "./memory-map.ts";
 import type { ResolvedPcOptions } from "./options.ts";
@@ -51,6 +57,7 @@ export function createPcDevices(wiring: PcWiring): PcDevices {
   plugTimers(bus, lines, wiring);
   plugPower(bus, lines, wiring);
   plugPci(bus, wiring);
+  plugFwCfg(bus, wiring);
   const outputs = [...plugSerial(bus, lines, wiring), ...plugDebugPorts(bus, wiring)];
   return {
     bus,
@@ -82,11 +89,19 @@ function plugInterruptControllers(
   return { interrupts, lines: createInterruptLines({ pic: pic.inputs, ioApic: ioApic.inputs }) };
 }
 
+/** The HPET, where there is one, stands between the old timers and their interrupts, which it can take over. */
 function plugTimers(bus: BoardBus, lines: InterruptLines, { clock, options }: PcWiring): void {
-  const pit = bus.plug(createPit({ clock, irq: lines.isa(IRQ.PIT) }), PORT.PIT);
+  let irqs = { pit: lines.isa(IRQ.PIT), rtc: lines.isa(IRQ.RTC) };
+  if (options.hpet) {
+    const routes = new Map(HPET_ROUTES.map((pin) => [pin, lines.ioApic(pin)]));
+    const hpet = createHpet({ clock, timerIrq: irqs.pit, rtcIrq: irqs.rtc, routes });
+    bus.plug(hpet, { gpa: GPA.HPET });
+    irqs = { pit: hpet.pitInput, rtc: hpet.rtcInput };
+  }
+  const pit = bus.plug(createPit({ clock, irq: irqs.pit }), PORT.PIT);
   bus.plug(createSystemControlPortB({ clock, counter: pit }), PORT.SYSTEM_CONTROL_B);
   const epochSeconds = Math.floor(options.rtcBaseMs / 1000);
-  bus.plug(createRtc({ clock, irq: lines.isa(IRQ.RTC), epochSeconds }), PORT.RTC);
+  bus.plug(createRtc({ clock, irq: irqs.rtc, epochSeconds }), PORT.RTC);
 }
 
 /** The ways to turn off and to reset, which on a PC grew in every corner. */
@@ -117,6 +132,14 @@ function plugPci(bus: BoardBus, { stop }: PcWiring): void {
   host.plug(0, 0, bus.plug(createI440fxHostBridge()));
   host.plug(1, 0, bus.plug(createPiix3IsaBridge({ pirqRoutes })));
   host.plug(1, 3, bus.plug(createPiix4PowerManagement({ pmBase: PORT.ACPI_PM })));
+}
+
+/** What guests ask without firmware of ours in between: the size of the machine. */
+function plugFwCfg(bus: BoardBus, { memory, options }: PcWiring): void {
+  const { items } = bus.plug(createFwCfg({ memory }), PORT.FW_CFG);
+  items.set(KEY_RAM_SIZE, Uint8Array.from(u64(options.memoryBytes)));
+  items.set(KEY_CPU_COUNT, Uint8Array.from(u16(options.cpuCount)));
+  items.set(KEY_MAX_CPUS, Uint8Array.from(u16(options.cpuCount)));
 }
 
 interface Output {
