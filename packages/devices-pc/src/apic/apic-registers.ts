@@ -19,7 +19,6 @@ export const REG_ESR = 0x28;
 export const REG_ICR_LOW = 0x30;
 export const REG_ICR_HIGH = 0x31;
 export const REG_LVT_TIMER = 0x32;
-export const REG_LVT_ERROR = 0x37;
 export const REG_TIMER_INITIAL = 0x38;
 export const REG_TIMER_CURRENT = 0x39;
 export const REG_TIMER_DIVIDE = 0x3e;
