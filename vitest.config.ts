@@ -30,6 +30,7 @@ const boots: TestProjectInlineConfiguration = {
     fileParallelism: false,
     sequence: { groupOrder: 1 },
     testTimeout: 180_000,
+    hookTimeout: 180_000,
   },
 };
 

@@ -28,10 +28,7 @@ function install(folder: string, names: readonly string[]): string {
 
 beforeAll(() => {
   mkdirSync(tarballs);
-  for (const folder of readdirSync(packages)) {
-    const manifest = JSON.parse(readFileSync(join(packages, folder, "package.json"), "utf8"));
-    if (!manifest.private) run("pnpm", ["pack", "--pack-destination", tarballs], join(packages, folder));
-  }
+  run("pnpm", ["--recursive", "--filter=./packages/*", "pack", "--pack-destination", tarballs], packages);
 });
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
