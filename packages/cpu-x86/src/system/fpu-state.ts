@@ -1,5 +1,6 @@
 // FXSAVE FXRSTOR XSAVE XSAVEOPT XRSTOR XGETBV XSETBV LDMXCSR STMXCSR. SDM vol. 2, the instruction of each name; vol. 1,
 // "Managing State Using the XSAVE Feature Set".
+import { ACCESS_WRITE } from "@tsvm/mmu";
 import { XCR0_SUPPORTED } from "../cpuid/leaves.ts";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
@@ -37,8 +38,8 @@ const legacy: Uint8Array = area.subarray(0, LEGACY_BYTES);
 export function fxsave(cpu: Cpu): HelperResult {
   const linear = cpu.arg64(0);
   if (!mayMoveLegacy(cpu, linear)) return HELPER.fault;
-  // Bytes that FXSAVE leaves alone keep what memory has.
-  if (!readBlock(cpu, linear, legacy, cpu.explicitAccess)) return HELPER.fault;
+  // Bytes that FXSAVE leaves alone keep what memory has; the read faults as the write will.
+  if (!readBlock(cpu, linear, legacy, cpu.explicitAccess | ACCESS_WRITE)) return HELPER.fault;
   writeX87(cpu, areaView, cpu.arg32(1) === 64);
   writeMxcsr(cpu, areaView);
   if ((cpu.low("cr4") & CR4.OSFXSR) !== 0) writeXmm(cpu, area);
@@ -73,7 +74,7 @@ export function xsave(cpu: Cpu): HelperResult {
   const linear = cpu.arg64(0);
   if (!mayMoveExtended(cpu, linear)) return HELPER.fault;
   const wanted = requested(cpu);
-  if (!readBlock(cpu, linear, area, cpu.explicitAccess)) return HELPER.fault;
+  if (!readBlock(cpu, linear, area, cpu.explicitAccess | ACCESS_WRITE)) return HELPER.fault;
   if ((wanted & X87) !== 0) writeX87(cpu, areaView, cpu.arg32(1) === 64);
   if ((wanted & SSE) !== 0) {
     writeMxcsr(cpu, areaView);

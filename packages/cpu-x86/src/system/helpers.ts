@@ -5,6 +5,7 @@ import { breakpoint, debugTrap, overflow, softwareInterrupt } from "../exception
 import { rdmsr, wrmsr } from "../msr/table.ts";
 import { callFar, jumpFar } from "../segments/far-jump.ts";
 import { returnFar, returnFromInterrupt } from "../segments/far-return.ts";
+import { sseDotProduct, sseFloat } from "../sse/float-helper.ts";
 import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { clts, lmsw, movFromCr, movToCr } from "./control-registers.ts";
 import { movFromDr, movToDr } from "./debug-registers.ts";
@@ -71,6 +72,8 @@ export const HELPERS = {
   sgdt,
   sidt,
   softwareInterrupt,
+  sseDotProduct,
+  sseFloat,
   stac,
   sti,
   swapgs,

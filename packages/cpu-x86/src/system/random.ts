@@ -3,7 +3,7 @@ import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
 
 /**
- * RDRAND and RDSEED. CF = 1 and a random number in the register, or CF = 0 and 0 there if the host has none to give; the
+ * RDRAND. CF = 1 and a random number in the register, or CF = 0 and 0 there if the host has none to give; the
  * other arithmetic flags are 0. Arguments: byte offset in the general register file, bits. SDM vol. 2B, RDRAND.
  */
 export function rdrand(cpu: Cpu): HelperResult {

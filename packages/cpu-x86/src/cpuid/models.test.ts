@@ -1,0 +1,51 @@
+import { describe, expect, it } from "vitest";
+import { CPU_MODEL_NAMES, CpuModelError, parseCpuModel } from "./models.ts";
+
+const refusal = (text: string): string => {
+  try {
+    parseCpuModel(text);
+  } catch (error) {
+    if (error instanceof CpuModelError) return error.message;
+    throw error;
+  }
+  return "none";
+};
+
+describe("-cpu", () => {
+  it.each(CPU_MODEL_NAMES)("%s is a model", (name) => {
+    expect(parseCpuModel(name).features.has("fpu")).toBe(true);
+  });
+
+  it("adds and removes features in every spelling", () => {
+    const { features } = parseCpuModel("qemu64,+popcnt,sse4_1=on,-cx16,nx=off");
+    expect(["popcnt", "sse4.1", "ssse3", "cx16", "nx"].map((name) => features.has(name))).toEqual([
+      true,
+      true,
+      true,
+      false,
+      false,
+    ]);
+  });
+
+  it("removes what cannot be without the removed", () => {
+    const { features } = parseCpuModel("max,-sse2");
+    expect(["sse", "sse2", "sse3", "sse4.2"].map((name) => features.has(name))).toEqual([true, false, false, false]);
+    expect(parseCpuModel("max,-lm").features.has("pcid")).toBe(false);
+  });
+
+  it("has the KVM leaves on request only", () => {
+    expect([parseCpuModel("max").kvm, parseCpuModel("max,kvm=on").kvm]).toEqual([false, true]);
+    expect(parseCpuModel("max").features.has("kvmclock")).toBe(false);
+    expect(parseCpuModel("max,kvm=on").features.has("kvmclock")).toBe(true);
+  });
+
+  it("names the nearest valid word", () => {
+    expect(refusal("qemu65")).toBe('-cpu: no model "qemu65"; nearest is "qemu64"');
+    expect(refusal("max,+popcn")).toBe('-cpu: no feature "popcn"; nearest is "popcnt"');
+    expect(refusal("max,+avx2")).toBe('-cpu: feature "avx2" is not implemented');
+    expect(refusal("max,popcnt")).toMatch(/cannot read "popcnt"/);
+    expect(refusal("")).toMatch(/no model ""/);
+    expect(refusal("max,-avx")).toBe("none");
+    expect(refusal("__proto__")).toMatch(/no model/);
+  });
+});

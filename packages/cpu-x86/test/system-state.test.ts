@@ -1,0 +1,351 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { readCpuid } from "../src/cpuid/leaves.ts";
+import { AT, GPR, SEGMENT } from "../src/state/layout.ts";
+import { timeStamp, timeStampTicks } from "../src/system/time-stamp.ts";
+import { BareMachine, PAGE_TABLES, TSS } from "./bare-machine.ts";
+
+let m: BareMachine;
+
+const readMsr = (index: number): bigint | string => {
+  m.cpu.setGpr32(GPR.rcx, index);
+  const result = m.call("rdmsr");
+  return result === "fault" ? m.fault() : (m.cpu.gpr64(GPR.rdx) << 32n) | m.cpu.gpr64(GPR.rax);
+};
+const writeMsr = (index: number, value: bigint): string => {
+  m.cpu.setGpr32(GPR.rcx, index);
+  m.cpu.setGpr64(GPR.rax, value & 0xffff_ffffn);
+  m.cpu.setGpr64(GPR.rdx, value >> 32n);
+  const result = m.call("wrmsr");
+  return result === "fault" ? m.fault() : result;
+};
+
+describe("MSRs", () => {
+  beforeEach(() => {
+    m = new BareMachine().long();
+  });
+
+  it("keep what is written", () => {
+    for (const [index, value] of [
+      [0xc000_0081, 0x0023_0010_0000_0000n],
+      [0xc000_0082, 0xffff_ffff_8100_0000n],
+      [0x176, 0xffff_ffff_8200_0000n],
+      [0x277, 0x0007_0106_0007_0106n],
+      [0x200, 0x8000_0006n],
+      [0x201, 0xff_8000_0800n],
+      [0x26f, 0x0606_0606_0606_0606n],
+      [0x2ff, 0xc06n],
+      [0xc000_0103, 0x5n],
+    ] as const) {
+      expect(writeMsr(index, value)).toBe("next");
+      expect(readMsr(index)).toBe(value);
+    }
+  });
+
+  it.each([
+    ["unknown ones", 0x1234, 0n],
+    ["non-canonical LSTAR", 0xc000_0082, 1n << 50n],
+    ["non-canonical FS base", 0xc000_0100, 1n << 63n],
+    ["PAT type 2", 0x277, 2n],
+    ["MTRR type 7", 0x2ff, 0xc07n],
+    ["MTRR mask beyond the address width", 0x201, 1n << 40n],
+    ["reserved bits of FMASK", 0xc000_0084, 1n << 32n],
+    ["EFER bits that do not exist", 0xc000_0080, 0x1_0000n],
+    ["LME under paging", 0xc000_0080, 0x401n],
+    ["read-only MTRRCAP", 0xfe, 0x508n],
+  ])("refuse %s", (_, index, value) => {
+    expect(writeMsr(index, value)).toBe("#GP(0)");
+  });
+
+  it("are for CPL 0", () => {
+    m.user();
+    expect(readMsr(0xc000_0080)).toBe("#GP(0)");
+    expect(writeMsr(0xc000_0080, 0n)).toBe("#GP(0)");
+  });
+
+  it("EFER: LMA ignores writes, NXE reaches the walker", () => {
+    expect(writeMsr(0xc000_0080, 0x101n)).toBe("jump");
+    expect(readMsr(0xc000_0080)).toBe(0x501n);
+    expect(m.cpu.walker.registers.nxe).toBe(false);
+    writeMsr(0xc000_0080, 0xd01n);
+    expect(m.cpu.walker.registers.nxe).toBe(true);
+  });
+
+  it("FS and GS base are the segments'", () => {
+    writeMsr(0xc000_0101, 0xffff_8880_0000_0000n);
+    expect(m.cpu.get64("segBase", SEGMENT.gs)).toBe(0xffff_8880_0000_0000n);
+  });
+
+  it("go to the APIC where they live there", () => {
+    expect(readMsr(0x1b)).toBe(0xfee0_0900n);
+    expect(readMsr(0x808)).toBe("#GP(0)");
+  });
+
+  it("exist only with their feature and vendor", () => {
+    expect(readMsr(0xc001_0015)).toBe(0n);
+    m = new BareMachine("486");
+    expect(readMsr(0x277)).toBe("#GP(0)");
+    expect(readMsr(0xc001_0015)).toBe("#GP(0)");
+    expect(readMsr(0x4b56_4d01)).toBe("#GP(0)");
+  });
+
+  it("kvmclock: one nanosecond a tick, stable, and the wall clock of power-on", () => {
+    m.nowNs = 5_000;
+    writeMsr(0x10, 1_000_000n);
+    expect(writeMsr(0x4b56_4d01, 0x5001n)).toBe("next");
+    const delta = timeStamp(m.cpu) - m.read64(0x5008);
+    expect([m.read32(0x5000) & 1, delta, m.read64(0x5010)]).toEqual([0, 0n, 5_000n]);
+    const [shift, multiplier] = [BigInt(m.read8(0x501c)), BigInt(m.read32(0x5018))];
+    expect(((123_456n << shift) * multiplier) >> 32n).toBe(123_456n);
+    expect(m.read8(0x501d)).toBe(1);
+    writeMsr(0x4b56_4d00, 0x6000n);
+    expect([m.read32(0x6004), m.read32(0x6008)]).toEqual([1_700_000_000, 500_000_000]);
+  });
+});
+
+describe("the time-stamp counter", () => {
+  beforeEach(() => {
+    m = new BareMachine().long();
+  });
+
+  it("counts nanoseconds and moves with TSC and TSC_ADJUST", () => {
+    m.nowNs = 0x1_2345_6789;
+    m.call("rdtsc");
+    expect([m.cpu.gpr64(GPR.rax), m.cpu.gpr64(GPR.rdx)]).toEqual([0x2345_6789n, 1n]);
+    writeMsr(0x3b, 0xffff_ffffn);
+    m.call("rdtscp");
+    expect((m.cpu.gpr64(GPR.rdx) << 32n) | m.cpu.gpr64(GPR.rax)).toBe(0x1_2345_6789n + 0xffff_ffffn);
+    writeMsr(0x10, 1000n);
+    expect([readMsr(0x10), timeStampTicks(m.cpu)]).toEqual([1000n, 1000]);
+    expect(readMsr(0x3b)).toBe(BigInt.asUintN(64, 1000n - 0x1_2345_6789n));
+  });
+
+  it("TSD keeps it from user code", () => {
+    m.call("movToCr", 4, 0x24);
+    expect(m.call("rdtsc")).toBe("next");
+    m.user();
+    expect([m.faultOf("rdtsc"), m.faultOf("rdtscp")]).toEqual(["#GP(0)", "#GP(0)"]);
+  });
+});
+
+describe("CPUID", () => {
+  it("shows OSXSAVE as CR4 has it", () => {
+    m = new BareMachine().long();
+    expect((readCpuid(m.cpu, 1, 0)[2] >>> 27) & 1).toBe(0);
+    m.call("movToCr", 4, 0x4_0020);
+    expect((readCpuid(m.cpu, 1, 0)[2] >>> 27) & 1).toBe(1);
+  });
+
+  it("clears the upper halves of its registers", () => {
+    m = new BareMachine().long();
+    for (const register of [GPR.rax, GPR.rbx, GPR.rcx, GPR.rdx]) m.cpu.setGpr64(register, -1n & 0xffff_ffff_0000_0000n);
+    m.call("cpuid");
+    const text = [GPR.rbx, GPR.rdx, GPR.rcx].map((register) => {
+      const word = Number(m.cpu.gpr64(register));
+      return String.fromCharCode(word & 0xff, (word >> 8) & 0xff, (word >> 16) & 0xff, (word >> 24) & 0xff);
+    });
+    expect(text.join("")).toBe("AuthenticAMD");
+  });
+});
+
+describe("ports", () => {
+  beforeEach(() => {
+    m = new BareMachine().protect();
+  });
+
+  it("IN writes AL, AX or EAX only", () => {
+    m.portValue = 0xdead_beef;
+    m.cpu.setGpr64(GPR.rax, 0x1111_2222_3333_4444n);
+    m.call("portIn", 0x60, 1);
+    expect(m.cpu.gpr64(GPR.rax)).toBe(0x1111_2222_3333_44efn);
+    m.call("portIn", 0x60, 2);
+    expect(m.cpu.gpr64(GPR.rax)).toBe(0x1111_2222_3333_beefn);
+    m.call("portIn", 0x60, 4);
+    expect(m.cpu.gpr64(GPR.rax)).toBe(0xdead_beefn);
+    m.call("portOut", 0x61, 1);
+    expect(m.portLog).toEqual(["in 60 1", "in 60 2", "in 60 4", "out 61 1 ef"]);
+  });
+
+  it("user code needs IOPL or the TSS bit map", () => {
+    m.user();
+    expect(m.faultOf("portOut", 0x80, 1)).toBe("#GP(0)");
+    m.cpu.rflags = 0x3002;
+    expect(m.call("portOut", 0x80, 1)).toBe("next");
+    m.cpu.rflags = 2;
+    m.cpu.set32("segLimit", 0xff, SEGMENT.tr);
+    m.write16(TSS + 102, 0x80);
+    m.write8(TSS + 0x80 + 0x10, 0x80);
+    expect(m.call("portOut", 0x80, 4)).toBe("next");
+    expect(m.faultOf("portOut", 0x84, 4)).toBe("#GP(0)");
+    expect(m.faultOf("portOut", 0x3f8, 1)).toBe("#GP(0)");
+  });
+
+  it("INS stores, steps by DF and repeats", () => {
+    m.portValue = 0x1234;
+    m.cpu.setGpr32(GPR.rdx, 0x1f0);
+    m.cpu.setGpr32(GPR.rdi, 0x5000);
+    m.cpu.setGpr32(GPR.rcx, 3);
+    expect(m.call("portInString", 2, 32, 1, 2, SEGMENT.es)).toBe("next");
+    expect([m.read16(0x5004), m.cpu.gpr32(GPR.rdi), m.cpu.gpr32(GPR.rcx), m.portLog.length]).toEqual([
+      0x1234, 0x5006, 0, 3,
+    ]);
+    m.cpu.rflags = 0x402;
+    m.call("portInString", 1, 32, 0, 1, SEGMENT.es);
+    expect(m.cpu.gpr32(GPR.rdi)).toBe(0x5005);
+  });
+
+  it("long transfers come back to themselves in between", () => {
+    m.cpu.setGpr32(GPR.rcx, 1000);
+    m.cpu.setGpr32(GPR.rsi, 0x5000);
+    m.cpu.rip = 0x1_0002n;
+    expect(m.call("portOutString", 1, 32, 1, 2, SEGMENT.ds)).toBe("jump");
+    expect([m.cpu.rip, m.cpu.gpr32(GPR.rcx) + m.portLog.length]).toEqual([0x1_0000n, 1000]);
+  });
+
+  it("a device is not read for a datum that cannot be stored", () => {
+    m.cpu.set32("segLimit", 0x5000, SEGMENT.es);
+    m.cpu.set64("segWriteLast", 0x5000n, SEGMENT.es);
+    m.cpu.setGpr32(GPR.rdi, 0x4ffe);
+    m.cpu.setGpr32(GPR.rcx, 5);
+    expect(m.faultOf("portInString", 1, 32, 1, 2, SEGMENT.es)).toBe("#GP(0)");
+    expect([m.portLog.length, m.cpu.gpr32(GPR.rdi), m.cpu.gpr32(GPR.rcx)]).toEqual([3, 0x5001, 2]);
+  });
+});
+
+describe("FXSAVE and XSAVE", () => {
+  const xmm = (i: number): number => AT.zmm + i * 64;
+  beforeEach(() => {
+    m = new BareMachine().long();
+    m.call("movToCr", 4, 0x4_0620);
+    m.cpu.set32("fpuControl", 0x37f);
+    m.cpu.set32("fpuStatus", 3 << 11);
+    m.cpu.set32("fpuTag", 0x18);
+    m.cpu.view.setBigUint64(AT.fpr + 3 * 16, 0x8000_0000_0000_0001n, true);
+    m.cpu.view.setUint16(AT.fpr + 3 * 16 + 8, 0x3fff, true);
+    for (let i = 0; i < 16; i++) m.cpu.view.setBigUint64(xmm(i), BigInt(i) << 8n, true);
+  });
+
+  it("FXSAVE lays out ST relative to TOP and FXRSTOR brings all back", () => {
+    expect(m.call("fxsave", 0x5000, 64)).toBe("next");
+    expect([m.read16(0x5000), m.read16(0x5002), m.read8(0x5004), m.read32(0x5018)]).toEqual([
+      0x37f, 0x1800, 0x18, 0x1f80,
+    ]);
+    expect([m.read64(0x5020), m.read16(0x5028), m.read64(0x5000 + 160 + 15 * 16)]).toEqual([
+      0x8000_0000_0000_0001n,
+      0x3fff,
+      0xf00n,
+    ]);
+    m.cpu.u8.fill(0, AT.fpr, AT.fpr + 128);
+    m.cpu.u8.fill(0, xmm(0), xmm(16));
+    m.cpu.set32("fpuStatus", 0);
+    expect(m.call("fxrstor", 0x5000, 64)).toBe("next");
+    expect([m.cpu.view.getUint16(AT.fpr + 3 * 16 + 8, true), m.cpu.view.getBigUint64(xmm(15), true)]).toEqual([
+      0x3fff,
+      0xf00n,
+    ]);
+  });
+
+  it("check alignment, TS, MXCSR and both pages before anything", () => {
+    expect(m.faultOf("fxsave", 0x5008, 64)).toBe("#GP(0)");
+    expect(m.faultOf("xsave", 0x5010, 64)).toBe("#GP(0)");
+    expect(m.faultOf("fxsave", 0x4000_0000n - 256n, 64)).toBe("#PF(2)");
+    m.call("fxsave", 0x5000, 64);
+    m.write32(0x5018, 0x1_0000);
+    expect(m.faultOf("fxrstor", 0x5000, 64)).toBe("#GP(0)");
+    m.call("lmsw", 9);
+    expect([m.faultOf("fxsave", 0x5000, 64), m.faultOf("xrstor", 0x5000, 64)]).toEqual(["#NM", "#NM"]);
+  });
+
+  it("crosses pages", () => {
+    m.call("fxsave", 0x5f00, 64);
+    expect([m.read64(0x5f20), m.read64(0x5f00 + 160 + 15 * 16)]).toEqual([0x8000_0000_0000_0001n, 0xf00n]);
+  });
+
+  it("XSETBV takes x87 and SSE, XSAVE obeys XCR0 and EDX:EAX", () => {
+    const setXcr0 = (value: number): string => {
+      m.cpu.setGpr32(GPR.rcx, 0);
+      m.cpu.setGpr32(GPR.rax, value);
+      m.cpu.setGpr32(GPR.rdx, 0);
+      const result = m.call("xsetbv");
+      return result === "fault" ? m.fault() : result;
+    };
+    expect([setXcr0(2), setXcr0(7), setXcr0(3)]).toEqual(["#GP(0)", "#GP(0)", "next"]);
+    m.write32(0x5200, 0);
+    m.cpu.setGpr32(GPR.rax, 2);
+    expect(m.call("xsave", 0x5000, 64)).toBe("next");
+    expect([m.read16(0x5000), m.read64(0x5200), m.read64(0x5000 + 160 + 16)]).toEqual([0, 2n, 0x100n]);
+    m.cpu.setGpr32(GPR.rax, 3);
+    m.cpu.u8.fill(0, xmm(0), xmm(16));
+    expect(m.call("xrstor", 0x5000, 64)).toBe("next");
+    expect([m.cpu.view.getBigUint64(xmm(1), true), m.cpu.get32("fpuTag"), m.cpu.get32("fpuControl")]).toEqual([
+      0x100n,
+      0,
+      0x37f,
+    ]);
+    m.write32(0x5200, 4);
+    expect(m.faultOf("xrstor", 0x5000, 64)).toBe("#GP(0)");
+    m.write32(0x5200, 3);
+    m.write64(0x5208, 1n << 63n);
+    expect(m.faultOf("xrstor", 0x5000, 64)).toBe("#GP(0)");
+  });
+
+  it("need CR4.OSXSAVE", () => {
+    m.call("movToCr", 4, 0x20);
+    for (const name of ["xsave", "xrstor", "xgetbv", "xsetbv"] as const)
+      expect(m.faultOf(name, 0x5000, 64)).toBe("#UD");
+  });
+
+  it("LDMXCSR refuses reserved bits", () => {
+    expect(m.faultOf("ldmxcsr", 0x1_0000)).toBe("#GP(0)");
+    m.call("ldmxcsr", 0x1fbf);
+    expect(m.cpu.get32("mxcsr")).toBe(0x1fbf);
+  });
+});
+
+describe("waiting and invalidating", () => {
+  beforeEach(() => {
+    m = new BareMachine().long();
+  });
+
+  it("HLT and MWAIT halt; MWAIT with interrupts off goes on", () => {
+    expect([m.call("hlt"), m.cpu.get32("halted")]).toEqual(["exit", 1]);
+    m.cpu.set32("halted", 0);
+    m.cpu.setGpr32(GPR.rcx, 0);
+    expect([m.call("monitor", 0x5000), m.call("mwait"), m.cpu.get32("halted")]).toEqual(["next", "next", 0]);
+    m.cpu.rflags = 0x202;
+    expect([m.call("mwait"), m.cpu.get32("halted")]).toEqual(["exit", 1]);
+    m.user();
+    expect([m.faultOf("hlt"), m.faultOf("mwait"), m.faultOf("monitor", 0x5000)]).toEqual(["#GP(0)", "#UD", "#UD"]);
+  });
+
+  it("INVPCID checks its type and descriptor", () => {
+    expect(m.faultOf("invpcid", 4, 0x5000)).toBe("#GP(0)");
+    m.write64(0x5000, 1n);
+    expect(m.faultOf("invpcid", 0, 0x5000)).toBe("#GP(0)");
+    m.write64(0x5000, 0n);
+    m.write64(0x5008, 1n << 50n);
+    expect(m.faultOf("invpcid", 0, 0x5000)).toBe("#GP(0)");
+    const before = m.cpu.low("tlbContext");
+    expect(m.call("invpcid", 2, 0x5000)).toBe("jump");
+    expect(m.cpu.low("tlbContext")).not.toBe(before);
+  });
+
+  it("INVLPG and cache control are for CPL 0", () => {
+    expect([m.call("invlpg", PAGE_TABLES), m.call("checkSupervisor")]).toEqual(["jump", "next"]);
+    m.user();
+    expect([m.faultOf("invlpg", 0), m.faultOf("checkSupervisor")]).toEqual(["#GP(0)", "#GP(0)"]);
+  });
+
+  it("RDRAND fills the register at its width and sets CF alone", () => {
+    m.cpu.setGpr64(GPR.rbx, 0x1111_2222_3333_4444n);
+    m.cpu.rflags = 0x8d7;
+    m.call("rdrand", GPR.rbx * 8, 16);
+    expect([m.cpu.gpr64(GPR.rbx) >> 16n, m.cpu.rflags]).toEqual([0x1111_2222_3333n, 3]);
+    const values = new Set(
+      Array.from({ length: 8 }, () => {
+        m.call("rdrand", 0, 64);
+        return m.cpu.gpr64(0);
+      }),
+    );
+    expect(values.size).toBe(8);
+  });
+});
