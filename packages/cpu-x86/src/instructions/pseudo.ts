@@ -38,13 +38,7 @@ const link: Semantics = (b) => {
   }
 };
 
-/** The record was decoded from bytes that have changed since: decode again. */
-const stale: Semantics = (b) => {
-  b.setState("rip", b.add(b.reg(64, "pageRip"), b.fields.pageOffset()));
-  b.exit("indirect");
-};
-
-/** Hands over to the run loop at this instruction. */
+/** Hands over to the run loop at this instruction, which finds (or makes) the record anew. */
 const stop: Semantics = (b) => {
   b.setState("rip", b.add(b.reg(64, "pageRip"), b.fields.pageOffset()));
   b.exit("leave");
@@ -61,6 +55,7 @@ export const PSEUDO = {
   undefinedOpcode: pseudo("UNDEFINED", undefinedOpcode),
   tooLong: pseudo("TOO-LONG", tooLong),
   link: pseudo("LINK", link, { operands: ["Jz"] }),
-  stale: pseudo("STALE", stale),
+  /** Stands in for records whose bytes have changed. The jump cache may still lead here: only the run loop mends it. */
+  stale: pseudo("STALE", stop),
   stop: pseudo("STOP", stop),
 } as const satisfies Readonly<Record<string, Row>>;
