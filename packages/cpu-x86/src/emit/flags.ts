@@ -66,11 +66,11 @@ export class FlagWriter {
     b.setState("ccResult", b.sext(result, width));
   }
 
-  /** SF ZF PF by the result, AF clear; CF and OF by `carryWord`, which is as invariant 2 has it. */
+  /** SF ZF PF by the result; CF and OF by `carryWord`, which is as invariant 2 has it; AF set, as AMD leaves it. */
   shift(width: number, result: Val, carryWord: Val): void {
     const b = this.#b;
     b.setState("ccCarry", carryWord);
-    b.setState("ccAux", b.const(0));
+    b.setState("ccAux", b.const(FLAG.AF));
     b.setState("ccResult", b.sext(result, width));
   }
 
@@ -120,6 +120,16 @@ export class FlagWriter {
     b.setState("ccResult", b.bool(b.isFalse(zero)));
     // The result is 0 or 1; either way the byte whose parity counts is 1.
     b.setState("ccAux", b.shl(b.bool(zero), b.const(8)));
+  }
+
+  /** CF, PF and ZF from their places in an EFLAGS image (i64) without other bits; the rest are clear. SDM vol. 2, UCOMISD. */
+  comparison(image: Val): void {
+    const b = this.#b;
+    const bit = (position: number): Val => b.and(b.shr(image, b.const(position)), b.const(1));
+    b.setState("ccCarry", b.sar(b.shl(image, b.const(63)), b.const(1)));
+    // As in `load`: a result of 0 has even parity, 1 has odd.
+    b.setState("ccResult", b.xor(bit(6), b.const(1)));
+    b.setState("ccAux", b.shl(b.xor(bit(2), bit(6)), b.const(8)));
   }
 
   /** All six from their places in an EFLAGS image (i64). */

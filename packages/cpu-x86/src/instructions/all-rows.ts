@@ -15,6 +15,7 @@ import { rows as nop } from "./nop.ts";
 import { rows as random } from "./random.ts";
 import type { Row } from "./row.ts";
 import { rows as shift } from "./shift.ts";
+import { rows as sseArith } from "./sse-arith.ts";
 import { rows as sseInt } from "./sse-int.ts";
 import { rows as sseMov } from "./sse-mov.ts";
 import { rows as sseShift } from "./sse-shift.ts";
@@ -41,6 +42,7 @@ export const allRows: readonly Row[] = [
   ...nop,
   ...random,
   ...shift,
+  ...sseArith,
   ...sseInt,
   ...sseMov,
   ...sseShift,

@@ -1,0 +1,194 @@
+// What the floating-point families share: scalars and vectors under one interface, the test whether the native result
+// is right in every bit and flag, and the way to the slow path if it is not.
+//
+// Invariant: the native operation of WebAssembly (round to nearest, no flags) stands only if
+// - no operand is a NaN, an infinity or denormal, and the result is neither of these nor tiny: then IE, DE, ZE, OE and
+//   UE cannot be set, and FZ and DAZ do not matter; zeros are fine where they are exact;
+// - rounding is to nearest, and either PE is set already (and masked) or the result is exact.
+// Everything else is computed by sse/float-helper.ts. After its first inexact result a program has PE set.
+import type { Val } from "@tsvm/tcg";
+import type { PlainOp } from "@tsvm/wasm-emit";
+import type { Operand } from "../emit/operands.ts";
+import type { X86Builder } from "../emit/x86-builder.ts";
+import { MXCSR } from "../sse/float-format.ts";
+import { describeFloat, FLOAT_SLOT, type FloatOperation } from "../sse/float-helper.ts";
+import { AT } from "../state/layout.ts";
+
+/** What an instruction works on, as its mnemonic ends. */
+export type FloatKind = "ss" | "sd" | "ps" | "pd";
+
+const SHAPE = {
+  ss: { prefix: "f32", lanes: 1, double: false },
+  sd: { prefix: "f64", lanes: 1, double: true },
+  ps: { prefix: "f32x4", lanes: 4, double: false },
+  pd: { prefix: "f64x2", lanes: 2, double: true },
+} as const;
+
+/** Smallest normal numbers, the multiplier that splits a significand in halves, and what keeps error terms normal. */
+const SINGLE_LIMITS = { minNormal: 2 ** -126, splitter: 2 ** 12 + 1, errorSafe: 2 ** -60 };
+const DOUBLE_LIMITS = { minNormal: 2 ** -1022, splitter: 2 ** 27 + 1, errorSafe: 2 ** -900 };
+
+/** Float operations on one kind; conditions are i32 for scalars and lane masks for vectors. */
+export class FloatLanes {
+  readonly b: X86Builder;
+  readonly kind: FloatKind;
+  readonly lanes: 1 | 2 | 4;
+  readonly double: boolean;
+  readonly limits: typeof DOUBLE_LIMITS;
+  readonly #prefix: "f32" | "f64" | "f32x4" | "f64x2";
+
+  constructor(b: X86Builder, kind: FloatKind) {
+    const { prefix, lanes, double } = SHAPE[kind];
+    this.b = b;
+    this.kind = kind;
+    this.lanes = lanes;
+    this.double = double;
+    this.limits = double ? DOUBLE_LIMITS : SINGLE_LIMITS;
+    this.#prefix = prefix;
+  }
+
+  get #packed(): boolean {
+    return this.lanes > 1;
+  }
+
+  /** A WebAssembly operation of this kind by the rest of its name. */
+  op(name: string, ...args: readonly Val[]): Val {
+    return this.b.op(`${this.#prefix}.${name}` as PlainOp, ...args);
+  }
+
+  /** The same number in every lane. */
+  constant(value: number): Val {
+    if (!this.#packed) return this.double ? this.b.float64(value) : this.b.float32(value);
+    const bits = bitsOf(value, this.double);
+    return this.b.vector(bits, bits);
+  }
+
+  load(operand: Operand): Val {
+    return this.fromBits(operand.load());
+  }
+
+  /** As operands give it: v128, or i64 with the scalar in its low bits. */
+  fromBits(bits: Val): Val {
+    const { b } = this;
+    if (this.#packed) return bits;
+    return this.double ? b.op("f64.reinterpret_i64", bits) : b.op("f32.reinterpret_i32", b.wrap(bits));
+  }
+
+  toBits(value: Val): Val {
+    const { b } = this;
+    if (this.#packed) return value;
+    return this.double ? b.op("i64.reinterpret_f64", value) : b.bool(b.op("i32.reinterpret_f32", value));
+  }
+
+  both(p: Val, q: Val): Val {
+    return this.b.op(this.#packed ? "v128.and" : "i32.and", p, q);
+  }
+
+  either(p: Val, q: Val): Val {
+    return this.b.op(this.#packed ? "v128.or" : "i32.or", p, q);
+  }
+
+  /** Whether the condition holds in every lane, i32. */
+  all(condition: Val): Val {
+    if (!this.#packed) return condition;
+    return this.b.op(this.double ? "i64x2.all_true" : "i32x4.all_true", condition);
+  }
+
+  isZero(x: Val): Val {
+    return this.op("eq", x, this.constant(0));
+  }
+
+  /** Zero, normal or infinite: such operands raise nothing by themselves. */
+  isQuietOperand(x: Val): Val {
+    return this.either(this.op("ge", this.op("abs", x), this.constant(this.limits.minNormal)), this.isZero(x));
+  }
+
+  /** A finite result that cannot have been tiny, or a zero for which `zeroIsExact` holds. */
+  isQuietResult(result: Val, zeroIsExact: Val): Val {
+    const magnitude = this.op("abs", result);
+    const finite = this.op("lt", magnitude, this.constant(Number.POSITIVE_INFINITY));
+    return this.both(finite, this.either(this.op("gt", magnitude, this.constant(this.limits.minNormal)), zeroIsExact));
+  }
+
+  /** Whether x + y = sum without rounding. Knuth, The Art of Computer Programming vol. 2, "Accuracy of Floating Point Arithmetic". */
+  isExactSum(x: Val, y: Val, sum: Val): Val {
+    const yTaken = this.op("sub", sum, x);
+    const xTaken = this.op("sub", sum, yTaken);
+    return this.isZero(this.op("add", this.op("sub", x, xTaken), this.op("sub", y, yTaken)));
+  }
+
+  /**
+   * Whether x * y = product without rounding, by the error term; false if that may be inexact itself. Dekker, "A
+   * Floating-Point Technique for Extending the Available Precision" (1971).
+   */
+  isExactProduct(x: Val, y: Val, product: Val): Val {
+    const [highX, lowX] = this.#split(x);
+    const [highY, lowY] = this.#split(y);
+    const high = this.op("sub", this.op("mul", highX, highY), product);
+    const middle = this.op("add", this.op("add", high, this.op("mul", highX, lowY)), this.op("mul", lowX, highY));
+    const error = this.op("add", middle, this.op("mul", lowX, lowY));
+    const normal = this.op("gt", this.op("abs", product), this.constant(this.limits.errorSafe));
+    return this.either(this.isZero(product), this.both(normal, this.isZero(error)));
+  }
+
+  /** Two halves of the significand whose products with other halves are exact. */
+  #split(x: Val): readonly [Val, Val] {
+    const scaled = this.op("mul", x, this.constant(this.limits.splitter));
+    const high = this.op("sub", scaled, this.op("sub", scaled, x));
+    return [high, this.op("sub", x, high)];
+  }
+
+  /** Computes on the slow path; the result lies in `helperArgs`. May raise #XM. */
+  slow(operation: FloatOperation, x: Val | undefined, y: Val, immediate?: Val): void {
+    const { b } = this;
+    if (x !== undefined) putSlow(b, FLOAT_SLOT.x, x);
+    putSlow(b, FLOAT_SLOT.y, y);
+    b.helper("sseFloat", b.const(describeFloat(operation, this.double, this.lanes)), immediate ?? b.const(0));
+  }
+}
+
+/** Puts an operand of any type where the slow path looks for it. */
+export function putSlow(b: X86Builder, slot: number, value: Val): void {
+  b.store(`${value.type}.store`, undefined, AT.helperArgs + slot, value);
+}
+
+/** What must hold for a native result to stand. */
+export interface Proof {
+  /** i32: no exception but PE can occur, and nothing depends on FZ and DAZ. */
+  readonly quiet: Val;
+  /** i32: the result is exact; computed only while PE is clear. Exact by nature if absent. */
+  readonly exact?: () => Val;
+}
+
+/** Rounding to nearest, with PE masked and set; the same without PE set yet. */
+const INEXACT_CONTROL = MXCSR.RC | MXCSR.PM | MXCSR.PE;
+const INEXACT_SEEN = MXCSR.PM | MXCSR.PE;
+
+/** The native result where `proof` holds, else what `slow` leaves in `helperArgs`. */
+export function provenOr(b: X86Builder, native: Val, proof: Proof, slow: () => void): Val {
+  const result = b.variable(native);
+  const { quiet, exact } = proof;
+  const control = b.and(b.state("mxcsr"), b.const(INEXACT_CONTROL));
+  const stands = exact === undefined ? quiet : b.both(quiet, b.eq(control, b.const(INEXACT_SEEN)));
+  b.when(b.isFalse(stands), () => {
+    const last = (): void => {
+      slow();
+      b.set(result, b.load(`${native.type}.load`, undefined, AT.helperArgs + FLOAT_SLOT.result));
+    };
+    if (exact === undefined) return last();
+    const toNearest = b.eqz(b.and(b.state("mxcsr"), b.const(MXCSR.RC)));
+    b.when(b.isFalse(b.both(b.both(quiet, toNearest), exact())), last);
+  });
+  return b.get(result);
+}
+
+/** The bits of a constant in all of 64 bits: one double or two equal singles. */
+function bitsOf(value: number, double: boolean): bigint {
+  const view = new DataView(new ArrayBuffer(8));
+  if (double) view.setFloat64(0, value);
+  else {
+    view.setFloat32(0, value);
+    view.setFloat32(4, value);
+  }
+  return view.getBigUint64(0);
+}

@@ -1,0 +1,204 @@
+// Floating-point arithmetic, comparison, minimum and maximum. SDM vol. 2, the instruction of each name; how results
+// become exact in every bit and flag: float-lanes.ts.
+import type { Val } from "@tsvm/tcg";
+import { FLOAT_SLOT } from "../sse/float-helper.ts";
+import { AT } from "../state/layout.ts";
+import { type FloatKind, FloatLanes, type Proof, provenOr, putSlow } from "./float-lanes.ts";
+import { type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
+import { laneConstant, pickLanes } from "./vector-lanes.ts";
+
+type Binary = "add" | "sub" | "mul" | "div";
+
+/** What a native x op y needs to stand. */
+function proofOf(f: FloatLanes, name: Binary, x: Val, y: Val, result: Val): Proof {
+  const zeroIsExact = {
+    add: () => f.isZero(result),
+    sub: () => f.isZero(result),
+    mul: () => f.either(f.isZero(x), f.isZero(y)),
+    div: () => f.isZero(x),
+  }[name]();
+  const operands = f.both(f.isQuietOperand(x), f.isQuietOperand(y));
+  const exact = {
+    add: () => f.isExactSum(x, y, result),
+    sub: () => f.isExactSum(x, f.op("neg", y), result),
+    mul: () => f.isExactProduct(x, y, result),
+    div: () => isExactQuotient(f, x, y, result),
+  }[name];
+  return { quiet: f.all(f.both(operands, f.isQuietResult(result, zeroIsExact))), exact: () => f.all(exact()) };
+}
+
+/** x / y = quotient without rounding if and only if quotient * y = x without rounding. */
+function isExactQuotient(f: FloatLanes, x: Val, y: Val, quotient: Val): Val {
+  const product = f.op("mul", quotient, y);
+  return f.both(f.op("eq", product, x), f.isExactProduct(quotient, y, product));
+}
+
+function compute(f: FloatLanes, name: Binary, x: Val, y: Val): Val {
+  const native = f.op(name, x, y);
+  return provenOr(f.b, native, proofOf(f, name, x, y, native), () => f.slow(name, x, y));
+}
+
+const arithmetic =
+  (name: Binary, kind: FloatKind): Semantics =>
+  (b, dst, src) => {
+    const f = new FloatLanes(b, kind);
+    const y = f.load(src!);
+    dst!.store(f.toBits(compute(f, name, f.load(dst!), y)));
+  };
+
+const squareRoot =
+  (kind: FloatKind): Semantics =>
+  (b, dst, src) => {
+    const f = new FloatLanes(b, kind);
+    const y = f.load(src!);
+    const native = f.op("sqrt", y);
+    const quiet = f.both(f.isQuietOperand(y), f.isQuietResult(native, f.isZero(y)));
+    const exact = (): Val => {
+      const square = f.op("mul", native, native);
+      return f.all(f.both(f.op("eq", square, y), f.isExactProduct(native, native, square)));
+    };
+    dst!.store(f.toBits(provenOr(b, native, { quiet: f.all(quiet), exact }, () => f.slow("sqrt", undefined, y))));
+  };
+
+/** Neither operand is a NaN or denormal: comparing them raises nothing. */
+const comparable = (f: FloatLanes, x: Val, y: Val): Val => f.all(f.both(f.isQuietOperand(x), f.isQuietOperand(y)));
+
+/** DEST if it is less (greater), else SRC: also for zeros of any sign, and unordered operands. */
+const choose =
+  (name: "min" | "max", kind: FloatKind): Semantics =>
+  (b, dst, src) => {
+    const f = new FloatLanes(b, kind);
+    const [yBits, xBits] = [src!.load(), dst!.load()];
+    const [x, y] = [f.fromBits(xBits), f.fromBits(yBits)];
+    const first = f.op(name === "min" ? "lt" : "gt", x, y);
+    const chosen = f.lanes === 1 ? b.select(first, xBits, yBits) : b.op("v128.bitselect", xBits, yBits, first);
+    dst!.store(provenOr(b, chosen, { quiet: comparable(f, x, y) }, () => f.slow(name, x, y)));
+  };
+
+// --- comparison ---
+
+/** EQ LT LE UNORD by bits 1:0 of the predicate, negated by bit 2: all ones or 0. Operands are not NaNs here. */
+function predicateMask(f: FloatLanes, x: Val, y: Val, predicate: Val): Val {
+  const { b } = f;
+  const is = (number: number): Val => b.eq(b.and(predicate, b.const(3)), b.const(number));
+  const mask = (name: string): Val => {
+    const condition = f.op(name, x, y);
+    return f.lanes === 1 ? b.sub(b.const(0), b.bool(condition)) : condition;
+  };
+  const none = f.lanes === 1 ? b.const(0) : b.vector(0n, 0n);
+  const plain = b.select(is(0), mask("eq"), b.select(is(1), mask("lt"), b.select(is(2), mask("le"), none)));
+  const negation = b.sub(b.const(0), b.and(b.shr(predicate, b.const(2)), b.const(1)));
+  if (f.lanes === 1) return b.xor(plain, negation);
+  return b.op("v128.xor", plain, b.op("i64x2.splat", negation));
+}
+
+const comparePacked =
+  (kind: FloatKind): Semantics =>
+  (b, dst, src, immediate) => {
+    const f = new FloatLanes(b, kind);
+    const y = f.load(src!);
+    const x = f.load(dst!);
+    const predicate = immediate!.load();
+    const mask = predicateMask(f, x, y, predicate);
+    dst!.store(provenOr(b, mask, { quiet: comparable(f, x, y) }, () => f.slow("cmp", x, y, predicate)));
+  };
+
+/** COMISS and UCOMISS differ in whether quiet NaNs are invalid. */
+const compareFlags =
+  (name: "comi" | "ucomi", kind: "ss" | "sd"): Semantics =>
+  (b, dst, src) => {
+    const f = new FloatLanes(b, kind);
+    const y = f.load(src!);
+    const x = f.load(dst!);
+    const image = b.or(b.bool(f.op("lt", x, y)), b.shl(b.bool(f.op("eq", x, y)), b.const(6)));
+    b.flags.comparison(provenOr(b, image, { quiet: comparable(f, x, y) }, () => f.slow(name, x, y)));
+  };
+
+// --- SSE3: neighbours and alternation ---
+
+/** Neighbours of DEST, then of SRC: the even one first. */
+const horizontal =
+  (name: "add" | "sub", kind: "ps" | "pd"): Semantics =>
+  (b, dst, src) => {
+    const f = new FloatLanes(b, kind);
+    const y = src!.load();
+    const x = dst!.load();
+    const bytes = f.double ? 8 : 4;
+    const every = (first: number): number[] => new Array(f.lanes).fill(0).map((_, i) => 2 * i + first);
+    dst!.store(compute(f, name, pickLanes(b, bytes, every(0), x, y), pickLanes(b, bytes, every(1), x, y)));
+  };
+
+/** Even lanes are subtracted, odd ones added. */
+const addSubtract =
+  (kind: "ps" | "pd"): Semantics =>
+  (b, dst, src) => {
+    const f = new FloatLanes(b, kind);
+    const y = src!.load();
+    const x = dst!.load();
+    const signs = f.double
+      ? laneConstant(b, "i64x2", [1n << 63n, 0])
+      : laneConstant(b, "i32x4", [0x8000_0000, 0, 0x8000_0000, 0]);
+    const signed = b.op("v128.xor", y, signs);
+    const native = f.op("add", x, signed);
+    const proof = proofOf(f, "add", x, signed, native);
+    dst!.store(provenOr(b, native, proof, () => f.slow("addsub", x, y)));
+  };
+
+// --- SSE4.1: dot product ---
+
+/** Too rare for a native path. */
+const dotProduct =
+  (double: boolean): Semantics =>
+  (b, dst, src, immediate) => {
+    putSlow(b, FLOAT_SLOT.y, src!.load());
+    putSlow(b, FLOAT_SLOT.x, dst!.load());
+    b.helper("sseDotProduct", b.const(double ? 1 : 0), immediate!.load());
+    dst!.store(b.load("v128.load", undefined, AT.helperArgs + FLOAT_SLOT.result));
+  };
+
+/** Prefix and CPUID feature by the end of the mnemonic. */
+const KINDS: Readonly<Record<FloatKind, { prefix: string; options: RowOptions }>> = {
+  ps: { prefix: "NP", options: { fpu: "sse", cpuid: "sse", aligned: true } },
+  pd: { prefix: "66", options: { fpu: "sse", cpuid: "sse2", aligned: true } },
+  ss: { prefix: "F3", options: { fpu: "sse", cpuid: "sse" } },
+  sd: { prefix: "F2", options: { fpu: "sse", cpuid: "sse2" } },
+};
+
+/** The PS, PD, SS and SD rows of one opcode. */
+export const fourKinds = (
+  opcode: string,
+  name: string,
+  semantics: (kind: FloatKind) => Semantics,
+  immediate: readonly "Ib"[] = [],
+): Row[] =>
+  (Object.keys(KINDS) as FloatKind[]).map((kind) => {
+    const { prefix, options } = KINDS[kind];
+    const operands: OperandCode[] = [`V${kind}`, `W${kind}`, ...immediate];
+    return row(`${prefix} 0F ${opcode}`, `${name}${kind.toUpperCase()}`, operands, semantics(kind), options);
+  });
+
+const SSE3: RowOptions = { fpu: "sse", cpuid: "sse3", aligned: true };
+const SSE41: RowOptions = { fpu: "sse", cpuid: "sse4.1", aligned: true };
+
+export const rows: readonly Row[] = [
+  ...fourKinds("51 /r", "SQRT", squareRoot),
+  ...fourKinds("58 /r", "ADD", (kind) => arithmetic("add", kind)),
+  ...fourKinds("59 /r", "MUL", (kind) => arithmetic("mul", kind)),
+  ...fourKinds("5C /r", "SUB", (kind) => arithmetic("sub", kind)),
+  ...fourKinds("5D /r", "MIN", (kind) => choose("min", kind)),
+  ...fourKinds("5E /r", "DIV", (kind) => arithmetic("div", kind)),
+  ...fourKinds("5F /r", "MAX", (kind) => choose("max", kind)),
+  ...fourKinds("C2 /r ib", "CMP", comparePacked, ["Ib"]),
+  row("NP 0F 2E /r", "UCOMISS", ["Vss", "Wss"], compareFlags("ucomi", "ss"), KINDS.ss.options),
+  row("66 0F 2E /r", "UCOMISD", ["Vsd", "Wsd"], compareFlags("ucomi", "sd"), KINDS.sd.options),
+  row("NP 0F 2F /r", "COMISS", ["Vss", "Wss"], compareFlags("comi", "ss"), KINDS.ss.options),
+  row("66 0F 2F /r", "COMISD", ["Vsd", "Wsd"], compareFlags("comi", "sd"), KINDS.sd.options),
+  row("66 0F 7C /r", "HADDPD", ["Vpd", "Wpd"], horizontal("add", "pd"), SSE3),
+  row("F2 0F 7C /r", "HADDPS", ["Vps", "Wps"], horizontal("add", "ps"), SSE3),
+  row("66 0F 7D /r", "HSUBPD", ["Vpd", "Wpd"], horizontal("sub", "pd"), SSE3),
+  row("F2 0F 7D /r", "HSUBPS", ["Vps", "Wps"], horizontal("sub", "ps"), SSE3),
+  row("66 0F D0 /r", "ADDSUBPD", ["Vpd", "Wpd"], addSubtract("pd"), SSE3),
+  row("F2 0F D0 /r", "ADDSUBPS", ["Vps", "Wps"], addSubtract("ps"), SSE3),
+  row("66 0F 3A 40 /r ib", "DPPS", ["Vps", "Wps", "Ib"], dotProduct(false), SSE41),
+  row("66 0F 3A 41 /r ib", "DPPD", ["Vpd", "Wpd", "Ib"], dotProduct(true), SSE41),
+];

@@ -1,0 +1,203 @@
+// The slow path of SSE floating point: one helper for all operations, lane by lane, with MXCSR and #XM.
+//
+// Generated code puts operands and takes the result at fixed places of `helperArgs`; see FLOAT_SLOT.
+import { CR4 } from "../state/bits.ts";
+import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { AT } from "../state/layout.ts";
+import { add, divide, multiply, squareRoot, subtract } from "./float-arithmetic.ts";
+import { compare, comparePredicate, maximum, minimum, type Relation } from "./float-compare.ts";
+import { convertFormat, fromInteger, roundToIntegral, toInteger } from "./float-convert.ts";
+import {
+  contextOf,
+  DOUBLE,
+  type FloatContext,
+  type FloatFormat,
+  MASK_SHIFT,
+  MXCSR,
+  ROUND,
+  type Rounding,
+  SINGLE,
+} from "./float-format.ts";
+
+/** Byte offsets in `helperArgs` behind its two plain arguments: operands and result, 16 bytes each. */
+export const FLOAT_SLOT = { x: 16, y: 32, result: 48 } as const;
+
+/** One lane: operands and result as bits; what an operation does not need it ignores. */
+type LaneFunction = (
+  context: FloatContext,
+  format: FloatFormat,
+  x: bigint,
+  y: bigint,
+  immediate: number,
+  lane: number,
+) => bigint;
+
+/** What the elements of a vector are: the operation's format, the other one, or integers. */
+type Element = "own" | "other" | "int32" | "int64";
+
+interface Operation {
+  readonly name: string;
+  readonly source: Element;
+  readonly result: Element;
+  readonly run: LaneFunction;
+}
+
+const operation = (name: string, run: LaneFunction, source: Element = "own", result: Element = "own"): Operation => ({
+  name,
+  source,
+  result,
+  run,
+});
+
+/** Flags of UCOMISD: ZF PF CF at their places. SDM vol. 2B, UCOMISD. */
+const RELATION_FLAGS: Readonly<Record<Relation, bigint>> = {
+  greater: 0x00n,
+  less: 0x01n,
+  equal: 0x40n,
+  unordered: 0x45n,
+};
+
+const integer =
+  (width: 32 | 64, truncates: boolean): LaneFunction =>
+  (c, f, _x, y) =>
+    toInteger(c, f, y, width, truncates ? ROUND.zero : c.rounding);
+
+/** Bits of the immediate of ROUNDPD. SDM vol. 2B, "ROUNDPD", table of rounding modes. */
+const IMM_USES_MXCSR = 4;
+const IMM_NO_PRECISION = 8;
+
+/** All operations; unary ones take y. An operation's number is its position. */
+const OPERATIONS = [
+  operation("add", add),
+  operation("sub", subtract),
+  operation("mul", multiply),
+  operation("div", divide),
+  operation("sqrt", (c, f, _x, y) => squareRoot(c, f, y)),
+  operation("min", minimum),
+  operation("max", maximum),
+  operation("cmp", (c, f, x, y, predicate) => comparePredicate(c, f, x, y, predicate & 7)),
+  operation("addsub", (c, f, x, y, _imm, lane) => ((lane & 1) === 0 ? subtract : add)(c, f, x, y)),
+  operation("comi", (c, f, x, y) => RELATION_FLAGS[compare(c, f, x, y, true)], "own", "int64"),
+  operation("ucomi", (c, f, x, y) => RELATION_FLAGS[compare(c, f, x, y, false)], "own", "int64"),
+  operation("round", (c, f, _x, y, imm) =>
+    roundToIntegral(
+      c,
+      f,
+      y,
+      (imm & IMM_USES_MXCSR) !== 0 ? c.rounding : ((imm & 3) as Rounding),
+      (imm & IMM_NO_PRECISION) !== 0,
+    ),
+  ),
+  operation("convert", (c, f, _x, y) => convertFormat(c, f, f === SINGLE ? DOUBLE : SINGLE, y), "own", "other"),
+  operation("fromInt32", (c, f, _x, y) => fromInteger(c, f, BigInt.asIntN(32, y)), "int32"),
+  operation("fromInt64", (c, f, _x, y) => fromInteger(c, f, BigInt.asIntN(64, y)), "int64"),
+  operation("toInt32", integer(32, false), "own", "int32"),
+  operation("toInt64", integer(64, false), "own", "int64"),
+  operation("truncateToInt32", integer(32, true), "own", "int32"),
+  operation("truncateToInt64", integer(64, true), "own", "int64"),
+] as const;
+
+/** Name of an operation of the slow path. */
+export type FloatOperation =
+  | "add"
+  | "sub"
+  | "mul"
+  | "div"
+  | "sqrt"
+  | "min"
+  | "max"
+  | "cmp"
+  | "addsub"
+  | "comi"
+  | "ucomi"
+  | "round"
+  | "convert"
+  | "fromInt32"
+  | "fromInt64"
+  | "toInt32"
+  | "toInt64"
+  | "truncateToInt32"
+  | "truncateToInt64";
+
+/** First argument of the helper: which operation, on which format, on how many lanes. */
+export function describeFloat(name: FloatOperation, double: boolean, lanes: 1 | 2 | 4): number {
+  return OPERATIONS.findIndex((candidate) => candidate.name === name) | (double ? 1 << 8 : 0) | (lanes << 16);
+}
+
+/** Arguments: {@link describeFloat}, immediate. The result is 0 in lanes the operation has not. */
+export function sseFloat(cpu: Cpu): HelperResult {
+  const description = cpu.arg32(0);
+  const immediate = cpu.arg32(1);
+  const { source, result, run } = OPERATIONS[description & 0xff] as Operation;
+  const format = (description & (1 << 8)) !== 0 ? DOUBLE : SINGLE;
+  const lanes = description >> 16;
+  const context = contextOf(cpu.get32("mxcsr"));
+  const at = AT.helperArgs;
+  const [from, to] = [elementBytes(source, format), elementBytes(result, format)];
+  const results: bigint[] = [];
+  for (let lane = 0; lane < lanes; lane++) {
+    const x = readElement(cpu, at + FLOAT_SLOT.x + lane * from, from);
+    const y = readElement(cpu, at + FLOAT_SLOT.y + lane * from, from);
+    results.push(run(context, format, x, y, immediate, lane));
+  }
+  cpu.u8.fill(0, at + FLOAT_SLOT.result, at + FLOAT_SLOT.result + 16);
+  for (const [lane, bits] of results.entries()) writeElement(cpu, at + FLOAT_SLOT.result + lane * to, to, bits);
+  return noteExceptions(cpu, context.exceptions);
+}
+
+/** DPPS and DPPD. Arguments: 1 for double, immediate: products of its high bits, summed, into the lanes of its low ones. */
+export function sseDotProduct(cpu: Cpu): HelperResult {
+  const format = cpu.arg32(0) !== 0 ? DOUBLE : SINGLE;
+  const immediate = cpu.arg32(1);
+  const context = contextOf(cpu.get32("mxcsr"));
+  const bytes = format.bits / 8;
+  const at = AT.helperArgs;
+  const products = new Array(16 / bytes).fill(0).map((_, lane) => {
+    if ((immediate & (16 << lane)) === 0) return 0n;
+    const x = readElement(cpu, at + FLOAT_SLOT.x + lane * bytes, bytes);
+    return multiply(context, format, x, readElement(cpu, at + FLOAT_SLOT.y + lane * bytes, bytes));
+  });
+  while (products.length > 1) {
+    const sums = products
+      .filter((_, i) => (i & 1) === 0)
+      .map((x, i) => add(context, format, x, products[2 * i + 1] as bigint));
+    products.splice(0, products.length, ...sums);
+  }
+  for (let lane = 0; lane < 16 / bytes; lane++) {
+    const chosen = (immediate & (1 << lane)) !== 0;
+    writeElement(cpu, at + FLOAT_SLOT.result + lane * bytes, bytes, chosen ? (products[0] as bigint) : 0n);
+  }
+  return noteExceptions(cpu, context.exceptions);
+}
+
+function elementBytes(element: Element, format: FloatFormat): 4 | 8 {
+  if (element === "int32") return 4;
+  if (element === "int64") return 8;
+  return (format.bits === 64) === (element === "own") ? 8 : 4;
+}
+
+function readElement(cpu: Cpu, at: number, bytes: number): bigint {
+  return bytes === 8 ? cpu.view.getBigUint64(at, true) : BigInt(cpu.view.getUint32(at, true));
+}
+
+function writeElement(cpu: Cpu, at: number, bytes: number, value: bigint): void {
+  if (bytes === 8) cpu.view.setBigUint64(at, value, true);
+  else cpu.view.setUint32(at, Number(value), true);
+}
+
+const PRECOMPUTATION = MXCSR.IE | MXCSR.DE | MXCSR.ZE;
+
+/**
+ * Adds exceptions to MXCSR and raises #XM if one is unmasked. Those that operands alone show come before the result
+ * is computed: if one of them is unmasked, the others are never seen. SDM vol. 1, "Handling SIMD Floating-Point
+ * Exceptions in Software".
+ */
+function noteExceptions(cpu: Cpu, exceptions: number): HelperResult {
+  if (exceptions === 0) return HELPER.next;
+  const mxcsr = cpu.get32("mxcsr");
+  const unmasked = exceptions & ~(mxcsr >> MASK_SHIFT);
+  const seen = (unmasked & PRECOMPUTATION) !== 0 ? exceptions & PRECOMPUTATION : exceptions;
+  cpu.set32("mxcsr", mxcsr | seen);
+  if (unmasked === 0) return HELPER.next;
+  return cpu.raise((cpu.low("cr4") & CR4.OSXMMEXCPT) !== 0 ? "XM" : "UD");
+}
