@@ -1,0 +1,235 @@
+import type { Chardev, MachineStop, VcpuExit } from "@tsvm/contracts";
+import { describe, expect, it } from "vitest";
+import { createVirtualClock, type PcOptions, pcBoard } from "../src/index.ts";
+import { createFakeAccelerator, type FakeCpu } from "./fake-accelerator.ts";
+import { makeElf } from "./make-elf.ts";
+
+const MIB = 0x100000;
+const HLT: VcpuExit = { reason: "hlt" };
+const INTR: VcpuExit = { reason: "intr" };
+const TRIPLE_FAULT: VcpuExit = { reason: "shutdown" };
+
+const kernel = makeElf({
+  bits: 32,
+  entry: MIB,
+  load: [{ paddr: MIB, bytes: Uint8Array.of(0xfa, 0xf4), memoryBytes: 0x100 }],
+  notes: [{ name: "Xen", type: 18, descriptor: Uint8Array.of(0, 0, 0x10, 0) }],
+});
+
+const host: PcOptions["host"] = {
+  monotonicNs: () => 0,
+  yieldToHost: async () => {},
+  sleep: () => ({ done: Promise.resolve(), wake: () => {} }),
+};
+
+function build(program: (cpu: FakeCpu, slice: number) => VcpuExit, change: Partial<PcOptions> = {}) {
+  const accelerator = createFakeAccelerator(program);
+  const clock = createVirtualClock();
+  const machine = pcBoard.build(accelerator, { memoryBytes: 16 * MIB, kernel, host, ...change }, clock);
+  return { accelerator, clock, machine };
+}
+
+/** Keeps what it is given, and has no input. */
+function createFakeChardev(): Chardev & { text: string } {
+  return {
+    text: "",
+    write(bytes) {
+      this.text += String.fromCharCode(...bytes);
+    },
+    read: () => new Uint8Array(),
+    onInput: () => ({ dispose: () => {} }),
+  };
+}
+
+/** Runs `program` once; the machine ends by what it does, or by a triple fault. */
+async function runOnce(program: (cpu: FakeCpu) => void, change: Partial<PcOptions> = {}): Promise<MachineStop> {
+  const { machine } = build((cpu) => {
+    program(cpu);
+    return TRIPLE_FAULT;
+  }, change);
+  return machine.run();
+}
+
+const CONFIG_ADDRESS = 0xcf8;
+const CONFIG_DATA = 0xcfc;
+
+describe("pc board", () => {
+  it("loads the kernel and starts the vCPU at its entry", () => {
+    const { accelerator, machine } = build(() => HLT);
+    expect(accelerator.regs["rip"]).toBe(BigInt(MIB));
+    expect([...(machine.memory.view(MIB, 3) ?? [])]).toEqual([0xfa, 0xf4, 0]);
+    expect(accelerator.slots).toEqual(machine.memory.slots);
+    expect(accelerator.slots[0]?.hva).toBe(accelerator.reservedBytes);
+  });
+
+  it("tells the accelerator of every write to RAM that is not a vCPU's", () => {
+    const { accelerator, machine } = build(() => HLT);
+    accelerator.hostWrites.length = 0;
+    machine.memory.write(0x5000, Uint8Array.of(1, 2));
+    expect(accelerator.hostWrites).toEqual([{ gpa: 0x5000, length: 2 }]);
+  });
+
+  it("refuses what cannot boot before the accelerator is asked for a machine", () => {
+    const accelerator = createFakeAccelerator(() => HLT);
+    const asked = { ...accelerator, createVm: () => expect.unreachable() };
+    const options = { memoryBytes: 16 * MIB, kernel: new Uint8Array(100), host };
+    expect(() => pcBoard.build(asked, options, createVirtualClock())).toThrow(
+      expect.objectContaining({ code: "CONFIG_KERNEL_FORMAT" }),
+    );
+  });
+
+  it.each<[string, (cpu: FakeCpu) => void, MachineStop]>([
+    ["S5 by PM1a_CNT", ({ io }) => io.out(0x604, 2, 0x3400), { reason: "shutdown" }],
+    ["reset control register", ({ io }) => io.out(0xcf9, 1, 6), { reason: "reset" }],
+    ["system control port A", ({ io }) => io.out(0x92, 1, 1), { reason: "reset" }],
+    ["keyboard controller", ({ io }) => io.out(0x64, 1, 0xfe), { reason: "reset" }],
+    ["isa-debug-exit", ({ io }) => io.out(0xf4, 4, 0x21), { reason: "debug-exit", value: 0x21 }],
+    ["triple fault", () => {}, { reason: "crash" }],
+  ])("stops by %s", async (_name, program, stop) => {
+    const debugExit = { iobase: 0xf4, iosize: 4 };
+    expect(await runOnce(program, { debugExit })).toEqual(stop);
+  });
+
+  it("carries COM1 output to its chardev, all of it by the time the machine stops", async () => {
+    const chardev = createFakeChardev();
+    await runOnce(
+      ({ io }) => {
+        for (const character of "hi") io.out(0x3f8, 1, character.charCodeAt(0));
+      },
+      { serial: [chardev] },
+    );
+    expect(chardev.text).toBe("hi");
+  });
+
+  it("has as many serial ports as chardevs, and floating ports elsewhere", async () => {
+    await runOnce(
+      ({ io }) => {
+        expect(io.in(0x3fd, 1)).toBe(0x60);
+        expect(io.in(0x2fd, 1)).toBe(0xff);
+        expect(io.in(0x5678, 4)).toBe(0xffffffff);
+      },
+      { serial: [createFakeChardev()] },
+    );
+  });
+
+  it("brings the timer interrupt through PIC and local APIC to a halted vCPU", async () => {
+    const vectors: number[] = [];
+    const { machine, clock } = build(({ io, intr }, slice) => {
+      if (slice === 0) {
+        for (const [port, value] of [
+          [0x20, 0x11],
+          [0x21, 0x20],
+          [0x21, 4],
+          [0x21, 1],
+          [0x21, 0xfe],
+        ] as const) {
+          io.out(port, 1, value);
+        }
+        // Counter 0, both bytes, mode 0: one interrupt after 1193 ticks.
+        for (const [port, value] of [
+          [0x43, 0x30],
+          [0x40, 0xa9],
+          [0x40, 0x04],
+        ] as const)
+          io.out(port, 1, value);
+      }
+      if (!intr.pending) return HLT;
+      vectors.push(intr.acknowledge());
+      return TRIPLE_FAULT;
+    });
+    expect(await machine.run()).toEqual({ reason: "crash" });
+    expect(vectors).toEqual([0x20]);
+    expect(clock.now()).toBeGreaterThan(999_000);
+    expect(clock.now()).toBeLessThan(1_002_000);
+  });
+
+  it("brings COM1's interrupt in at IOAPIC input 4", async () => {
+    await runOnce(
+      ({ io, intr, store32 }) => {
+        io.out(0x21, 1, 0xff);
+        store32(0xfee000f0, 0x1ff);
+        store32(0xfec00000, 0x10 + 2 * 4);
+        store32(0xfec00010, 0x51);
+        expect(intr.pending).toBe(false);
+        io.out(0x3f9, 1, 2);
+        expect(intr.pending).toBe(true);
+        expect(intr.acknowledge()).toBe(0x51);
+      },
+      { serial: [createFakeChardev()] },
+    );
+  });
+
+  it("moves the local APIC's window with IA32_APIC_BASE", async () => {
+    await runOnce(({ intr, load32 }) => {
+      const version = load32(0xfee00030);
+      expect(version & 0xff).toBeGreaterThanOrEqual(0x10);
+      expect(intr.writeMsr(0x1b, 0xfed80900n)).toBe(true);
+      expect(load32(0xfee00030)).toBe(0xffffffff);
+      expect(load32(0xfed80030)).toBe(version);
+    });
+  });
+
+  it("shows a 440FX with its PIIX on the PCI bus", async () => {
+    await runOnce(({ io }) => {
+      const identity = (slot: number, fn: number): number => {
+        io.out(CONFIG_ADDRESS, 4, (0x80000000 | (slot << 11) | (fn << 8)) >>> 0);
+        return io.in(CONFIG_DATA, 4);
+      };
+      expect([identity(0, 0), identity(1, 0), identity(1, 3)]).toEqual([0x12378086, 0x70008086, 0x71138086]);
+      expect(identity(2, 0)).toBe(0xffffffff);
+    });
+  });
+
+  it("has an HPET unless told otherwise, in the tables too", async () => {
+    const signatureOf = async (hpet: boolean): Promise<[number, boolean]> => {
+      let low = 0;
+      const { machine } = build(
+        ({ load32 }) => {
+          low = load32(0xfed00000);
+          return TRIPLE_FAULT;
+        },
+        { hpet },
+      );
+      await machine.run();
+      const bios = String.fromCharCode(...(machine.memory.view(0xf0000, 0x8000) ?? []));
+      return [low, bios.includes("HPET")];
+    };
+    expect(await signatureOf(true)).toEqual([0x8086a201, true]);
+    expect(await signatureOf(false)).toEqual([0xffffffff, false]);
+  });
+
+  it("tells the size of RAM by fw_cfg", async () => {
+    await runOnce(({ io }) => {
+      io.out(0x510, 2, 3);
+      const bytes = Array.from({ length: 8 }, () => io.in(0x511, 1));
+      expect(bytes).toEqual([0, 0, 0, 1, 0, 0, 0, 0]);
+    });
+  });
+
+  it("starts anew after reset: devices, registers and everything that was loaded", async () => {
+    const { accelerator, machine } = build(({ io }) => {
+      io.out(0x43, 1, 0x34);
+      io.out(0xcf9, 1, 6);
+      return INTR;
+    });
+    const resetsBefore = accelerator.resets;
+    expect(await machine.run()).toEqual({ reason: "reset" });
+    machine.memory.write(MIB, new Uint8Array(0x100).fill(9));
+    accelerator.regs = {};
+    machine.reset();
+    expect(accelerator.resets).toBe(resetsBefore + 1);
+    expect(accelerator.regs["rip"]).toBe(BigInt(MIB));
+    expect([...(machine.memory.view(MIB, 3) ?? [])]).toEqual([0xfa, 0xf4, 0]);
+    expect(await machine.run()).toEqual({ reason: "reset" });
+  });
+
+  it("pauses, before it runs and while it does", async () => {
+    const { machine } = build((_, slice) => {
+      if (slice === 2) machine.pause();
+      return INTR;
+    });
+    machine.pause();
+    expect(await machine.run()).toEqual({ reason: "paused" });
+    expect(await machine.run()).toEqual({ reason: "paused" });
+  });
+});
