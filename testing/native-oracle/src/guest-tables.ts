@@ -144,8 +144,8 @@ export const SYSTEM_REGISTERS: Readonly<Record<string, bigint>> = {
   cr0: 0x8005_0033n,
   cr2: 0n,
   cr3: BigInt(gpaOf(PAGE.pml4)),
-  // PAE, OSFXSR, OSXMMEXCPT, FSGSBASE.
-  cr4: 0x1_0620n,
+  // PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE.
+  cr4: 0x5_0620n,
   // SCE, LME, LMA, NXE.
   efer: 0xd01n,
   "gdtr.base": kernelAddress(PAGE.gdt),

@@ -114,12 +114,14 @@ function place16(draft: Draft, linear: number): void {
 }
 
 /**
- * Now and then the last bytes of a 64 KiB segment, where larger operands cross its limit. Not for vector operands: which
- * of limit and alignment is checked first differs.
+ * Now and then the last bytes of a 64 KiB segment, where larger operands cross its limit. Not for vector operands (which
+ * of limit and alignment is checked first differs) and not for pointers and pairs (their parts are read one by one).
  */
 function nearLimit({ random, environment, form }: Draft): bigint | undefined {
-  const wanted = environment.codeBits === 16 && form.options.flavour === undefined && !form.options.mapped;
-  return wanted && random.oneIn(24) ? 0xffffn - BigInt(random.below(16)) : undefined;
+  const { flavour, mapped } = form.options;
+  const unclear = flavour !== undefined || mapped || form.operands.some((code) => /^M[ap]$/.test(code));
+  if (environment.codeBits !== 16 || unclear || !random.oneIn(24)) return undefined;
+  return 0xffffn - BigInt(random.below(16));
 }
 
 function displacementFor(random: Random, mod: number, wideBytes: number): bigint {
