@@ -292,3 +292,6 @@ export const UNIMPLEMENTED: Readonly<Record<string, readonly string[]>> = {
     "D9 F7 FINCSTP",
   ],
 };
+
+/** Forms whose bytes are another instruction on a CPU without the feature: TZCNT without BMI1 is BSF. */
+export const OTHER_MEANING: ReadonlySet<string> = new Set(["F3 0F BC /r TZCNT Gv,Ev"]);

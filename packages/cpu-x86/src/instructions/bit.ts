@@ -2,7 +2,7 @@
 import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
-import { type OperandCode, type Row, row, type RowOptions, type Semantics } from "./row.ts";
+import { type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
 
 /** New value of the operand from the old one and a mask with the chosen bit; undefined: BT only looks. */
 type Change = ((b: X86Builder, x: Val, mask: Val) => Val) | undefined;
@@ -51,7 +51,7 @@ const set: Change = (b, x, mask) => b.or(x, mask);
 const reset: Change = (b, x, mask) => b.and(x, b.not(mask));
 const complement: Change = (b, x, mask) => b.xor(x, mask);
 
-/** ZF tells whether the source is 0, and then the destination stays; the other flags are undefined: they stay. */
+/** ZF tells whether the source is 0, and then the destination stays; the other flags are undefined: clear. */
 const scan =
   (find: (b: X86Builder, x: Val, width: number) => Val): Semantics =>
   (b, dst, src) => {
@@ -59,7 +59,7 @@ const scan =
     const x = src!.load();
     const zero = b.eqz(x);
     b.when(b.isFalse(zero), () => dst!.store(find(b, x, width)));
-    b.flags.setZero(zero);
+    b.flags.zeroAlone(zero);
   };
 
 const lowestBit = (b: X86Builder, x: Val): Val => b.op("i64.ctz", x);
@@ -78,8 +78,7 @@ const count =
 /** A bit above the operand stops the count there. */
 const trailingZeros = (b: X86Builder, x: Val, width: number): Val =>
   b.op("i64.ctz", width === 64 ? x : b.or(x, b.const(1n << BigInt(width))));
-const leadingZeros = (b: X86Builder, x: Val, width: number): Val =>
-  b.sub(b.op("i64.clz", x), b.const(64 - width));
+const leadingZeros = (b: X86Builder, x: Val, width: number): Val => b.sub(b.op("i64.clz", x), b.const(64 - width));
 
 /** ZF tells whether the source is 0; the other flags are 0. */
 const popcnt: Semantics = (b, dst, src) => {

@@ -3,8 +3,8 @@
 // Flags the manual leaves undefined stay as they were.
 import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
-import type { X86Builder } from "../emit/x86-builder.ts";
 import { multiplyHigh, multiplyHighSigned } from "../emit/wide-multiply.ts";
+import type { X86Builder } from "../emit/x86-builder.ts";
 import { type Row, row, type Semantics } from "./row.ts";
 
 const INT64_MIN = -0x8000_0000_0000_0000n;

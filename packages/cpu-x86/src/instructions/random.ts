@@ -1,9 +1,6 @@
-// RDRAND RDSEED. SDM vol. 1, "Random Number Generator Instructions".
+// RDRAND. SDM vol. 1, "Random Number Generator Instructions".
 import { type Row, row, type Semantics } from "./row.ts";
 
-const random: Semantics = (b, dst) => b.helper("rdrand", dst!.register(), b.const(dst!.width));
+const rdrand: Semantics = (b, dst) => b.helper("rdrand", dst!.register(), b.const(dst!.width));
 
-export const rows: readonly Row[] = [
-  row("NP 0F C7 /6", "RDRAND", ["Rv"], random, { cpuid: "rdrand" }),
-  row("NP 0F C7 /7", "RDSEED", ["Rv"], random, { cpuid: "rdseed" }),
-];
+export const rows: readonly Row[] = [row("NP 0F C7 /6", "RDRAND", ["Rv"], rdrand, { cpuid: "rdrand" })];

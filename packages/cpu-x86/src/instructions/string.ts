@@ -98,7 +98,9 @@ function batchFits(b: X86Builder, place: Side, batch: Val, bytes: number, step: 
   const last = b.add(b.select(isBackwards(b, step), place.offset, end), b.const(bytes - 1));
   // A negative end is a large unsigned one: too far as well.
   const wraps = b.either(b.ltU(b.const((1n << BigInt(asize)) - 1n), last), b.ltS(end, b.const(0)));
-  const fields = place.write ? (["segWriteFirst", "segWriteLast"] as const) : (["segReadFirst", "segReadLast"] as const);
+  const fields = place.write
+    ? (["segWriteFirst", "segWriteLast"] as const)
+    : (["segReadFirst", "segReadLast"] as const);
   const below = b.ltU(first, b.stateAt(fields[0], place.segment));
   const above = b.ltU(b.stateAt(fields[1], place.segment), last);
   const outside = b.both(b.isFalse(b.inCode64()), b.either(below, above));
@@ -218,10 +220,7 @@ function fillBatch(b: X86Builder, width: Width, target: Val, batch: Val, step: V
   b.when(
     b.both(alike, b.isFalse(isBackwards(b, step))),
     () => b.fillMemory(target, b.wrap(value), length),
-    () =>
-      forEachElement(b, batch, (index) =>
-        b.hostStore(width, hostAfter(b, target, index, step), value),
-      ),
+    () => forEachElement(b, batch, (index) => b.hostStore(width, hostAfter(b, target, index, step), value)),
   );
 }
 
@@ -285,7 +284,8 @@ function compare(b: X86Builder, width: Width, count: Val, pair: readonly [Compar
     const equal = b.eq(b.get(x.value), b.get(y.value));
     return b.shape.rep === "repnz" ? b.isFalse(equal) : equal;
   };
-  if (b.shape.rep !== "none") compareBatch(b, width, batchToCompare(b, width, count, pair, places, step), pair, done, step, goOn);
+  if (b.shape.rep !== "none")
+    compareBatch(b, width, batchToCompare(b, width, count, pair, places, step), pair, done, step, goOn);
   const again = goOn();
   for (const place of places) advance(b, place, b.get(done), step);
   b.flags.sub(width, b.get(x.value), b.get(y.value), b.sub(b.get(x.value), b.get(y.value)));
@@ -305,7 +305,11 @@ function batchToCompare(
   const batch = batchOf(b, count, places, bytes, step);
   const conditions = places.map((place) => batchFits(b, place, batch, bytes, step));
   for (const { host } of pair) if (host !== undefined) conditions.push(isPlain(b, host));
-  return b.select(conditions.reduce((all, one) => b.both(all, one)), batch, b.const(1));
+  return b.select(
+    conditions.reduce((all, one) => b.both(all, one)),
+    batch,
+    b.const(1),
+  );
 }
 
 /** Goes on from the first pair, which is loaded already. */
