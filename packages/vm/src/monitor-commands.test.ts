@@ -11,7 +11,7 @@ function run(name: string): { readonly answer: string | undefined; readonly call
     pause: async () => void calls.push("pause"),
     resume: () => void calls.push("resume"),
     reset: () => void calls.push("reset"),
-    counters: () => ({ instructions: 12, guestNs: 1.5e9, resets: 1, accelerator: { tlbFills: 3 } }),
+    counters: () => ({ instructions: 12, guestNs: 1.5e9, resets: 1, accelerator: { instructions: 12, tlbFills: 3 } }),
   } as unknown as VirtualMachine;
   const command = createMonitorCommands(vm, () => calls.push("quit")).find((one) => one.name === name);
   return { answer: command?.run(), calls };

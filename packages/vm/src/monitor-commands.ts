@@ -22,7 +22,9 @@ export function createMonitorCommands(vm: VirtualMachine, quit: () => void): Mon
 
 function countersText(vm: VirtualMachine): string {
   const { instructions, guestNs, resets, accelerator } = vm.counters();
-  const rows = Object.entries(accelerator).map(([name, count]) => `${name}: ${count}`);
+  const rows = Object.entries(accelerator)
+    .filter(([name]) => name !== "instructions")
+    .map(([name, count]) => `${name}: ${count}`);
   const seconds = (guestNs / 1e9).toFixed(3);
   return [`instructions: ${instructions}`, `guest time: ${seconds} s`, `resets: ${resets}`, ...rows].join("\n");
 }
