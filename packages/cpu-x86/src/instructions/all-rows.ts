@@ -16,10 +16,13 @@ import { rows as random } from "./random.ts";
 import type { Row } from "./row.ts";
 import { rows as shift } from "./shift.ts";
 import { rows as sseArith } from "./sse-arith.ts";
+import { rows as sseApproximate } from "./sse-approximate.ts";
+import { rows as sseConvert } from "./sse-convert.ts";
 import { rows as sseInt } from "./sse-int.ts";
 import { rows as sseMov } from "./sse-mov.ts";
 import { rows as sseShift } from "./sse-shift.ts";
 import { rows as sseShuffle } from "./sse-shuffle.ts";
+import { rows as sseString } from "./sse-string.ts";
 import { rows as stack } from "./stack.ts";
 import { rows as string } from "./string.ts";
 import { rows as x87Control } from "./x87-control.ts";
@@ -43,10 +46,13 @@ export const allRows: readonly Row[] = [
   ...random,
   ...shift,
   ...sseArith,
+  ...sseApproximate,
+  ...sseConvert,
   ...sseInt,
   ...sseMov,
   ...sseShift,
   ...sseShuffle,
+  ...sseString,
   ...stack,
   ...string,
   ...x87Control,

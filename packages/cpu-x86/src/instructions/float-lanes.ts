@@ -139,12 +139,20 @@ export class FloatLanes {
   }
 
   /** Computes on the slow path; the result lies in `helperArgs`. May raise #XM. */
-  slow(operation: FloatOperation, x: Val | undefined, y: Val, immediate?: Val): void {
+  slow(operation: FloatOperation, x: Val | undefined, y: Val, options: SlowOptions = {}): void {
     const { b } = this;
     if (x !== undefined) putSlow(b, FLOAT_SLOT.x, x);
     putSlow(b, FLOAT_SLOT.y, y);
-    b.helper("sseFloat", b.const(describeFloat(operation, this.double, this.lanes)), immediate ?? b.const(0));
+    const description = describeFloat(operation, this.double, options.lanes ?? this.lanes);
+    b.helper("sseFloat", b.const(description), options.immediate ?? b.const(0));
   }
+}
+
+/** What a slow operation may be told beside its operands. */
+export interface SlowOptions {
+  readonly immediate?: Val;
+  /** Lanes that count, if they are not all. */
+  readonly lanes?: 2;
 }
 
 /** Puts an operand of any type where the slow path looks for it. */

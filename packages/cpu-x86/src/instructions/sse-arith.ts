@@ -100,7 +100,7 @@ const comparePacked =
     const x = f.load(dst!);
     const predicate = immediate!.load();
     const mask = predicateMask(f, x, y, predicate);
-    dst!.store(provenOr(b, mask, { quiet: comparable(f, x, y) }, () => f.slow("cmp", x, y, predicate)));
+    dst!.store(provenOr(b, mask, { quiet: comparable(f, x, y) }, () => f.slow("cmp", x, y, { immediate: predicate })));
   };
 
 /** COMISS and UCOMISS differ in whether quiet NaNs are invalid. */

@@ -77,7 +77,7 @@ const halves = (prefix: string, suffix: string, options: RowOptions): Row[] => [
 
 const undefinedOpcode: Semantics = (b) => b.raise("UD");
 /** Where the opcode without prefix exists and 66 makes it none. */
-const undefinedWith66 = (encoding: string, operands: readonly OperandCode[]): Row =>
+export const undefinedWith66 = (encoding: string, operands: readonly OperandCode[]): Row =>
   row(encoding, "UD", operands, undefinedOpcode);
 
 const aligned = (options: RowOptions): RowOptions => ({ ...options, aligned: true });

@@ -4,7 +4,7 @@ import {
   type FloatFormat,
   infinite,
   invalid,
-  isNaN,
+  isNan,
   MXCSR,
   noteDenormals,
   propagateNaN,
@@ -27,7 +27,7 @@ export const subtract: BinaryOperation = (context, format, x, y) => sum(context,
 function sum(context: FloatContext, format: FloatFormat, x: bigint, y: bigint, subtracts: boolean): bigint {
   const a = unpack(context, format, x);
   const c = unpack(context, format, y);
-  if (isNaN(a) || isNaN(c)) return propagateNaN(context, format, a, c);
+  if (isNan(a) || isNan(c)) return propagateNaN(context, format, a, c);
   const negative = c.negative !== subtracts;
   if (a.kind === "infinity" && c.kind === "infinity" && a.negative !== negative) return invalid(context, format);
   noteDenormals(context, a, c);
@@ -51,7 +51,7 @@ function signed(x: Unpacked, negative: boolean, exponent: number): bigint {
 export const multiply: BinaryOperation = (context, format, x, y) => {
   const a = unpack(context, format, x);
   const c = unpack(context, format, y);
-  if (isNaN(a) || isNaN(c)) return propagateNaN(context, format, a, c);
+  if (isNan(a) || isNan(c)) return propagateNaN(context, format, a, c);
   const infinity = a.kind === "infinity" || c.kind === "infinity";
   const vanishes = a.kind === "zero" || c.kind === "zero";
   if (infinity && vanishes) return invalid(context, format);
@@ -66,7 +66,7 @@ export const multiply: BinaryOperation = (context, format, x, y) => {
 export const divide: BinaryOperation = (context, format, x, y) => {
   const a = unpack(context, format, x);
   const c = unpack(context, format, y);
-  if (isNaN(a) || isNaN(c)) return propagateNaN(context, format, a, c);
+  if (isNan(a) || isNan(c)) return propagateNaN(context, format, a, c);
   if (a.kind === c.kind && (a.kind === "infinity" || a.kind === "zero")) return invalid(context, format);
   const negative = a.negative !== c.negative;
   if (c.kind === "zero" && a.kind !== "infinity") {
@@ -88,7 +88,7 @@ export const divide: BinaryOperation = (context, format, x, y) => {
 /** Square root of x. */
 export function squareRoot(context: FloatContext, format: FloatFormat, x: bigint): bigint {
   const a = unpack(context, format, x);
-  if (isNaN(a)) return propagateNaN(context, format, a);
+  if (isNan(a)) return propagateNaN(context, format, a);
   if (a.kind === "zero") return a.bits;
   if (a.negative) return invalid(context, format);
   noteDenormals(context, a);

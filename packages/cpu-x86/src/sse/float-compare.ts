@@ -3,7 +3,7 @@ import type { BinaryOperation } from "./float-arithmetic.ts";
 import {
   type FloatContext,
   type FloatFormat,
-  isNaN,
+  isNan,
   MXCSR,
   noteDenormals,
   type Unpacked,
@@ -26,7 +26,7 @@ export function compare(
 ): Relation {
   const a = unpack(context, format, x);
   const c = unpack(context, format, y);
-  if (isNaN(a) || isNaN(c)) {
+  if (isNan(a) || isNan(c)) {
     const signals = signalsQuiet || a.kind === "signaling" || c.kind === "signaling";
     if (signals) context.exceptions |= MXCSR.IE;
     return "unordered";

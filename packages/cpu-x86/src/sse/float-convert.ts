@@ -3,7 +3,7 @@
 import {
   type FloatContext,
   type FloatFormat,
-  isNaN,
+  isNan,
   MXCSR,
   noteDenormals,
   propagateNaN,
@@ -17,7 +17,7 @@ import { roundPack, roundShift } from "./float-round.ts";
 export function convertFormat(context: FloatContext, from: FloatFormat, to: FloatFormat, bits: bigint): bigint {
   const x = unpack(context, from, bits);
   const negative = x.negative ? to.sign : 0n;
-  if (isNaN(x)) {
+  if (isNan(x)) {
     const fraction = propagateNaN(context, from, x) & (from.quiet * 2n - 1n);
     const shift = BigInt(Math.abs(to.fraction - from.fraction));
     return negative | to.infinity | (to.fraction > from.fraction ? fraction << shift : fraction >> shift);
@@ -44,7 +44,7 @@ export function toInteger(
 ): bigint {
   const x = unpack(context, format, bits);
   const limit = 1n << BigInt(width - 1);
-  const finite = !isNaN(x) && x.kind !== "infinity";
+  const finite = !isNan(x) && x.kind !== "infinity";
   const { quotient, inexact } = roundShift(x.significand, -x.exponent, x.negative, rounding);
   if (!finite || quotient > limit || (quotient === limit && !x.negative)) {
     context.exceptions |= MXCSR.IE;
@@ -63,7 +63,7 @@ export function roundToIntegral(
   quietly: boolean,
 ): bigint {
   const x = unpack(context, format, bits);
-  if (isNaN(x)) return propagateNaN(context, format, x);
+  if (isNan(x)) return propagateNaN(context, format, x);
   if (x.kind === "infinity" || x.kind === "zero" || x.exponent >= 0) return x.bits;
   const { quotient, inexact } = roundShift(x.significand, -x.exponent, x.negative, rounding);
   if (inexact && !quietly) context.exceptions |= MXCSR.PE;

@@ -127,12 +127,12 @@ export function unpack(
 }
 
 /** A quiet or signaling NaN. */
-export const isNaN = (x: Unpacked): boolean => x.kind === "quiet" || x.kind === "signaling";
+export const isNan = (x: Unpacked): boolean => x.kind === "quiet" || x.kind === "signaling";
 
 /** The NaN that an operation with a NaN operand gives: the first of them, quiet. SDM vol. 1, "Rules for Handling NaNs". */
 export function propagateNaN(context: FloatContext, { quiet }: FloatFormat, ...operands: readonly Unpacked[]): bigint {
   if (operands.some((x) => x.kind === "signaling")) context.exceptions |= MXCSR.IE;
-  const first = operands.find(isNaN) as Unpacked;
+  const first = operands.find(isNan) as Unpacked;
   return first.bits | quiet;
 }
 

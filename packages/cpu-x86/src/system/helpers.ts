@@ -6,6 +6,7 @@ import { rdmsr, wrmsr } from "../msr/table.ts";
 import { callFar, jumpFar } from "../segments/far-jump.ts";
 import { returnFar, returnFromInterrupt } from "../segments/far-return.ts";
 import { sseDotProduct, sseFloat } from "../sse/float-helper.ts";
+import { sseCompareStrings } from "../sse/string-compare.ts";
 import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { clts, lmsw, movFromCr, movToCr } from "./control-registers.ts";
 import { movFromDr, movToDr } from "./debug-registers.ts";
@@ -72,6 +73,7 @@ export const HELPERS = {
   sgdt,
   sidt,
   softwareInterrupt,
+  sseCompareStrings,
   sseDotProduct,
   sseFloat,
   stac,

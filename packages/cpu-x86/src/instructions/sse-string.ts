@@ -1,0 +1,51 @@
+// PCMPESTRI PCMPESTRM PCMPISTRI PCMPISTRM. What they compute: sse/string-compare.ts.
+import type { Val } from "@tsvm/tcg";
+import type { X86Builder } from "../emit/x86-builder.ts";
+import { FLOAT_SLOT } from "../sse/float-helper.ts";
+import { EXPLICIT_LENGTHS, STRING_RESULT } from "../sse/string-compare.ts";
+import { AT } from "../state/layout.ts";
+import { putSlow } from "./float-lanes.ts";
+import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
+
+/** The magnitude of rAX or rDX, at most 16. The wide form is that of REX.W. */
+function explicitLength(b: X86Builder, register: "rax" | "rdx"): Val {
+  const width = b.shape.opsize === 64 ? 64 : 32;
+  const length = b.sext(b.reg(width, register), width);
+  const sign = b.sar(length, b.const(63));
+  const magnitude = b.sub(b.xor(length, sign), sign);
+  return b.select(b.ltU(b.const(16), magnitude), b.const(16), magnitude);
+}
+
+/** Index into rCX or mask into XMM0; CF ZF SF OF by the result, AF and PF are cleared. */
+const compareStrings =
+  (lengths: "explicit" | "implicit", into: "index" | "mask"): Semantics =>
+  (b, dst, src, immediate) => {
+    const result = (offset: number): Val => b.load("i64.load", undefined, AT.helperArgs + offset);
+    putSlow(b, FLOAT_SLOT.y, src!.load());
+    putSlow(b, FLOAT_SLOT.x, dst!.load());
+    const control = immediate!.load();
+    if (lengths === "implicit") b.helper("sseCompareStrings", control, b.const(0));
+    else {
+      const both = b.or(explicitLength(b, "rax"), b.shl(explicitLength(b, "rdx"), b.const(8)));
+      b.helper("sseCompareStrings", b.or(control, b.const(EXPLICIT_LENGTHS)), both);
+    }
+    b.flags.load(result(STRING_RESULT.flags));
+    if (into === "index") {
+      b.setReg(32, "rcx", result(STRING_RESULT.index));
+      return;
+    }
+    b.committing("xmm0");
+    b.store("v128.store", undefined, AT.zmm, b.load("v128.load", undefined, AT.helperArgs + STRING_RESULT.mask));
+  };
+
+const SSE42: RowOptions = { fpu: "sse", cpuid: "sse4.2" };
+
+const stringRow = (opcode: string, name: string, semantics: Semantics, options: RowOptions): Row =>
+  row(`66 0F 3A ${opcode} /r ib`, name, ["Vdq", "Wdq", "Ib"], semantics, options);
+
+export const rows: readonly Row[] = [
+  stringRow("60", "PCMPESTRM", compareStrings("explicit", "mask"), { ...SSE42, opsize: true }),
+  stringRow("61", "PCMPESTRI", compareStrings("explicit", "index"), { ...SSE42, opsize: true }),
+  stringRow("62", "PCMPISTRM", compareStrings("implicit", "mask"), SSE42),
+  stringRow("63", "PCMPISTRI", compareStrings("implicit", "index"), SSE42),
+];
