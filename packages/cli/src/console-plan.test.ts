@@ -23,6 +23,9 @@ test.each([
   ["-monitor stdio", "null / stdio"],
   ["-nographic -monitor none -serial null", "null / none"],
   ["-debugcon stdio", "null / none"],
+  ["-nodefaults", "null / none"],
+  ["-nodefaults -nographic", "null / none"],
+  ["-nodefaults -serial mon:stdio", "mon-stdio / mux"],
 ])("%s gives %s", (line, expected) => {
   expect(plan(line)).toBe(expected);
 });

@@ -18,7 +18,8 @@ export function planConsoles(config: CliConfig): ConsolePlan {
   const serial = config.serial.length > 0 ? config.serial : [defaultSerial(config)];
   const users = [...serial, ...(config.debugConsole ? [config.debugConsole] : [])].filter(usesStdio).length;
   const mux = serial.some(({ kind }) => kind === "mon-stdio");
-  const alone = config.monitor === "stdio" || (config.monitor === undefined && config.nographic && users === 0);
+  const byDefault = config.monitor === undefined && config.nographic && !config.noDefaults && users === 0;
+  const alone = config.monitor === "stdio" || byDefault;
   if (users + (alone && !mux ? 1 : 0) > 1) {
     throw usageError("-serial stdio", "standard input and output are taken already; use mon:stdio or file:PATH");
   }
@@ -26,7 +27,8 @@ export function planConsoles(config: CliConfig): ConsolePlan {
 }
 
 function defaultSerial(config: CliConfig): CharacterTarget {
-  if (config.debugConsole?.kind === "stdio" || config.monitor === "stdio") return { kind: "null" };
+  const taken = config.debugConsole?.kind === "stdio" || config.monitor === "stdio";
+  if (taken || config.noDefaults) return { kind: "null" };
   return { kind: config.monitor === "none" ? "stdio" : "mon-stdio" };
 }
 

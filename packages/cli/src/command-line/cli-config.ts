@@ -26,6 +26,8 @@ export interface CliConfig {
   /** Undefined: beside the serial port where that has standard input. */
   monitor?: "stdio" | "none";
   nographic: boolean;
+  /** No serial port and no monitor but those asked for. */
+  noDefaults: boolean;
   noReboot: boolean;
   noShutdown: boolean;
   logCategories: readonly string[];
@@ -34,5 +36,13 @@ export interface CliConfig {
 
 /** The configuration of an empty command line. */
 export function createCliConfig(): CliConfig {
-  return { devices: [], serial: [], nographic: false, noReboot: false, noShutdown: false, logCategories: [] };
+  return {
+    devices: [],
+    serial: [],
+    nographic: false,
+    noDefaults: false,
+    noReboot: false,
+    noShutdown: false,
+    logCategories: [],
+  };
 }

@@ -34,17 +34,19 @@ export const machine: Apply = (config, value, option) => {
 
 export const accelerator: Apply = (config, value, option) => {
   if (asksHelp(config, value, "accel")) return;
-  const values = parseKeyValues(value, { option, keys: ["accel"], impliedKey: "accel" });
-  config.accelerator = values.get("accel") as string;
+  const values = parseKeyValues(value, { option, keys: ["accel", "thread"], impliedKey: "accel" });
+  const thread = values.get("thread") ?? "single";
+  if (thread !== "single") throw usageError(`${option} ${value}`, "one thread is what there is; write thread=single");
+  const name = values.get("accel");
+  if (name !== undefined) config.accelerator = name;
 };
 
 export const cpu: Apply = (config, value) => {
   if (!asksHelp(config, value, "cpu")) config.cpu = value;
 };
 
-export const smp: Apply = (config, value, option) => {
+export const smp: Apply = (_config, value, option) => {
   const keys = ["cpus", "maxcpus", "sockets", "dies", "cores", "threads"];
-  void config;
   for (const [key, count] of parseKeyValues(value, { option, keys, impliedKey: "cpus" })) {
     if (count !== "1") throw usageError(`${option} ${value}`, `one CPU is what there is; write ${key}=1`);
   }
@@ -109,6 +111,18 @@ export const display: Apply = (config, value, option) => {
   if (asksHelp(config, value, "display") || value === "none") return;
   throw usageError(`${option} ${value}`, "there is no such display; write -display none");
 };
+
+/** Hardware this machine does not have: a command line may say that it wants none. */
+export const absent: Apply = (_config, value, option) => {
+  if (value !== "none") throw usageError(`${option} ${value}`, `there is none to be had; write ${option} none`);
+};
+
+export const noDefaults: Apply = (config) => {
+  config.noDefaults = true;
+};
+
+/** There are no configuration files. */
+export const noUserConfig: Apply = () => {};
 
 export const rtc: Apply = (config, value, option) => {
   const values = parseKeyValues(value, { option, keys: ["base", "clock", "driftfix"] });
