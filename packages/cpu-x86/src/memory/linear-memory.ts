@@ -1,21 +1,17 @@
 import {
+  ACCESS_AC,
   ACCESS_FETCH,
   ACCESS_READ,
+  ACCESS_USER,
   ACCESS_WRITE,
   createWalker,
   type PagingMode,
+  type PteMemory,
   pagingControlsOf,
   pagingModeOf,
-  type PteMemory,
   type Walker,
 } from "@tsvm/mmu";
-import {
-  TLB_ADDEND,
-  TLB_CONTEXT_LIMIT,
-  TLB_INDEX_MASK,
-  TLB_INDEX_SHIFT,
-  TLB_TABLE_BYTES,
-} from "@tsvm/tcg";
+import { TLB_ADDEND, TLB_CONTEXT_LIMIT, TLB_INDEX_MASK, TLB_INDEX_SHIFT, TLB_TABLE_BYTES } from "@tsvm/tcg";
 import { CR4, FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
@@ -56,9 +52,10 @@ export class LinearMemory {
       or32: (gpa, bits) => this.#orPte(gpa, bits),
     };
     const modes = ["bare", "legacy32", "pae", "long4", "long5"] as const;
-    this.#walkers = Object.fromEntries(
-      modes.map((mode) => [mode, createWalker(mode, memory)]),
-    ) as Record<PagingMode, Walker>;
+    this.#walkers = Object.fromEntries(modes.map((mode) => [mode, createWalker(mode, memory)])) as Record<
+      PagingMode,
+      Walker
+    >;
     this.walker = this.#walkers.bare;
   }
 
@@ -158,7 +155,7 @@ export class LinearMemory {
       cpu.host.physical.load(gfn * PAGE + offset, size, BOUNCE);
       return BOUNCE;
     }
-    this.#fill(TLB_READ, low, high, hva);
+    this.#fill(TLB_READ, low, high, hva, cpu.low("tlbContext"));
     return hva + offset;
   }
 
@@ -175,7 +172,7 @@ export class LinearMemory {
       cpu.host.physical.load(gfn * PAGE + offset, size, BOUNCE);
       return BOUNCE;
     }
-    this.#fill(TLB_WRITE, low, high, hva);
+    this.#fill(TLB_WRITE, low, high, hva, cpu.low("tlbContext"));
     return hva + offset;
   }
 
@@ -190,7 +187,7 @@ export class LinearMemory {
     const hva = cpu.host.physical.writableFrame(gfn);
     if (hva < 0) cpu.host.physical.store(gfn * PAGE + offset, size, BOUNCE);
     else {
-      this.#fill(TLB_WRITE, low, high, hva);
+      this.#fill(TLB_WRITE, low, high, hva, cpu.low("tlbContext"));
       cpu.u8.copyWithin(hva + offset, BOUNCE, BOUNCE + size);
     }
     return 1;
@@ -203,7 +200,7 @@ export class LinearMemory {
    * `cpu.explicitAccess` for the program's own.
    */
   read(linear: bigint, size: 1 | 2 | 4, access: number): number {
-    const hva = this.#reach(linear, size, access | ACCESS_READ);
+    const hva = this.reach(lowHalf(linear), highHalf(linear), size, access);
     const view = this.#cpu.view;
     if (hva === 0) return 0;
     return size === 1 ? view.getUint8(hva) : size === 2 ? view.getUint16(hva, true) : view.getUint32(hva, true);
@@ -211,7 +208,7 @@ export class LinearMemory {
 
   /** Reads 8 bytes. */
   read64(linear: bigint, access: number): bigint {
-    const hva = this.#reach(linear, 8, access | ACCESS_READ);
+    const hva = this.reach(lowHalf(linear), highHalf(linear), 8, access);
     return hva === 0 ? 0n : this.#cpu.view.getBigUint64(hva, true);
   }
 
@@ -222,14 +219,73 @@ export class LinearMemory {
     if (size === 1) view.setUint8(BOUNCE, value);
     else if (size === 2) view.setUint16(BOUNCE, value, true);
     else view.setUint32(BOUNCE, value, true);
-    this.#store(linear, size, access | ACCESS_WRITE);
+    this.storeBounced(lowHalf(linear), highHalf(linear), size, access);
   }
 
   /** Writes 8 bytes. */
   write64(linear: bigint, value: bigint, access: number): void {
     if (this.#cpu.faulted) return;
     this.#cpu.view.setBigUint64(BOUNCE, value, true);
-    this.#store(linear, 8, access | ACCESS_WRITE);
+    this.storeBounced(lowHalf(linear), highHalf(linear), 8, access);
+  }
+
+  /**
+   * Finds up to 64 bytes for reading: halves signed; `access` as for {@link read}, with ACCESS_WRITE if they are written
+   * back. @returns hva, in the bounce buffer unless they are plain memory within a page; 0: exception pending.
+   */
+  reach(low: number, high: number, size: number, access: number): number {
+    const cpu = this.#cpu;
+    if (cpu.faulted) return 0;
+    const offset = low & 0xfff;
+    if (offset + size > PAGE) return this.#gather(low, high, size, 0, access | ACCESS_READ);
+    const context = this.#contextOf(access);
+    const table = (access & ACCESS_WRITE) === 0 ? TLB_READ : TLB_WRITE;
+    const known = this.#lookup(table, low, high, context);
+    if (known !== 0) return known;
+    if (!this.#canonical(low, high, 0) || !this.#walk(low, high, access | ACCESS_READ)) return 0;
+    const { gfn } = this.walker;
+    const { physical } = cpu.host;
+    const hva = table === TLB_READ ? physical.readableFrame(gfn) : physical.writableFrame(gfn);
+    if (hva < 0) {
+      physical.load(gfn * PAGE + offset, size, BOUNCE);
+      return BOUNCE;
+    }
+    this.#fill(table, low, high, hva, context);
+    return hva + offset;
+  }
+
+  /** Stores the up to 64 bytes that were left in the bounce buffer. @returns false: exception pending. */
+  storeBounced(low: number, high: number, size: number, access: number): boolean {
+    const cpu = this.#cpu;
+    if (cpu.faulted) return false;
+    const offset = low & 0xfff;
+    const rights = access | ACCESS_WRITE;
+    if (offset + size > PAGE) return this.#scatter(low, high, size, 0, rights) !== 0;
+    const context = this.#contextOf(access);
+    const known = this.#lookup(TLB_WRITE, low, high, context);
+    if (known !== 0) {
+      cpu.u8.copyWithin(known, BOUNCE, BOUNCE + size);
+      return true;
+    }
+    if (!this.#canonical(low, high, 0) || !this.#walk(low, high, rights)) return false;
+    const { gfn } = this.walker;
+    const hva = cpu.host.physical.writableFrame(gfn);
+    if (hva >= 0) this.#fill(TLB_WRITE, low, high, hva, context);
+    cpu.host.physical.store(gfn * PAGE + offset, size, BOUNCE);
+    return true;
+  }
+
+  /** TLB context of an access of a helper, which need not be of the current privilege. */
+  #contextOf(access: number): number {
+    return this.#contextBase | ((access & ACCESS_USER) !== 0 ? 2 : (access & ACCESS_AC) !== 0 ? 1 : 0);
+  }
+
+  /** @returns hva of the address if a table has its page, else 0. */
+  #lookup(table: number, low: number, high: number, context: number): number {
+    const { i32 } = this.#cpu;
+    const at = (table + ((low >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK)) >> 2;
+    if (i32[at] !== ((low & ~0xfff) | context) || i32[at + 1] !== high) return 0;
+    return (low + (i32[at + 2] as number)) >>> 0;
   }
 
   /**
@@ -237,11 +293,11 @@ export class LinearMemory {
    * flags. For instructions that must know before they commit. @returns whether they may.
    */
   probe(linear: bigint, size: number, access: number): boolean {
-    const [low, high] = halves(linear);
+    const [low, high] = [lowHalf(linear), highHalf(linear)];
     if (this.#cpu.faulted || !this.#canonical(low, high, 0)) return false;
     if (!this.#walk(low, high, access)) return false;
     if ((low & 0xfff) + size <= PAGE) return true;
-    const [low2, high2] = halves(linear + BigInt(size - 1));
+    const [low2, high2] = [lowHalf(linear + BigInt(size - 1)), highHalf(linear + BigInt(size - 1))];
     return this.#canonical(low2, high2, 0) && this.#walk(low2 & ~0xfff, high2, access);
   }
 
@@ -254,31 +310,6 @@ export class LinearMemory {
   /** As a debugger would: no faults, no accessed flags. @returns the gpa, or -1. */
   inspect(low: number, high: number): number {
     return this.walker.walk(low, high, 0) ? this.walker.gfn * PAGE + (low & 0xfff) : -1;
-  }
-
-  #reach(linear: bigint, size: number, access: number): number {
-    const cpu = this.#cpu;
-    if (cpu.faulted) return 0;
-    const [low, high] = halves(linear);
-    const offset = low & 0xfff;
-    if (offset + size > PAGE) return this.#gather(low, high, size, 0, access);
-    if (!this.#canonical(low, high, 0) || !this.#walk(low, high, access)) return 0;
-    const hva = cpu.host.physical.readableFrame(this.walker.gfn);
-    if (hva >= 0) return hva + offset;
-    cpu.host.physical.load(this.walker.gfn * PAGE + offset, size, BOUNCE);
-    return BOUNCE;
-  }
-
-  #store(linear: bigint, size: number, access: number): void {
-    const cpu = this.#cpu;
-    const [low, high] = halves(linear);
-    const offset = low & 0xfff;
-    if (offset + size > PAGE) {
-      this.#scatter(low, high, size, 0, access);
-      return;
-    }
-    if (!this.#canonical(low, high, 0) || !this.#walk(low, high, access)) return;
-    cpu.host.physical.store(this.walker.gfn * PAGE + offset, size, BOUNCE);
   }
 
   /** Reads an access that crosses into the next page into the bounce buffer. */
@@ -345,11 +376,11 @@ export class LinearMemory {
     if (first + pages - 1 > this.#largeLast) this.#largeLast = first + pages - 1;
   }
 
-  #fill(table: number, low: number, high: number, hva: number): void {
+  #fill(table: number, low: number, high: number, hva: number, context: number): void {
     this.fills++;
     const { i32 } = this.#cpu;
     const at = (table + ((low >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK)) >> 2;
-    i32[at] = (low & ~0xfff) | (i32[AT.tlbContext >> 2] as number);
+    i32[at] = (low & ~0xfff) | context;
     i32[at + 1] = high;
     i32[at + 2] = hva - (low & ~0xfff);
   }
@@ -392,6 +423,12 @@ export class LinearMemory {
   }
 }
 
-function halves(linear: bigint): [low: number, high: number] {
-  return [Number(linear & 0xffff_ffffn) | 0, Number((linear >> 32n) & 0xffff_ffffn) | 0];
+/** Bits 31:0, signed. */
+function lowHalf(linear: bigint): number {
+  return Number(BigInt.asIntN(32, linear));
+}
+
+/** Bits 63:32, signed. */
+function highHalf(linear: bigint): number {
+  return Number(BigInt.asIntN(32, linear >> 32n));
 }
