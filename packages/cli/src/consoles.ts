@@ -14,8 +14,8 @@ import type { ConsolePlan } from "./console-plan.ts";
 export interface Consoles extends Disposable {
   readonly serial: readonly Chardev[];
   readonly debugConsole: Chardev | undefined;
-  /** Brings the monitor to life; before that, what is typed into it waits. */
-  startMonitor(commands: readonly MonitorCommand[]): void;
+  /** Connects the monitor and the keys to a machine; before that, what is typed into the monitor waits. */
+  connect(commands: readonly MonitorCommand[], sendBreak: (serialPort: number) => void): void;
   /** Resolves when the host has taken all output. */
   flush(): Promise<void>;
 }
@@ -39,9 +39,15 @@ export function openConsoles(plan: ConsolePlan, io: CliIo, events: ConsoleEvents
     opened.push(chardev);
     return chardev;
   };
+  let breakLine = (_serialPort: number): void => {};
+  const serialPort = plan.serial.findIndex(({ kind }) => kind === "mon-stdio");
   const openMux = (): Chardev => {
     const console = keep(io.openStdio({ onOutputLost: events.onOutputLost }));
-    const mux = createConsoleMux({ console, ports: ["serial0", "monitor"], keys: { quit: events.onQuit } });
+    const mux = createConsoleMux({
+      console,
+      ports: [`serial${serialPort}`, "monitor"],
+      keys: { quit: events.onQuit, break: (port) => port === 0 && breakLine(serialPort) },
+    });
     monitor = mux.ports[1];
     return mux.ports[0] as Chardev;
   };
@@ -68,7 +74,8 @@ export function openConsoles(plan: ConsolePlan, io: CliIo, events: ConsoleEvents
     return {
       serial: chardevs.slice(0, plan.serial.length),
       debugConsole: chardevs[plan.serial.length],
-      startMonitor(commands: readonly MonitorCommand[]): void {
+      connect(commands, sendBreak): void {
+        breakLine = sendBreak;
         if (monitor !== undefined) createMonitor({ chardev: monitor, commands });
       },
       async flush(): Promise<void> {

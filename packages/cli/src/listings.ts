@@ -38,6 +38,7 @@ ${options.join("\n")}
 With mon:stdio on the terminal:
 C-a h    help
 C-a x    exit
+C-a b    send break (SysRq to Linux)
 C-a c    switch between console and monitor
 C-a C-a  send C-a
 `;

@@ -52,7 +52,7 @@ async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
       ...(consoles.debugConsole && { debugConsole: consoles.debugConsole }),
       ...(log && { log }),
     });
-    consoles.startMonitor(createMonitorCommands(vm, ending.quit));
+    consoles.connect(createMonitorCommands(vm, ending.quit), (port) => vm.sendBreak(port));
     return await runToEnd(vm, ending, consoles, io);
   } catch (error) {
     throw namingBootFile(error, config);

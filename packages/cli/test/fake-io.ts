@@ -16,6 +16,8 @@ export interface FakeIo extends CliIo {
   stdio: StdioEvents | undefined;
   /** Resolves flushes of standard output; until then they wait. */
   stuck: Promise<void> | undefined;
+  /** Serial ports that got a break. */
+  readonly breaks: number[];
 }
 
 /** What the guest does: gets the machine's options, answers why it stopped. */
@@ -31,6 +33,7 @@ export function createFakeIo(guest: FakeGuest, files: Readonly<Record<string, st
     options: undefined,
     stdio: undefined,
     stuck: undefined,
+    breaks: [],
     async print(text) {
       io.stdout += text;
     },
@@ -70,7 +73,7 @@ export function createFakeIo(guest: FakeGuest, files: Readonly<Record<string, st
     },
     async createVm(options) {
       io.options = options;
-      return createFakeVm(options, guest);
+      return createFakeVm(options, guest, io);
     },
   };
   return io;
@@ -84,7 +87,7 @@ function buffered(
   return { ...chardev, backlog: 0, flush: () => flushing() ?? Promise.resolve(), dispose };
 }
 
-function createFakeVm(options: VmOptions, guest: FakeGuest): VirtualMachine {
+function createFakeVm(options: VmOptions, guest: FakeGuest, io: FakeIo): VirtualMachine {
   const vm: VirtualMachine = {
     name: options.name ?? "",
     state: "running",
@@ -93,6 +96,7 @@ function createFakeVm(options: VmOptions, guest: FakeGuest): VirtualMachine {
     pause: () => Promise.resolve(),
     resume: () => {},
     reset: () => {},
+    sendBreak: (port) => io.breaks.push(port),
     describe: () => "RAX=0000000000000001",
     counters: () => ({ instructions: 0, guestNs: 0, resets: 0, accelerator: {} }),
     on: () => ({ dispose: () => {} }),

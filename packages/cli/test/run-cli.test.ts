@@ -179,6 +179,16 @@ test("the monitor answers behind Ctrl-A c and can quit", async () => {
   expect(io.terminal.text()).toContain("[monitor]\r\n(tsvm) info registers\r\nRAX=0000000000000001\r\n(tsvm) quit");
 });
 
+test("Ctrl-A b breaks the line of the serial port, not of the monitor", async () => {
+  const io = createFakeIo(() => {
+    queueMicrotask(() => io.terminal.send("\x01b\x01c\x01b\x01x"));
+    return never();
+  }, FILES);
+  await runCli(["-kernel", "vmlinuz", "-serial", "null", "-serial", "mon:stdio"], io);
+  expect(io.breaks).toEqual([1]);
+  expect(io.terminal.text()).toContain("[monitor]");
+});
+
 test("-d writes to standard error or to the file of -D", async () => {
   const guest: FakeGuest = ({ log }) => {
     log?.write("CPU Reset (CPU 0)\n");

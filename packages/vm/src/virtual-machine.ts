@@ -42,6 +42,8 @@ export interface VirtualMachine {
   resume(): void;
   /** Presses the reset button; a held machine stays held. */
   reset(): void;
+  /** A break condition on serial port `port`, counted from 0; Linux takes it for SysRq. No effect without that port. */
+  sendBreak(port: number): void;
   /** Registers of every vCPU, for people. */
   describe(): string;
   counters(): VmCounters;
@@ -198,6 +200,10 @@ export function superviseMachine(options: SupervisorOptions): VirtualMachine {
       resetWanted = true;
       letGo();
       stopLoop();
+    },
+    sendBreak(port: number): void {
+      const uart = machine.devices.find(({ name }) => name === `com${port + 1}`);
+      (uart as { readonly sendBreak?: () => void } | undefined)?.sendBreak?.();
     },
     describe: () => machine.vcpus.map((vcpu) => vcpu.describe()).join("\n"),
     counters: () => ({

@@ -1,4 +1,4 @@
-import type { Machine, MachineStop, Vcpu } from "@tsvm/contracts";
+import type { Device, Machine, MachineStop, Vcpu } from "@tsvm/contracts";
 
 /** A machine whose guest does what the test says: it stops when `stop` is called and never by itself. */
 export interface FakeMachine extends Machine {
@@ -6,6 +6,7 @@ export interface FakeMachine extends Machine {
   stop(why: MachineStop): void;
   /** What was done to it, in order. */
   readonly calls: string[];
+  readonly devices: Device[];
   instructions: number;
 }
 

@@ -1,4 +1,5 @@
 import { setImmediate as turn } from "node:timers/promises";
+import type { Device } from "@tsvm/contracts";
 import { expect, test } from "vitest";
 import { type SupervisorOptions, superviseMachine, type VirtualMachine } from "../src/virtual-machine.ts";
 import { createFakeMachine, type FakeMachine } from "./fake-machine.ts";
@@ -166,4 +167,14 @@ test("counts", () => {
   const { machine, vm } = createBench();
   machine.instructions = 1234;
   expect(vm.counters()).toEqual({ instructions: 1234, guestNs: 5, resets: 0, accelerator: { tlbFills: 7 } });
+});
+
+test("a break goes to the serial port meant", () => {
+  const { machine, vm } = createBench();
+  const breaks: string[] = [];
+  for (const name of ["rtc", "com1", "com2"]) {
+    machine.devices.push({ name, sendBreak: () => breaks.push(name) } as unknown as Device);
+  }
+  for (const port of [1, 0, 2]) vm.sendBreak(port);
+  expect(breaks).toEqual(["com2", "com1"]);
 });
