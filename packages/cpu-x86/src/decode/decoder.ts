@@ -274,10 +274,12 @@ function registerField(file: RegisterFile, number: number, rex: number): number 
   return number * 8;
 }
 
-/** Segment of string sources and XLAT: none where it has neither base nor limit. */
+/** Segment of string sources, XLAT and masked stores: none where it has neither base nor limit. */
 function stringSegment(insn: InsnBytes, mode: number): number {
   if (insn.segmentPrefix >= SEGMENT.fs) return insn.segmentPrefix;
-  if ((mode & MODE.codeSizeMask) === MODE.code64 || (mode & MODE.flat) !== 0) return SEGMENT.none;
+  if ((mode & MODE.codeSizeMask) === MODE.code64) return SEGMENT.none;
+  // CS is never writable, however flat.
+  if ((mode & MODE.flat) !== 0 && insn.segmentPrefix !== SEGMENT.cs) return SEGMENT.none;
   return insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
 }
 
