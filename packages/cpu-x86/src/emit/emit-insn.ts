@@ -1,4 +1,6 @@
-import type { IrBuilder, Node } from "@tsvm/tcg";
+import type { IrBuilder, Node, Val } from "@tsvm/tcg";
+import type { FpuUse } from "../instructions/row.ts";
+import { FSW } from "../softfloat/status-word.ts";
 import { CR0, CR4 } from "../state/bits.ts";
 import type { InsnFields } from "./fields.ts";
 import { makeOperand } from "./operands.ts";
@@ -29,18 +31,31 @@ function runSemantics(b: X86Builder): void {
 }
 
 /** SDM vol. 3A, "Emulation of and Support for the x87 FPU", and vol. 2A, "Exception Conditions" of SSE instructions. */
-function checkFpu(b: X86Builder, unit: "x87" | "mmx" | "sse" | "wait"): void {
+function checkFpu(b: X86Builder, unit: FpuUse): void {
   const cr0 = b.state("cr0");
   const has = (mask: number) => b.ne(b.and(cr0, b.const(mask)), b.const(0));
-  if (unit === "wait") {
-    b.raiseIf(b.eq(b.and(cr0, b.const(CR0.MP | CR0.TS)), b.const(CR0.MP | CR0.TS)), "NM");
-    return;
+  switch (unit) {
+    case "wait":
+      b.raiseIf(b.eq(b.and(cr0, b.const(CR0.MP | CR0.TS)), b.const(CR0.MP | CR0.TS)), "NM");
+      break;
+    case "x87":
+    case "x87-no-wait":
+      b.raiseIf(has(CR0.EM | CR0.TS), "NM");
+      break;
+    case "mmx":
+    case "sse":
+      b.raiseIf(has(CR0.EM), "UD");
+      if (unit === "sse") b.raiseIf(b.eqz(b.and(b.state("cr4"), b.const(CR4.OSFXSR))), "UD");
+      b.raiseIf(has(CR0.TS), "NM");
   }
-  if (unit === "x87") {
-    b.raiseIf(has(CR0.EM | CR0.TS), "NM");
-    return;
-  }
-  b.raiseIf(has(CR0.EM), "UD");
-  if (unit === "sse") b.raiseIf(b.eqz(b.and(b.state("cr4"), b.const(CR4.OSFXSR))), "UD");
-  b.raiseIf(has(CR0.TS), "NM");
+  if (unit !== "sse" && unit !== "x87-no-wait") checkPending(b, cr0);
+}
+
+/**
+ * #MF if an earlier instruction left an unmasked exception (FSW.ES). Without CR0.NE the FERR# pin would ask for an
+ * interrupt instead, which no machine here has wired. SDM vol. 1, "Software Exception Handling".
+ */
+function checkPending(b: X86Builder, cr0: Val): void {
+  const pending = b.ne(b.and(b.state("fpuStatus"), b.const(FSW.ES)), b.const(0));
+  b.when(pending, () => b.raiseIf(b.ne(b.and(cr0, b.const(CR0.NE)), b.const(0)), "MF"));
 }

@@ -9,6 +9,7 @@ import { rows as flags } from "./flags.ts";
 import { rows as far } from "./far.ts";
 import { rows as io } from "./io.ts";
 import { rows as system } from "./system.ts";
+import { rows as mmx } from "./mmx.ts";
 import { rows as mov } from "./mov.ts";
 import { rows as mulDiv } from "./mul-div.ts";
 import { rows as nop } from "./nop.ts";
@@ -40,6 +41,7 @@ export const allRows: readonly Row[] = [
   ...far,
   ...io,
   ...system,
+  ...mmx,
   ...mov,
   ...mulDiv,
   ...nop,

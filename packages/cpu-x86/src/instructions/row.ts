@@ -15,6 +15,9 @@ export type OperandCode =
   | `${"A" | "B" | "C" | "D" | "E" | "G" | "H" | "I" | "J" | "M" | "N" | "O" | "P" | "Q" | "R" | "S" | "U" | "V" | "W" | "X" | "Y" | "Z"}${Size}`
   | "AL" | "CL" | "AX" | "DX" | "rAX" | "1" | "ES" | "CS" | "SS" | "DS" | "FS" | "GS" | "ST0" | "STi";
 
+/** The unit an instruction belongs to; `x87-no-wait` does not look for pending exceptions, `wait` does nothing else. */
+export type FpuUse = "x87" | "x87-no-wait" | "mmx" | "sse" | "wait";
+
 /** What holds for a row beside its operands. */
 export interface RowOptions {
   /** LOCK is allowed (with a memory destination). */
@@ -47,8 +50,8 @@ export interface RowOptions {
   readonly restartable?: true;
   /** Real-address and virtual-8086 mode: #UD. */
   readonly protectedOnly?: true;
-  /** x87 or MMX or SSE: which of CR0.EM, CR0.TS and CR4.OSFXSR make it #UD or #NM. */
-  readonly fpu?: "x87" | "mmx" | "sse" | "wait";
+  /** Which of CR0.EM, CR0.TS and CR4.OSFXSR make it #UD or #NM, and whether a pending x87 exception makes it #MF. */
+  readonly fpu?: FpuUse;
   /** Memory operands must be aligned to 16 bytes (#GP). */
   readonly aligned?: true;
 }

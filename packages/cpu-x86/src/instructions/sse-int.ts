@@ -6,7 +6,7 @@ import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { type Lanes, laneConstant, laneOp, pickLanes, splat, splatConstant, zeroVector } from "./vector-lanes.ts";
 
 /** A result computed from both operands, as vectors. */
-type Compute = (b: X86Builder, x: Val, y: Val) => Val;
+export type Compute = (b: X86Builder, x: Val, y: Val) => Val;
 
 const packed =
   (compute: Compute): Semantics =>
@@ -26,12 +26,12 @@ const and = direct("v128.and");
 const or = direct("v128.or");
 const xor = direct("v128.xor");
 /** DEST <- NOT DEST AND SRC. */
-const andn: Compute = (b, x, y) => b.op("v128.andnot", y, x);
+export const andn: Compute = (b, x, y) => b.op("v128.andnot", y, x);
 
 // --- multiplication ---
 
 /** Bits 31:16 of the eight products. */
-const mulHigh =
+export const mulHigh =
   (sign: "s" | "u"): Compute =>
   (b, x, y) => {
     const low = b.op(`i32x4.extmul_low_i16x8_${sign}`, x, y);
@@ -48,7 +48,7 @@ const mulEven =
   };
 
 /** (x * y >> 14) + 1 >> 1. The product of two -32768 is -32768 where WebAssembly saturates. */
-const mulRoundScale: Compute = (b, x, y) => {
+export const mulRoundScale: Compute = (b, x, y) => {
   const product = b.op("i16x8.q15mulr_sat_s", x, y);
   const least = splatConstant(b, "i16x8", -0x8000);
   const bothLeast = b.op("v128.and", b.op("i16x8.eq", x, least), b.op("i16x8.eq", y, least));
@@ -56,7 +56,7 @@ const mulRoundScale: Compute = (b, x, y) => {
 };
 
 /** Unsigned bytes of DEST times signed bytes of SRC, neighbours added with saturation. */
-const maddUnsignedSigned: Compute = (b, x, y) => {
+export const maddUnsignedSigned: Compute = (b, x, y) => {
   const eight = b.const32(8);
   const even = b.op(
     "i16x8.mul",
@@ -69,7 +69,7 @@ const maddUnsignedSigned: Compute = (b, x, y) => {
 
 // --- sums ---
 
-const absoluteDifference: Compute = (b, x, y) =>
+export const absoluteDifference: Compute = (b, x, y) =>
   b.op("v128.or", b.op("i8x16.sub_sat_u", x, y), b.op("i8x16.sub_sat_u", y, x));
 
 /** The absolute differences of eight bytes summed up, in each half. */
@@ -81,7 +81,7 @@ const sumDifferences: Compute = (b, x, y) => {
 };
 
 /** Neighbours of DEST, then of SRC, joined: lanes 2i and 2i + 1 of the two side by side. */
-const horizontal =
+export const horizontal =
   (bytes: 2 | 4, op: PlainOp): Compute =>
   (b, x, y) => {
     const count = 16 / bytes;
@@ -90,7 +90,7 @@ const horizontal =
   };
 
 /** DEST as it is, negated or 0 where SRC is positive, negative or 0. */
-const withSignOf =
+export const withSignOf =
   (lanes: Lanes): Compute =>
   (b, x, y) => {
     const zero = zeroVector(b);

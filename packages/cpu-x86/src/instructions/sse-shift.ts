@@ -8,17 +8,17 @@ import { clamp, LANE_BITS, lowHalf, moveBytes, zeroVector } from "./vector-lanes
 
 const SSE2: RowOptions = { fpu: "sse", cpuid: "sse2", aligned: true };
 
-type ShiftedLanes = "i16x8" | "i32x4" | "i64x2";
-type Shift = (b: X86Builder, vector: Val, count: Val) => Val;
+export type ShiftedLanes = "i16x8" | "i32x4" | "i64x2";
+export type Shift = (b: X86Builder, vector: Val, count: Val) => Val;
 
-const logical =
+export const logical =
   (lanes: ShiftedLanes, op: "shl" | "shr_u"): Shift =>
   (b, vector, count) => {
     const inside = b.ltU(count, b.const(LANE_BITS[lanes]));
     return b.select(inside, b.op(`${lanes}.${op}`, vector, b.wrap(count)), zeroVector(b));
   };
 
-const arithmetic =
+export const arithmetic =
   (lanes: "i16x8" | "i32x4"): Shift =>
   (b, vector, count) =>
     b.op(`${lanes}.shr_s`, vector, b.wrap(clamp(b, count, LANE_BITS[lanes] - 1)));

@@ -20,8 +20,6 @@ const fninit: Semantics = (b) => {
 
 const fnclex: Semantics = (b) => b.setState("fpuStatus", b.and(b.state("fpuStatus"), b.const(~EXCEPTION_BITS)));
 
-/** All registers empty: x87 code may follow MMX code. */
-const emms: Semantics = (b) => b.setState("fpuTag", b.const(0));
 
 /** Pushes an integer, exactly. */
 const fild: Semantics = (b, src) => {
@@ -46,7 +44,6 @@ export const rows: readonly Row[] = [
   row("D9 /7", "FNSTCW", ["Mw"], (b, dst) => dst!.store(b.state("fpuControl")), { fpu: "x87" }),
   row("DD /7", "FNSTSW", ["Mw"], (b, dst) => dst!.store(b.state("fpuStatus")), { fpu: "x87" }),
   row("DF E0", "FNSTSW", ["AX"], (b, dst) => dst!.store(b.state("fpuStatus")), { fpu: "x87" }),
-  row("0F 77", "EMMS", [], emms, { fpu: "mmx" }),
   row("DB /0", "FILD", ["Md"], fild, { fpu: "x87" }),
   row("9B", "FWAIT", [], () => {}, { fpu: "wait" }),
 ];
