@@ -81,7 +81,7 @@ export class InsnMachine {
     const { code, data } = ATTRIBUTES[codeBits];
     const limit = codeBits === 16 ? 0xffff : 0xffff_ffff;
     for (let segment = 0; segment <= SEGMENT.gs; segment++)
-      setSegmentCache(this.cpu, segment, 8, 0n, limit, segment === SEGMENT.cs ? code : data);
+      setSegmentCache(this.cpu, segment, 8, 0, limit, segment === SEGMENT.cs ? code : data);
     recomputeMode(this.cpu);
   }
 
@@ -119,7 +119,7 @@ export class InsnMachine {
 
   /** Puts a limit on a segment that stays at base 0. */
   limit(segment: keyof typeof SEGMENT, limit: number): this {
-    setSegmentCache(this.cpu, SEGMENT[segment], 8, 0n, limit, 0x4093);
+    setSegmentCache(this.cpu, SEGMENT[segment], 8, 0, limit, 0x4093);
     recomputeMode(this.cpu);
     return this;
   }

@@ -198,9 +198,14 @@ export function featureNamed(name: string): FeatureName | undefined {
 /** A set of features. */
 export class Features {
   readonly #names: ReadonlySet<FeatureName>;
+  readonly #words = new Map<FeatureWord, number>();
 
   constructor(names: Iterable<FeatureName>) {
     this.#names = new Set(names);
+    for (const name of this.#names) {
+      const [word, bit] = FEATURE[name];
+      this.#words.set(word, this.word(word) | (1 << bit));
+    }
   }
 
   /**
@@ -216,12 +221,7 @@ export class Features {
 
   /** The value of one CPUID register. */
   word(word: FeatureWord): number {
-    let value = 0;
-    for (const name of this.#names) {
-      const [where, bit] = FEATURE[name];
-      if (where === word) value |= 1 << bit;
-    }
-    return value >>> 0;
+    return (this.#words.get(word) ?? 0) >>> 0;
   }
 
   get names(): readonly FeatureName[] {

@@ -1,36 +1,27 @@
-// Delivery through the 64-bit IDT of IA-32e mode. SDM vol. 3A, "Exception and Interrupt Handling in 64-bit Mode".
-
+// Delivery through the 64-bit IDT of IA-32e mode. SDM vol. 3A, "Exception and Interrupt Handling in 64-bit Mode". Page
+// faults and system calls by interrupt pass here: addresses are halves, nothing is a bigint.
 import { setNullSegment } from "../segments/cache.ts";
-import { isCanonical } from "../segments/canonical.ts";
+import { isCanonicalHigh } from "../segments/canonical.ts";
 import { type CodeTarget, commitCode } from "../segments/code-target.ts";
 import { type Gate, parseGate, SYSTEM_TYPE } from "../segments/descriptor.ts";
-import { interruptStackPointer, longInnerPointer } from "../segments/inner-stack.ts";
 import { accessAt } from "../segments/stack.ts";
-import { IMPLICIT } from "../segments/tables.ts";
+import { errorCodeOf, reachTable } from "../segments/tables.ts";
 import { FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
-import { writeBlock } from "../system/memory-block.ts";
+import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { type EventKind, idtErrorCode } from "./event.ts";
 import { clearsInterruptFlag, fetchHandler, mayUseGate } from "./gate-target.ts";
 import { NO_ERROR_CODE } from "./vectors.ts";
-
-/** The stack frame being built, lowest address first; one delivery at a time. */
-const frame = new BigUint64Array(6);
-const frameBytes = new Uint8Array(frame.buffer);
 
 /** @param flags RFLAGS image to save. @returns whether the handler was entered; false: an exception is pending. */
 export function deliverLong(cpu: Cpu, vector: number, kind: EventKind, errorCode: number, flags: number): boolean {
   const gate = fetchLongGate(cpu, vector);
   if (gate === undefined || !mayUseGate(cpu, vector, kind, gate)) return false;
   const target = fetchHandler(cpu, gate);
-  if (target === undefined) return false;
-  const top = stackTop(cpu, gate, target);
-  if (top === undefined) return false;
-  const pointer = pushFrame(cpu, top, target.cpl, flags, errorCode);
-  if (pointer === undefined) return false;
+  if (target === undefined || !findStack(cpu, gate, target)) return false;
+  if (!pushFrame(cpu, target.cpl, flags, errorCode)) return false;
   if (target.cpl !== cpu.cpl) setNullSegment(cpu, SEGMENT.ss, target.cpl, target.cpl);
-  cpu.setGpr64(GPR.rsp, pointer);
+  cpu.setHalves("gpr", stackLow, stackHigh, GPR.rsp);
   const interrupts = clearsInterruptFlag(gate) ? FLAG.IF : 0;
   // Arithmetic flags stay as they are, in their lazy form.
   cpu.set32("rflags", cpu.get32("rflags") & ~(FLAG.TF | FLAG.NT | FLAG.RF | FLAG.VM | interrupts));
@@ -39,43 +30,71 @@ export function deliverLong(cpu: Cpu, vector: number, kind: EventKind, errorCode
 }
 
 function fetchLongGate(cpu: Cpu, vector: number): Gate | undefined {
-  const refuse = (): undefined => {
-    cpu.raise("GP", idtErrorCode(vector));
-    return undefined;
-  };
-  if (vector * 16 + 15 > cpu.get32("idtrLimit")) return refuse();
-  const address = cpu.get64("idtrBase") + BigInt(vector * 16);
-  const raw = cpu.linear.read64(address, IMPLICIT);
-  const upper = cpu.linear.read(address + 8n, 4, IMPLICIT);
-  if (cpu.faulted) return undefined;
-  const gate = parseGate(Number(raw & 0xffff_ffffn), Number(raw >> 32n), upper);
-  // S must be 0, and only the "32-bit" types exist.
-  return (gate.attributes & 0x1e) === SYSTEM_TYPE.interruptGate32 ? gate : refuse();
-}
-
-function stackTop(cpu: Cpu, gate: Gate, target: CodeTarget): bigint | undefined {
-  const pointer =
-    gate.ist !== 0
-      ? interruptStackPointer(cpu, gate.ist)
-      : target.cpl === cpu.cpl
-        ? cpu.gpr64(GPR.rsp)
-        : longInnerPointer(cpu, target.cpl);
-  return pointer === undefined ? undefined : pointer & ~0xfn;
-}
-
-/** SS RSP RFLAGS CS RIP and the error code. @returns the new stack pointer, or undefined: exception pending. */
-function pushFrame(cpu: Cpu, top: bigint, cpl: number, flags: number, errorCode: number): bigint | undefined {
-  frame[5] = BigInt(cpu.get32("segSelector", SEGMENT.ss));
-  frame[4] = cpu.gpr64(GPR.rsp);
-  frame[3] = BigInt(flags >>> 0);
-  frame[2] = BigInt(cpu.get32("segSelector", SEGMENT.cs));
-  frame[1] = cpu.rip;
-  frame[0] = BigInt(errorCode === NO_ERROR_CODE ? 0 : errorCode);
-  const first = errorCode === NO_ERROR_CODE ? 8 : 0;
-  const pointer = BigInt.asUintN(64, top - BigInt(48 - first));
-  if (!isCanonical(cpu, pointer) || !isCanonical(cpu, BigInt.asUintN(64, top - 1n))) {
-    cpu.raise("SS", 0);
-    return undefined;
+  const offset = vector * 16;
+  if (offset + 15 <= cpu.get32("idtrLimit")) {
+    const hva = reachTable(cpu, "idtrBase", 0, offset, 16);
+    if (hva === 0) return undefined;
+    const { view } = cpu;
+    const high = view.getUint32(hva + 4, true);
+    const gate = parseGate(view.getUint32(hva, true), high, view.getUint32(hva + 8, true));
+    // S must be 0, and only the "32-bit" types exist.
+    if ((gate.attributes & 0x1e) === SYSTEM_TYPE.interruptGate32) return gate;
   }
-  return writeBlock(cpu, pointer, frameBytes.subarray(first), accessAt(cpu, cpl)) ? pointer : undefined;
+  cpu.raise("GP", idtErrorCode(vector));
+  return undefined;
+}
+
+/** The new stack pointer, until it is committed. */
+let stackLow = 0;
+let stackHigh = 0;
+
+/** Where the frame will end: the stack of the IST, of the TSS, or the current one; aligned to 16 bytes. */
+function findStack(cpu: Cpu, gate: Gate, target: CodeTarget): boolean {
+  if (gate.ist === 0 && target.cpl === cpu.cpl) {
+    stackLow = cpu.low("gpr", GPR.rsp) & ~0xf;
+    stackHigh = cpu.high("gpr", GPR.rsp);
+    return true;
+  }
+  const offset = gate.ist === 0 ? target.cpl * 8 + TSS_RSP0 : gate.ist * 8 + TSS_IST0;
+  if (offset + 7 > cpu.get32("segLimit", SEGMENT.tr)) {
+    cpu.raise("TS", errorCodeOf(cpu.get32("segSelector", SEGMENT.tr)));
+    return false;
+  }
+  const hva = reachTable(cpu, "segBase", SEGMENT.tr, offset, 8);
+  if (hva === 0) return false;
+  stackLow = cpu.view.getUint32(hva, true) & ~0xf;
+  stackHigh = cpu.view.getUint32(hva + 4, true);
+  if (!isCanonicalHigh(cpu, stackHigh)) cpu.raise("SS", 0);
+  return !cpu.faulted;
+}
+const TSS_RSP0 = 4;
+/** One slot below IST1, since entries count from 1. */
+const TSS_IST0 = 28;
+
+/** SS RSP RFLAGS CS RIP and the error code. @returns false: exception pending. */
+function pushFrame(cpu: Cpu, cpl: number, flags: number, errorCode: number): boolean {
+  const bytes = errorCode === NO_ERROR_CODE ? 40 : 48;
+  // The end of the frame and its start may lie on two sides of a boundary, of 4 GiB or of the canonical halves.
+  const endHigh = stackLow === 0 ? stackHigh - 1 : stackHigh;
+  const low = (stackLow >>> 0) - bytes;
+  stackLow = low | 0;
+  if (low < 0) stackHigh = (stackHigh - 1) >>> 0;
+  if (!isCanonicalHigh(cpu, endHigh) || !isCanonicalHigh(cpu, stackHigh)) {
+    cpu.raise("SS", 0);
+    return false;
+  }
+  const first = errorCode === NO_ERROR_CODE ? -1 : 0;
+  if (first === 0) putSlot(cpu, 0, errorCode, 0);
+  putSlot(cpu, first + 1, cpu.low("rip"), cpu.high("rip"));
+  putSlot(cpu, first + 2, cpu.get32("segSelector", SEGMENT.cs), 0);
+  putSlot(cpu, first + 3, flags, 0);
+  putSlot(cpu, first + 4, cpu.low("gpr", GPR.rsp), cpu.high("gpr", GPR.rsp));
+  putSlot(cpu, first + 5, cpu.get32("segSelector", SEGMENT.ss), 0);
+  return cpu.linear.storeBounced(stackLow, stackHigh | 0, bytes, accessAt(cpu, cpl));
+}
+
+function putSlot(cpu: Cpu, slot: number, low: number, high: number): void {
+  const at = (AT.bounce >> 2) + slot * 2;
+  cpu.u32[at] = low;
+  cpu.u32[at + 1] = high;
 }

@@ -26,7 +26,7 @@ export function fetchHandler(cpu: Cpu, gate: Gate): CodeTarget | undefined {
     cpu.raise("GP", errorCodeOf(gate.selector));
     return undefined;
   }
-  return enterCode(cpu, gate.selector, descriptor, next, gate.offset);
+  return enterCode(cpu, gate.selector, descriptor, next, gate.offset, gate.offsetHigh);
 }
 
 /** Interrupt gates clear IF, trap gates do not. */

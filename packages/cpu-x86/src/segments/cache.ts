@@ -20,13 +20,14 @@ export function setSegmentCache(
   cpu: Cpu,
   segment: number,
   selector: number,
-  base: bigint,
+  base: number,
   limit: number,
   attributes: number,
+  baseHigh = 0,
 ): void {
   cpu.set32("segSelector", selector, segment);
   cpu.set32("segAttributes", attributes, segment);
-  cpu.set64("segBase", base, segment);
+  cpu.setHalves("segBase", base, baseHigh, segment);
   cpu.set32("segLimit", limit, segment);
   deriveRanges(cpu, segment);
 }
@@ -34,12 +35,13 @@ export function setSegmentCache(
 /** Loads a cache from a checked descriptor. The accessed bit counts as set. */
 export function setSegment(cpu: Cpu, segment: number, selector: number, descriptor: Descriptor): void {
   const accessed = descriptor.attributes & SEG.S ? SEG.ACCESSED : 0;
-  setSegmentCache(cpu, segment, selector, descriptor.base, descriptor.limit, descriptor.attributes | accessed);
+  const { base, baseHigh, limit, attributes } = descriptor;
+  setSegmentCache(cpu, segment, selector, base, limit, attributes | accessed, baseHigh);
 }
 
 /** A null selector was loaded: any access through it faults. @param dpl kept for SS, whose DPL is CPL. */
 export function setNullSegment(cpu: Cpu, segment: number, selector: number, dpl = 0): void {
-  setSegmentCache(cpu, segment, selector, 0n, 0, SEG.UNUSABLE | (dpl << SEG.dplShift));
+  setSegmentCache(cpu, segment, selector, 0, 0, SEG.UNUSABLE | (dpl << SEG.dplShift));
 }
 
 /**
@@ -47,7 +49,7 @@ export function setNullSegment(cpu: Cpu, segment: number, selector: number, dpl 
  * mode depends on that); virtual-8086 mode fixes them.
  */
 export function setRealSegment(cpu: Cpu, segment: number, selector: number): void {
-  const base = BigInt(selector << 4);
+  const base = selector << 4;
   if (cpu.vm86) {
     setSegmentCache(cpu, segment, selector, base, 0xffff, VM86_ATTRIBUTES);
     return;

@@ -8,7 +8,8 @@ export function isCanonical(cpu: Cpu, linear: bigint): boolean {
   return top === 0n || top === -1n;
 }
 
-/** Bits 31:0 of a 64-bit value. */
-export function low32(value: bigint): number {
-  return Number(BigInt.asUintN(32, value));
+/** As {@link isCanonical}, by bits 63:32. */
+export function isCanonicalHigh(cpu: Cpu, high: number): boolean {
+  const top = (high | 0) >> ((cpu.low("cr4") & CR4.LA57) !== 0 ? 24 : 15);
+  return top === 0 || top === -1;
 }

@@ -4,7 +4,7 @@ import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { SEGMENT } from "../state/layout.ts";
 import { recomputeMode, setCodeSegment, setRealSegment } from "./cache.ts";
-import { isCanonical } from "./canonical.ts";
+import { isCanonicalHigh } from "./canonical.ts";
 import { type Descriptor, dplOf, isCode, isConforming, isNull, isPresent } from "./descriptor.ts";
 import { errorCodeOf, fetchDescriptor, markAccessed } from "./tables.ts";
 
@@ -13,7 +13,9 @@ export interface CodeTarget {
   readonly selector: number;
   readonly descriptor: Descriptor;
   readonly cpl: number;
-  readonly rip: bigint;
+  /** Bits 31:0 and 63:32 of the entry point. */
+  readonly rip: number;
+  readonly ripHigh: number;
 }
 
 /** Raises `fault` with the selector. */
@@ -62,34 +64,35 @@ export function enterCode(
   selector: number,
   descriptor: Descriptor,
   cpl: number,
-  rip: bigint,
+  rip: number,
+  ripHigh: number,
 ): CodeTarget | undefined {
-  const { attributes, limit } = descriptor;
+  const { attributes } = descriptor;
   if (isCode64(cpu, descriptor) && (attributes & SEG.DB) !== 0) return refuseCode(cpu, "GP", selector);
   if (!isPresent(attributes)) return refuseCode(cpu, "NP", selector);
-  if (!isEntry(cpu, descriptor, limit, rip)) return refuseCode(cpu, "GP", 0);
-  return markAccessed(cpu, selector, descriptor) ? { selector, descriptor, cpl, rip } : undefined;
+  if (!isEntry(cpu, descriptor, rip, ripHigh)) return refuseCode(cpu, "GP", 0);
+  return markAccessed(cpu, selector, descriptor) ? { selector, descriptor, cpl, rip, ripHigh } : undefined;
 }
 
-function isEntry(cpu: Cpu, descriptor: Descriptor, limit: number, rip: bigint): boolean {
-  return isCode64(cpu, descriptor) ? isCanonical(cpu, rip) : rip <= BigInt(limit);
+function isEntry(cpu: Cpu, descriptor: Descriptor, rip: number, ripHigh: number): boolean {
+  return isCode64(cpu, descriptor) ? isCanonicalHigh(cpu, ripHigh) : ripHigh === 0 && rip <= descriptor.limit;
 }
 
 /** Loads CS, CPL and rip, then derives the mode; SS must have been committed before. */
 export function commitCode(cpu: Cpu, target: CodeTarget): void {
   setCodeSegment(cpu, target.selector, target.descriptor, target.cpl);
-  cpu.rip = target.rip;
+  cpu.setHalves("rip", target.rip, target.ripHigh);
   recomputeMode(cpu);
 }
 
 /** Real and virtual-8086 mode: no checks but the limit. @returns false: #GP pending. */
-export function enterRealCode(cpu: Cpu, selector: number, ip: bigint): boolean {
-  if (ip > BigInt(cpu.get32("segLimit", SEGMENT.cs))) {
+export function enterRealCode(cpu: Cpu, selector: number, ip: number): boolean {
+  if (ip > cpu.get32("segLimit", SEGMENT.cs)) {
     cpu.raise("GP", 0);
     return false;
   }
   setRealSegment(cpu, SEGMENT.cs, selector);
-  cpu.rip = ip;
+  cpu.setLow("rip", ip);
   recomputeMode(cpu);
   return true;
 }

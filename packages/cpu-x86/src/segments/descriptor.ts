@@ -30,7 +30,9 @@ export interface Descriptor {
   readonly high: number;
   /** Access rights in the layout of {@link SEG}. */
   readonly attributes: number;
-  readonly base: bigint;
+  /** Bits 31:0 of the base, and bits 63:32, which only system segments of IA-32e mode have. */
+  readonly base: number;
+  readonly baseHigh: number;
   /** Last offset (of expand-down segments: last that is outside), scaled by G. */
   readonly limit: number;
 }
@@ -40,36 +42,38 @@ export interface Gate {
   /** Type, S, DPL and P, where {@link SEG} has them. */
   readonly attributes: number;
   readonly selector: number;
-  readonly offset: bigint;
+  /** Bits 31:0 of the entry point, and bits 63:32, which only gates of IA-32e mode have. */
+  readonly offset: number;
+  readonly offsetHigh: number;
   /** Call gates: number of stack parameters to copy. */
   readonly parameters: number;
   /** Interrupt and trap gates in IA-32e mode: interrupt stack table index, 0: none. */
   readonly ist: number;
 }
 
-/** @param upperBase bits 63:32 of the base, from the second half of a 16-byte descriptor. */
-export function parseDescriptor(low: number, high: number, upperBase = 0): Descriptor {
+/** @param baseHigh bits 63:32 of the base, from the second half of a 16-byte descriptor. */
+export function parseDescriptor(low: number, high: number, baseHigh = 0): Descriptor {
   const raw = (high & 0xf_0000) | (low & 0xffff);
   const attributes = (high >>> 8) & 0xf0ff;
-  const base = ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000)) >>> 0;
   return {
     low,
     high,
     attributes,
-    base: upperBase === 0 ? BigInt(base) : (BigInt(upperBase >>> 0) << 32n) | BigInt(base),
+    base: ((low >>> 16) | ((high & 0xff) << 16) | (high & 0xff00_0000)) >>> 0,
+    baseHigh,
     limit: (attributes & SEG.G) !== 0 ? ((raw << 12) | 0xfff) >>> 0 : raw,
   };
 }
 
-/** @param upperOffset bits 63:32 of the offset, from the second half of a 16-byte gate. */
-export function parseGate(low: number, high: number, upperOffset = 0): Gate {
+/** @param offsetHigh bits 63:32 of the offset, from the second half of a 16-byte gate. */
+export function parseGate(low: number, high: number, offsetHigh = 0): Gate {
   const attributes = (high >>> 8) & 0xff;
   const wide = (attributes & TYPE_32) !== 0;
-  const offset = wide ? ((high & 0xffff_0000) | (low & 0xffff)) >>> 0 : low & 0xffff;
   return {
     attributes,
     selector: low >>> 16,
-    offset: (BigInt(upperOffset >>> 0) << 32n) | BigInt(offset),
+    offset: wide ? ((high & 0xffff_0000) | (low & 0xffff)) >>> 0 : low & 0xffff,
+    offsetHigh,
     parameters: high & 0x1f,
     ist: high & 7,
   };

@@ -22,24 +22,26 @@ import { switchThroughDescriptor, switchThroughGate } from "./task-switch.ts";
 
 /** JMP ptr16:16/32 and m16:16/32/64. Arguments: selector, offset, operand size in bits. */
 export function jumpFar(cpu: Cpu): HelperResult {
-  const [selector, offset] = [cpu.arg32(0) & 0xffff, cpu.arg64(1)];
+  const selector = cpu.arg32(0) & 0xffff;
+  const [offset, offsetHigh] = [cpu.low("helperArgs", 1), cpu.high("helperArgs", 1)];
   if (!cpu.protectedMode || cpu.vm86) return enterRealCode(cpu, selector, offset) ? HELPER.jump : HELPER.fault;
   const descriptor = fetchTarget(cpu, selector);
   if (descriptor === undefined) return HELPER.fault;
-  if (isCode(descriptor.attributes)) return jumpToSegment(cpu, selector, descriptor, offset, cpu.cpl);
+  if (isCode(descriptor.attributes)) return jumpToSegment(cpu, selector, descriptor, offset, offsetHigh);
   return throughSystemDescriptor(cpu, selector, descriptor, jumpThroughGate, false);
 }
 
 /** CALL ptr16:16/32 and m16:16/32/64. Arguments: selector, offset, operand size in bits. */
 export function callFar(cpu: Cpu): HelperResult {
-  const [selector, offset] = [cpu.arg32(0) & 0xffff, cpu.arg64(1)];
+  const selector = cpu.arg32(0) & 0xffff;
+  const [offset, offsetHigh] = [cpu.low("helperArgs", 1), cpu.high("helperArgs", 1)];
   const size = (cpu.arg32(2) >> 3) as SlotSize;
   if (!cpu.protectedMode || cpu.vm86) return callReal(cpu, selector, offset, size);
   const descriptor = fetchTarget(cpu, selector);
   if (descriptor === undefined) return HELPER.fault;
   if (isCode(descriptor.attributes)) {
     if (!mayTransferDirectly(cpu, selector, descriptor)) return HELPER.fault;
-    return callSameLevel(cpu, selector, descriptor, offset, size);
+    return callSameLevel(cpu, selector, descriptor, offset, offsetHigh, size);
   }
   return throughSystemDescriptor(cpu, selector, descriptor, callThroughGate, true);
 }
@@ -55,7 +57,7 @@ function pushReturnAddress(cpu: Cpu, stack: Stack, size: SlotSize): void {
   stack.push(cpu.rip, size);
 }
 
-function callReal(cpu: Cpu, selector: number, offset: bigint, size: SlotSize): HelperResult {
+function callReal(cpu: Cpu, selector: number, offset: number, size: SlotSize): HelperResult {
   const stack = currentStack(cpu);
   pushReturnAddress(cpu, stack, size);
   if (cpu.faulted || !enterRealCode(cpu, selector, offset)) return HELPER.fault;
@@ -63,9 +65,15 @@ function callReal(cpu: Cpu, selector: number, offset: bigint, size: SlotSize): H
   return HELPER.jump;
 }
 
-function jumpToSegment(cpu: Cpu, selector: number, descriptor: Descriptor, offset: bigint, cpl: number): HelperResult {
+function jumpToSegment(
+  cpu: Cpu,
+  selector: number,
+  descriptor: Descriptor,
+  offset: number,
+  offsetHigh: number,
+): HelperResult {
   if (!mayTransferDirectly(cpu, selector, descriptor)) return HELPER.fault;
-  const target = enterCode(cpu, selector, descriptor, cpl, offset);
+  const target = enterCode(cpu, selector, descriptor, cpu.cpl, offset, offsetHigh);
   if (target === undefined) return HELPER.fault;
   commitCode(cpu, target);
   return HELPER.jump;
@@ -75,10 +83,11 @@ function callSameLevel(
   cpu: Cpu,
   selector: number,
   descriptor: Descriptor,
-  offset: bigint,
+  offset: number,
+  offsetHigh: number,
   size: SlotSize,
 ): HelperResult {
-  const target = enterCode(cpu, selector, descriptor, cpu.cpl, offset);
+  const target = enterCode(cpu, selector, descriptor, cpu.cpl, offset, offsetHigh);
   if (target === undefined) return HELPER.fault;
   const stack = currentStack(cpu);
   pushReturnAddress(cpu, stack, size);
@@ -137,7 +146,7 @@ function jumpThroughGate(cpu: Cpu, gate: Gate): HelperResult {
   const descriptor = fetchGateTarget(cpu, gate);
   if (descriptor === undefined) return HELPER.fault;
   // RPL of the selector inside a gate does not matter.
-  return jumpToSegment(cpu, gate.selector & 0xfffc, descriptor, gate.offset, cpu.cpl);
+  return jumpToSegment(cpu, gate.selector & 0xfffc, descriptor, gate.offset, gate.offsetHigh);
 }
 
 function callThroughGate(cpu: Cpu, gate: Gate, wide: boolean): HelperResult {
@@ -146,13 +155,13 @@ function callThroughGate(cpu: Cpu, gate: Gate, wide: boolean): HelperResult {
   const size: SlotSize = cpu.longMode ? 8 : wide ? 4 : 2;
   const dpl = dplOf(descriptor.attributes);
   if (isConforming(descriptor.attributes) || dpl === cpu.cpl) {
-    return callSameLevel(cpu, gate.selector, descriptor, gate.offset, size);
+    return callSameLevel(cpu, gate.selector, descriptor, gate.offset, gate.offsetHigh, size);
   }
   return callInnerLevel(cpu, gate, descriptor, dpl, size);
 }
 
 function callInnerLevel(cpu: Cpu, gate: Gate, descriptor: Descriptor, cpl: number, size: SlotSize): HelperResult {
-  const target = enterCode(cpu, gate.selector, descriptor, cpl, gate.offset);
+  const target = enterCode(cpu, gate.selector, descriptor, cpl, gate.offset, gate.offsetHigh);
   if (target === undefined) return HELPER.fault;
   const inner = cpu.longMode ? longInnerStack(cpu, cpl) : legacyInnerStack(cpu, cpl);
   if (inner === undefined) return HELPER.fault;

@@ -7,7 +7,7 @@ import { isCanonical } from "./canonical.ts";
 import { type Descriptor, isNull, TYPE_32 } from "./descriptor.ts";
 import { checkStackSegment } from "./load.ts";
 import { Stack } from "./stack.ts";
-import { errorCodeOf, IMPLICIT } from "./tables.ts";
+import { errorCodeOf, IMPLICIT, reachTable } from "./tables.ts";
 
 /** A checked stack of another privilege level. */
 export interface InnerStack {
@@ -39,7 +39,7 @@ export function legacyInnerStack(cpu: Cpu, cpl: number): InnerStack | undefined 
   return { stack, selector, descriptor, top };
 }
 
-const WIDE_SEGMENT = { base: 0n, limit: 0xffff_ffff, attributes: SEG.P | SEG.S | SEG.WRITABLE | SEG.DB } as const;
+const WIDE_SEGMENT = { base: 0, limit: 0xffff_ffff, attributes: SEG.P | SEG.S | SEG.WRITABLE | SEG.DB } as const;
 
 /** A stack for 64-bit code at `pointer`; SS will be null. */
 export function wideStack(cpu: Cpu, pointer: bigint, cpl: number): InnerStack {
@@ -49,23 +49,14 @@ export function wideStack(cpu: Cpu, pointer: bigint, cpl: number): InnerStack {
 
 /** RSP0..RSP2 of a 64-bit TSS. @returns undefined: exception pending. */
 export function longInnerPointer(cpu: Cpu, cpl: number): bigint | undefined {
-  return readTaskPointer(cpu, cpl * 8 + 4);
-}
-
-/** Stack pointer 1..7 of the interrupt stack table of a 64-bit TSS. @returns undefined: exception pending. */
-export function interruptStackPointer(cpu: Cpu, ist: number): bigint | undefined {
-  return readTaskPointer(cpu, ist * 8 + 28);
-}
-
-function readTaskPointer(cpu: Cpu, offset: number): bigint | undefined {
+  const offset = cpl * 8 + 4;
   if (offset + 7 > cpu.get32("segLimit", SEGMENT.tr)) return raiseTaskSegment(cpu);
-  const pointer = cpu.linear.read64(cpu.get64("segBase", SEGMENT.tr) + BigInt(offset), IMPLICIT);
-  if (cpu.faulted) return undefined;
-  if (!isCanonical(cpu, pointer)) {
-    cpu.raise("SS", 0);
-    return undefined;
-  }
-  return pointer;
+  const hva = reachTable(cpu, "segBase", SEGMENT.tr, offset, 8);
+  if (hva === 0) return undefined;
+  const pointer = cpu.view.getBigUint64(hva, true);
+  if (isCanonical(cpu, pointer)) return pointer;
+  cpu.raise("SS", 0);
+  return undefined;
 }
 
 function raiseTaskSegment(cpu: Cpu): undefined {

@@ -92,7 +92,7 @@ export function checkStackSegment(cpu: Cpu, selector: number, cpl: number, fault
 /** Loads LDTR, as LLDT and task switches do. @param fault GP or TS. @returns false: exception pending. */
 export function loadLocalTable(cpu: Cpu, selector: number, fault: VectorName): boolean {
   if (isNull(selector)) {
-    setSegmentCache(cpu, SEGMENT.ldtr, selector, 0n, 0, SEG.UNUSABLE | SYSTEM_TYPE.ldt);
+    setSegmentCache(cpu, SEGMENT.ldtr, selector, 0, 0, SEG.UNUSABLE | SYSTEM_TYPE.ldt);
     return true;
   }
   if ((selector & 4) !== 0) return reject(cpu, fault, selector);

@@ -11,7 +11,7 @@ export type SlotSize = 2 | 4 | 8;
 
 /** What a stack segment amounts to. */
 export interface StackSegment {
-  readonly base: bigint;
+  readonly base: number;
   readonly limit: number;
   readonly attributes: number;
 }
@@ -43,7 +43,7 @@ export class Stack {
     this.#cpu = cpu;
     this.#wide = wide;
     this.#mask = wide ? 0xffff_ffff_ffff_ffffn : (segment.attributes & SEG.DB) !== 0 ? 0xffff_ffffn : 0xffffn;
-    this.#base = segment.base;
+    this.#base = BigInt(segment.base);
     const within = offsetsWithin(segment.attributes, segment.limit);
     this.#first = BigInt(within.first);
     this.#last = BigInt(within.last);
@@ -97,7 +97,7 @@ export class Stack {
 /** The stack of SS:RSP at the current privilege. */
 export function currentStack(cpu: Cpu): Stack {
   const segment = {
-    base: cpu.get64("segBase", SEGMENT.ss),
+    base: cpu.low("segBase", SEGMENT.ss),
     limit: cpu.get32("segLimit", SEGMENT.ss),
     attributes: cpu.get32("segAttributes", SEGMENT.ss),
   };

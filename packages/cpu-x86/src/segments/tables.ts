@@ -2,7 +2,7 @@
 import type { VectorName } from "../exceptions/vectors.ts";
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { type FieldName, SEGMENT } from "../state/layout.ts";
 import { type Descriptor, type Gate, parseDescriptor, parseGate, TSS_BUSY } from "./descriptor.ts";
 
 /** Page-walk access bits of descriptor-table and TSS accesses: supervisor, whatever CPL and EFLAGS.AC are. */
@@ -13,15 +13,29 @@ export function errorCodeOf(selector: number): number {
   return selector & 0xfffc;
 }
 
-/** Linear address of a selector's descriptor, or undefined if `bytes` of it do not lie in the table. */
-export function descriptorAddress(cpu: Cpu, selector: number, bytes = 8): bigint | undefined {
-  const offset = selector & 0xfff8;
-  if ((selector & 4) === 0) {
-    return offset + bytes - 1 <= cpu.get32("gdtrLimit") ? cpu.get64("gdtrBase") + BigInt(offset) : undefined;
-  }
-  if ((cpu.get32("segAttributes", SEGMENT.ldtr) & (SEG.UNUSABLE | SEG.P)) !== SEG.P) return undefined;
-  const limit = cpu.get32("segLimit", SEGMENT.ldtr);
-  return offset + bytes - 1 <= limit ? cpu.get64("segBase", SEGMENT.ldtr) + BigInt(offset) : undefined;
+/** Whether the first `bytes` bytes of a selector's descriptor lie in its table. */
+function isInTable(cpu: Cpu, selector: number, bytes: number): boolean {
+  const last = (selector & 0xfff8) + bytes - 1;
+  if ((selector & 4) === 0) return last <= cpu.get32("gdtrLimit");
+  if ((cpu.get32("segAttributes", SEGMENT.ldtr) & (SEG.UNUSABLE | SEG.P)) !== SEG.P) return false;
+  return last <= cpu.get32("segLimit", SEGMENT.ldtr);
+}
+
+/**
+ * Finds `size` bytes at an offset from a table's base, for reading.
+ * @param base field that holds the base, `index` its element. @returns hva, or 0: exception pending.
+ */
+export function reachTable(cpu: Cpu, base: FieldName, index: number, offset: number, size: number): number {
+  const low = cpu.low(base, index) + offset;
+  const carry = low >= 0x1_0000_0000 ? 1 : 0;
+  return cpu.linear.reach(low | 0, cpu.longMode ? (cpu.high(base, index) + carry) | 0 : 0, size, IMPLICIT);
+}
+
+function reachDescriptor(cpu: Cpu, selector: number, at: number, size: number): number {
+  const offset = (selector & 0xfff8) + at;
+  return (selector & 4) === 0
+    ? reachTable(cpu, "gdtrBase", 0, offset, size)
+    : reachTable(cpu, "segBase", SEGMENT.ldtr, offset, size);
 }
 
 /**
@@ -30,30 +44,21 @@ export function descriptorAddress(cpu: Cpu, selector: number, bytes = 8): bigint
  * @returns undefined if there is none; `cpu.faulted` tells whether an exception is pending.
  */
 export function fetchDescriptor(cpu: Cpu, selector: number, fault: VectorName | undefined): Descriptor | undefined {
-  const address = descriptorAddress(cpu, selector);
-  if (address === undefined) {
+  if (!isInTable(cpu, selector, 8)) {
     if (fault !== undefined) cpu.raise(fault, errorCodeOf(selector));
     return undefined;
   }
-  const raw = cpu.linear.read64(address, IMPLICIT);
-  if (cpu.faulted) return undefined;
-  return parseDescriptor(Number(raw & 0xffff_ffffn), Number(raw >> 32n));
+  const hva = reachDescriptor(cpu, selector, 0, 8);
+  if (hva === 0) return undefined;
+  return parseDescriptor(cpu.view.getUint32(hva, true), cpu.view.getUint32(hva + 4, true));
 }
 
 /** Second half of a 16-byte system descriptor of IA-32e mode; bits 12:8 of its second word must be zero. */
 function fetchUpperHalf(cpu: Cpu, selector: number, fault: VectorName): number | undefined {
-  const address = descriptorAddress(cpu, selector, 16);
-  if (address === undefined) {
-    cpu.raise(fault, errorCodeOf(selector));
-    return undefined;
-  }
-  const upper = cpu.linear.read64(address + 8n, IMPLICIT);
-  if (cpu.faulted) return undefined;
-  if (((upper >> 40n) & 0x1fn) !== 0n) {
-    cpu.raise(fault, errorCodeOf(selector));
-    return undefined;
-  }
-  return Number(upper & 0xffff_ffffn);
+  const hva = isInTable(cpu, selector, 16) ? reachDescriptor(cpu, selector, 8, 8) : 0;
+  if (hva !== 0 && (cpu.view.getUint32(hva + 4, true) & 0x1f00) === 0) return cpu.view.getUint32(hva, true);
+  cpu.raise(fault, errorCodeOf(selector));
+  return undefined;
 }
 
 /** An LDT or TSS descriptor with the base of IA-32e mode where that applies. `descriptor` is its first half. */
@@ -87,7 +92,7 @@ export function markBusy(cpu: Cpu, selector: number, descriptor: Descriptor, bus
 }
 
 function writeType(cpu: Cpu, selector: number, attributes: number): boolean {
-  const address = descriptorAddress(cpu, selector);
-  if (address !== undefined) cpu.linear.write(address + 5n, 1, attributes & 0xff, IMPLICIT);
+  const base = (selector & 4) === 0 ? cpu.get64("gdtrBase") : cpu.get64("segBase", SEGMENT.ldtr);
+  cpu.linear.write(base + BigInt((selector & 0xfff8) + 5), 1, attributes & 0xff, IMPLICIT);
   return !cpu.faulted;
 }

@@ -113,11 +113,11 @@ function switchTask(cpu: Cpu, selector: number, descriptor: Descriptor, cause: S
   const old = layoutOf(cpu.get32("segAttributes", SEGMENT.tr));
   const oldBase = cpu.get64("segBase", SEGMENT.tr);
   cpu.linear.probe(oldBase, old.minimumLimit + 1, ACCESS_READ | ACCESS_WRITE);
-  cpu.linear.probe(descriptor.base, next.minimumLimit + 1, ACCESS_READ | ACCESS_WRITE);
-  const incoming = readTask(cpu, descriptor.base, next);
+  cpu.linear.probe(BigInt(descriptor.base), next.minimumLimit + 1, ACCESS_READ | ACCESS_WRITE);
+  const incoming = readTask(cpu, BigInt(descriptor.base), next);
   if (cpu.faulted || !leaveTask(cpu, old, oldBase, cause)) return HELPER.fault;
   if (cause === "call") {
-    cpu.linear.write(descriptor.base, 2, cpu.get32("segSelector", SEGMENT.tr), IMPLICIT);
+    cpu.linear.write(BigInt(descriptor.base), 2, cpu.get32("segSelector", SEGMENT.tr), IMPLICIT);
     incoming.flags |= FLAG.NT;
   }
   if (cause !== "iret" && !markBusy(cpu, selector, descriptor, true)) return HELPER.fault;
@@ -173,7 +173,7 @@ function leaveTask(cpu: Cpu, layout: TaskLayout, base: bigint, cause: SwitchCaus
 
 /** Loads the new task. A fault stays pending, with rip at the task's first instruction. */
 function enterTask(cpu: Cpu, task: TaskImage, layout: TaskLayout): void {
-  cpu.rip = BigInt(task.ip);
+  cpu.setLow("rip", task.ip);
   cpu.rflags = task.flags;
   const narrow = layout.slot === 2;
   // A 16-bit TSS leaves the upper halves to chance; hardware sets them.
@@ -185,7 +185,7 @@ function enterTask(cpu: Cpu, task: TaskImage, layout: TaskLayout): void {
   if (!cpu.faulted && loadLocalTable(cpu, task.ldt, "TS")) loadTaskSegments(cpu, task);
   recomputeMode(cpu);
   if (cpu.faulted) return;
-  if (BigInt(task.ip) > BigInt(cpu.get32("segLimit", SEGMENT.cs))) cpu.raise("GP", 0);
+  if (task.ip > cpu.get32("segLimit", SEGMENT.cs)) cpu.raise("GP", 0);
   else if (task.debugTrap) raiseDebug(cpu, DR6.BT);
 }
 

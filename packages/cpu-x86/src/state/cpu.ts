@@ -1,8 +1,8 @@
 import { ACCESS_AC, ACCESS_USER, type Walker } from "@tsvm/mmu";
 import { type CpuModel, parseCpuModel } from "../cpuid/models.ts";
-import type { CpuHost } from "../memory/physical-memory.ts";
-import { NO_ERROR_CODE, type VectorName, VECTOR } from "../exceptions/vectors.ts";
+import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
 import { LinearMemory } from "../memory/linear-memory.ts";
+import type { CpuHost } from "../memory/physical-memory.ts";
 import { FLAG } from "./bits.ts";
 import { AT, type FieldName, GPR, SEGMENT } from "./layout.ts";
 
@@ -46,8 +46,7 @@ export class Cpu {
     this.model = model;
     this.linear = new LinearMemory(this);
     this.linear.configureWidths(model.physicalBits, model.features.has("pdpe1gb"));
-    for (const last of ["segReadLast", "segWriteLast"] as const)
-      this.set64(last, 0xffff_ffff_ffff_ffffn, SEGMENT.none);
+    for (const last of ["segReadLast", "segWriteLast"] as const) this.set64(last, 0xffff_ffff_ffff_ffffn, SEGMENT.none);
   }
 
   /** A 32-bit field, unsigned; `index` for arrays. */
@@ -83,6 +82,13 @@ export class Cpu {
     const at = (AT[field] >> 2) + index * 2;
     this.u32[at] = value;
     this.u32[at + 1] = 0;
+  }
+
+  /** Writes both halves of a 64-bit field. */
+  setHalves(field: FieldName, low: number, high: number, index = 0): void {
+    const at = (AT[field] >> 2) + index * 2;
+    this.u32[at] = low;
+    this.u32[at + 1] = high;
   }
 
   /** Argument of the current helper call, as passed by `X86Builder.helper`. */
@@ -182,7 +188,7 @@ export class Cpu {
     const carry = (value & FLAG.CF) !== 0;
     const overflow = (value & FLAG.OF) !== 0;
     const parity = (value & FLAG.PF) !== 0;
-    this.set64("ccResult", zero ? 0n : 1n);
+    this.setLow("ccResult", zero ? 0 : 1);
     const lowParity = zero; // 0 has even parity, 1 has odd
     const auxLow = (value & FLAG.AF) | (parity === lowParity ? 0 : 0x100);
     const auxAt = AT.ccAux >> 2;

@@ -66,10 +66,10 @@ export function resetState(cpu: Cpu): void {
 }
 
 function resetSegments(cpu: Cpu): void {
-  for (let i = 0; i < 6; i++) setSegmentCache(cpu, i, 0, 0n, 0xffff, REAL_ATTRIBUTES);
-  setSegmentCache(cpu, SEGMENT.cs, 0xf000, 0xffff_0000n, 0xffff, REAL_ATTRIBUTES);
-  setSegmentCache(cpu, SEGMENT.ldtr, 0, 0n, 0xffff, SEG.P | SYSTEM_TYPE.ldt);
-  setSegmentCache(cpu, SEGMENT.tr, 0, 0n, 0xffff, SEG.P | SYSTEM_TYPE.tss32Busy);
+  for (let i = 0; i < 6; i++) setSegmentCache(cpu, i, 0, 0, 0xffff, REAL_ATTRIBUTES);
+  setSegmentCache(cpu, SEGMENT.cs, 0xf000, 0xffff_0000, 0xffff, REAL_ATTRIBUTES);
+  setSegmentCache(cpu, SEGMENT.ldtr, 0, 0, 0xffff, SEG.P | SYSTEM_TYPE.ldt);
+  setSegmentCache(cpu, SEGMENT.tr, 0, 0, 0xffff, SEG.P | SYSTEM_TYPE.tss32Busy);
   cpu.set32("gdtrLimit", 0xffff);
   cpu.set32("idtrLimit", 0xffff);
 }

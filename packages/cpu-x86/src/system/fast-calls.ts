@@ -2,7 +2,7 @@
 // APM vol. 3, "SYSCALL", "SYSRET". Segment caches are loaded with constants: no descriptor is read.
 import { recomputeMode, setSegmentCache } from "../segments/cache.ts";
 import { isCanonical } from "../segments/canonical.ts";
-import { changeFlags } from "../segments/far-return.ts";
+import { changeFlags } from "../segments/return-flags.ts";
 import { CR4, EFER, FLAG, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, type FieldName, GPR, SEGMENT } from "../state/layout.ts";
@@ -15,8 +15,8 @@ const DATA = SEG.G | SEG.DB | SEG.P | SEG.S | SEG.WRITABLE | SEG.ACCESSED;
 
 function loadFlat(cpu: Cpu, cpl: number, cs: number, ss: number, code: number): void {
   const dpl = cpl << SEG.dplShift;
-  setSegmentCache(cpu, SEGMENT.cs, cs, 0n, FLAT_LIMIT, code | dpl);
-  setSegmentCache(cpu, SEGMENT.ss, ss, 0n, FLAT_LIMIT, DATA | dpl);
+  setSegmentCache(cpu, SEGMENT.cs, cs, 0, FLAT_LIMIT, code | dpl);
+  setSegmentCache(cpu, SEGMENT.ss, ss, 0, FLAT_LIMIT, DATA | dpl);
   cpu.set32("cpl", cpl);
   recomputeMode(cpu);
 }

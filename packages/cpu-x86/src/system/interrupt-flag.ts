@@ -1,5 +1,5 @@
 // CLI STI PUSHF POPF: flags that privilege guards. SDM vol. 2, the instruction of each name; vol. 1, "IOPL".
-import { changeFlags } from "../segments/far-return.ts";
+import { changeFlags } from "../segments/return-flags.ts";
 import { releaseStack } from "../segments/stack.ts";
 import { CR4, FLAG, IOPL_SHIFT } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";

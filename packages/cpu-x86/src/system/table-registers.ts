@@ -87,8 +87,8 @@ export function ltr(cpu: Cpu): HelperResult {
   if (!isPresent(first.attributes)) return cpu.raise("NP", errorCodeOf(selector));
   const descriptor = widenSystemDescriptor(cpu, selector, first, "GP");
   if (descriptor === undefined || !markBusy(cpu, selector, first, true)) return HELPER.fault;
-  const { base, limit, attributes } = descriptor;
-  setSegmentCache(cpu, SEGMENT.tr, selector, base, limit, attributes | TSS_BUSY);
+  const { base, baseHigh, limit, attributes } = descriptor;
+  setSegmentCache(cpu, SEGMENT.tr, selector, base, limit, attributes | TSS_BUSY, baseHigh);
   return HELPER.next;
 }
 

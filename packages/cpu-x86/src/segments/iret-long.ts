@@ -1,0 +1,50 @@
+// IRETQ from 64-bit code, which ends every interrupt and page fault of a 64-bit kernel: one access for the whole frame,
+// and no bigints. SDM vol. 2A, "IRET/IRETD/IRETQ".
+import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { GPR, SEGMENT } from "../state/layout.ts";
+import { setNullSegment, setSegment } from "./cache.ts";
+import { isCanonicalHigh } from "./canonical.ts";
+import { commitCode } from "./code-target.ts";
+import { isNull } from "./descriptor.ts";
+import { checkStackSegment, dropInnerSegments } from "./load.ts";
+import { loadFlags } from "./return-flags.ts";
+import { checkReturnTarget, mayHaveStack } from "./return-target.ts";
+import { accessAt } from "./stack.ts";
+
+/** RIP CS RFLAGS RSP SS. */
+const FRAME_BYTES = 40;
+
+/** IRETQ in 64-bit mode, NT clear. */
+export function returnLong(cpu: Cpu): HelperResult {
+  const before = cpu.cpl;
+  const frame = reachFrame(cpu, before);
+  if (frame === 0) return HELPER.fault;
+  const { view } = cpu;
+  const selector = view.getUint16(frame + 8, true);
+  const image = view.getUint32(frame + 16, true);
+  const [rspLow, rspHigh] = [view.getUint32(frame + 24, true), view.getUint32(frame + 28, true)];
+  const ss = view.getUint16(frame + 32, true);
+  const target = checkReturnTarget(cpu, selector, view.getUint32(frame, true), view.getUint32(frame + 4, true));
+  if (target === undefined || !mayHaveStack(cpu, ss, target)) return HELPER.fault;
+  if (isNull(ss)) setNullSegment(cpu, SEGMENT.ss, ss, target.cpl);
+  else {
+    const descriptor = checkStackSegment(cpu, ss, target.cpl, "GP");
+    if (descriptor === undefined) return HELPER.fault;
+    setSegment(cpu, SEGMENT.ss, ss, descriptor);
+  }
+  cpu.setHalves("gpr", rspLow, rspHigh, GPR.rsp);
+  if (target.cpl !== before) dropInnerSegments(cpu, target.cpl);
+  commitCode(cpu, target);
+  return loadFlags(cpu, image, 8, before);
+}
+
+/** @returns hva of the frame, or 0: exception pending. */
+function reachFrame(cpu: Cpu, cpl: number): number {
+  const [low, high] = [cpu.low("gpr", GPR.rsp), cpu.high("gpr", GPR.rsp)];
+  const endHigh = low + FRAME_BYTES > 0x1_0000_0000 ? high + 1 : high;
+  if (isCanonicalHigh(cpu, high) && isCanonicalHigh(cpu, endHigh)) {
+    return cpu.linear.reach(low | 0, high | 0, FRAME_BYTES, accessAt(cpu, cpl));
+  }
+  cpu.raise("SS", 0);
+  return 0;
+}
