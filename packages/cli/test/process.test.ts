@@ -1,0 +1,81 @@
+// The program as a process: arguments, pipes, exit codes, with a real machine inside.
+import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+
+const main = join(import.meta.dirname, "../src/main.ts");
+const folder = mkdtempSync(join(tmpdir(), "tsvm-cli-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+
+/** A multiboot kernel at 1 MiB whose code is entered in 32-bit mode; header as in the Multiboot Specification 0.6.96. */
+function writeKernel(name: string, code: string): string {
+  const bytes = Buffer.from(code.replace(/\s/g, ""), "hex");
+  const end = 0x10_0020 + bytes.length;
+  const fields = [0x1bad_b002, 0x1_0000, 0xe451_4ffe, 0x10_0000, 0x10_0000, end, end, 0x10_0020];
+  const header = Buffer.alloc(32);
+  for (const [index, field] of fields.entries()) header.writeUInt32LE(field, 4 * index);
+  const path = join(folder, name);
+  writeFileSync(path, Buffer.concat([header, bytes]));
+  return path;
+}
+
+/** mov dx, 0x3f8; mov al, "!"; out dx, al; mov dx, 0xf4; mov al, 0x10; out dx, al; hlt */
+const debugExit = writeKernel("debug-exit", "66baf803 b021 ee 66baf400 b010 ee f4");
+/** push 0; push 0; lidt [esp]; int3 */
+const tripleFault = writeKernel("triple-fault", "6a00 6a00 0f011c24 cc");
+/** inc eax; jmp to it */
+const spin = writeKernel("spin", "40 ebfd");
+
+const start = (...args: string[]): ChildProcessWithoutNullStreams =>
+  spawn(process.execPath, ["--conditions=@tsvm/source", main, "-m", "4", ...args]);
+
+async function finish(child: ChildProcessWithoutNullStreams): Promise<{
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}> {
+  let stdout = "";
+  let stderr = "";
+  child.stdout.on("data", (chunk: Buffer) => {
+    stdout += chunk.toString();
+  });
+  child.stderr.on("data", (chunk: Buffer) => {
+    stderr += chunk.toString();
+  });
+  const [code] = (await once(child, "close")) as [number | null];
+  return { code, stdout, stderr };
+}
+
+test("output and exit code of a guest that writes to isa-debug-exit", async () => {
+  const child = start("-kernel", debugExit, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-nographic");
+  expect(await finish(child)).toEqual({ code: 0x21, stdout: "!", stderr: "" });
+}, 30_000);
+
+test("a triple fault with -no-reboot shows the registers", async () => {
+  const { code, stdout, stderr } = await finish(start("-kernel", tripleFault, "-no-reboot"));
+  expect(code).toBe(1);
+  expect(stdout).toBe("");
+  expect(stderr).toMatch(/^tsvm: triple fault\n[^]*[ER]AX=/);
+}, 30_000);
+
+test("Ctrl-A x on a pipe ends a guest that never stops", async () => {
+  const child = start("-kernel", spin);
+  child.stdin.write("\x01x");
+  expect(await finish(child)).toEqual({ code: 0, stdout: "", stderr: "" });
+}, 30_000);
+
+test("SIGTERM ends it at any moment", async () => {
+  const child = start("-kernel", spin, "-serial", "null");
+  setTimeout(() => child.kill("SIGTERM"), 700);
+  const [code, signal] = await once(child, "close");
+  expect([code, signal]).toEqual([null, "SIGTERM"]);
+}, 30_000);
+
+test("a missing kernel is one line", async () => {
+  const { code, stderr } = await finish(start("-kernel", join(folder, "none")));
+  expect(code).toBe(1);
+  expect(stderr).toBe(`tsvm: -kernel ${join(folder, "none")}: no such file\n`);
+}, 30_000);
