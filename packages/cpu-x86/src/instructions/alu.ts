@@ -93,8 +93,36 @@ export const rows: readonly Row[] = [
   row("F7 /1 iz", "TEST", ["Ev", "Iz"], test),
   row("40 +r", "INC", ["Zv"], step(1), { i64: true }),
   row("48 +r", "DEC", ["Zv"], step(-1), { i64: true }),
-  ...unary([["FE /0", "Eb"], ["FF /0", "Ev"]], "INC", step(1)),
-  ...unary([["FE /1", "Eb"], ["FF /1", "Ev"]], "DEC", step(-1)),
-  ...unary([["F6 /2", "Eb"], ["F7 /2", "Ev"]], "NOT", not),
-  ...unary([["F6 /3", "Eb"], ["F7 /3", "Ev"]], "NEG", neg),
+  ...unary(
+    [
+      ["FE /0", "Eb"],
+      ["FF /0", "Ev"],
+    ],
+    "INC",
+    step(1),
+  ),
+  ...unary(
+    [
+      ["FE /1", "Eb"],
+      ["FF /1", "Ev"],
+    ],
+    "DEC",
+    step(-1),
+  ),
+  ...unary(
+    [
+      ["F6 /2", "Eb"],
+      ["F7 /2", "Ev"],
+    ],
+    "NOT",
+    not,
+  ),
+  ...unary(
+    [
+      ["F6 /3", "Eb"],
+      ["F7 /3", "Ev"],
+    ],
+    "NEG",
+    neg,
+  ),
 ];

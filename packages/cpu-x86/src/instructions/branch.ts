@@ -53,9 +53,10 @@ function jumpChecked(b: X86Builder, rip: Val, commit: () => void): void {
 
 /** Takes the relative branch. Within a page that is executed already the target needs no check. */
 function jumpNear(b: X86Builder, commit: () => void = () => {}): void {
-  if (!b.shape.inPage) return jumpChecked(b, b.branchTarget(), commit);
-  commit();
-  b.exit("near");
+  if (b.shape.inPage) {
+    commit();
+    b.exit("near");
+  } else jumpChecked(b, b.branchTarget(), commit);
 }
 
 /** rCX at the address size, as its new value and whether it is zero. */
@@ -73,8 +74,7 @@ const loopIf =
     b.when(taken, () => jumpNear(b, commit), commit);
   };
 
-const jumpIfCountZero: Semantics = (b) =>
-  b.when(b.eqz(b.zext(b.reg(64, "rcx"), b.shape.asize)), () => jumpNear(b));
+const jumpIfCountZero: Semantics = (b) => b.when(b.eqz(b.zext(b.reg(64, "rcx"), b.shape.asize)), () => jumpNear(b));
 
 export const rows: readonly Row[] = [
   ...CONDITION_NAMES.flatMap((name, i) => [
@@ -88,8 +88,26 @@ export const rows: readonly Row[] = [
   row("FF /2", "CALL", ["Ev"], callIndirect, { f64: true, flow: "jump", stack: true, opsize: true }),
   row("C3", "RET", [], ret, { f64: true, flow: "jump", stack: true, opsize: true }),
   row("C2 iw", "RET", ["Iw"], ret, { f64: true, flow: "jump", stack: true, opsize: true }),
-  row("E0 ib", "LOOPNE", ["Jb"], loopIf((b) => b.isFalse(b.flags.zero())), { f64: true, flow: "branch", asize: true, opsize: true }),
-  row("E1 ib", "LOOPE", ["Jb"], loopIf((b) => b.flags.zero()), { f64: true, flow: "branch", asize: true, opsize: true }),
-  row("E2 ib", "LOOP", ["Jb"], loopIf((b) => b.const32(1)), { f64: true, flow: "branch", asize: true, opsize: true }),
+  row(
+    "E0 ib",
+    "LOOPNE",
+    ["Jb"],
+    loopIf((b) => b.isFalse(b.flags.zero())),
+    { f64: true, flow: "branch", asize: true, opsize: true },
+  ),
+  row(
+    "E1 ib",
+    "LOOPE",
+    ["Jb"],
+    loopIf((b) => b.flags.zero()),
+    { f64: true, flow: "branch", asize: true, opsize: true },
+  ),
+  row(
+    "E2 ib",
+    "LOOP",
+    ["Jb"],
+    loopIf((b) => b.const32(1)),
+    { f64: true, flow: "branch", asize: true, opsize: true },
+  ),
   row("E3 ib", "JrCXZ", ["Jb"], jumpIfCountZero, { f64: true, flow: "branch", asize: true, opsize: true }),
 ];

@@ -72,7 +72,7 @@ const xadd: Semantics = (b, dst, src) => {
 export const rows: readonly Row[] = [
   row("0F B0 /r", "CMPXCHG", ["Eb", "Gb"], cmpxchg, { lock: true }),
   row("0F B1 /r", "CMPXCHG", ["Ev", "Gv"], cmpxchg, { lock: true }),
-  row("0F C7 /1", "CMPXCHG8B", ["Mq"], cmpxchgPair, { lock: true, opsize: true }),
+  row("0F C7 /1", "CMPXCHG8B", ["Mq"], cmpxchgPair, { lock: true, opsize: true, cpuid: "cx8" }),
   row("0F C0 /r", "XADD", ["Eb", "Gb"], xadd, { lock: true }),
   row("0F C1 /r", "XADD", ["Ev", "Gv"], xadd, { lock: true }),
 ];

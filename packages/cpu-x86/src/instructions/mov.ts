@@ -31,15 +31,15 @@ const bswap: Semantics = (b, dst) => {
   else dst!.store(reverse(b, dst!.load(), b.shape.opsize));
 };
 
-const swapBytes = (width: 16 | 32 | 64): Semantics => (b, dst, src) => dst!.store(reverse(b, src!.load(), width));
+const swapBytes =
+  (width: 16 | 32 | 64): Semantics =>
+  (b, dst, src) =>
+    dst!.store(reverse(b, src!.load(), width));
 
 /** The `width` / 8 low bytes in reverse order, by swapping ever larger halves. */
 function reverse(b: Parameters<Semantics>[0], value: ReturnType<Parameters<Semantics>[0]["const"]>, width: number) {
   const swap = (v: typeof value, shift: number, mask: bigint): typeof value =>
-    b.or(
-      b.and(b.shr(v, b.const(shift)), b.const(mask)),
-      b.shl(b.and(v, b.const(mask)), b.const(shift)),
-    );
+    b.or(b.and(b.shr(v, b.const(shift)), b.const(mask)), b.shl(b.and(v, b.const(mask)), b.const(shift)));
   let v = swap(value, 8, 0x00ff00ff00ff00ffn);
   v = swap(v, 16, 0x0000ffff0000ffffn);
   v = b.op("i64.rotl", v, b.const(32));
@@ -112,11 +112,15 @@ export const rows: readonly Row[] = [
   row("90 +r", "XCHG", ["Zv", "rAX"], xchg),
   row("0F C8 +r", "BSWAP", ["Zy"], bswap),
   ...CONDITION_NAMES.map((name, i) =>
-    row(`0F ${(0x40 + i).toString(16).toUpperCase()} /r`, `CMOV${name}`, ["Gv", "Ev"], cmov(i)),
+    row(`0F ${(0x40 + i).toString(16).toUpperCase()} /r`, `CMOV${name}`, ["Gv", "Ev"], cmov(i), { cpuid: "cmov" }),
   ),
   row("98", "CBW", [], cbw, { opsize: true }),
   row("99", "CWD", [], cwd, { opsize: true }),
   row("D7", "XLAT", [], xlat, { asize: true }),
-  row("NP 0F 38 F0 /r", "MOVBE", ["Gv", "Mv"], (b, dst, src) => swapBytes(b.shape.opsize)(b, dst!, src!), { cpuid: "movbe" }),
-  row("NP 0F 38 F1 /r", "MOVBE", ["Mv", "Gv"], (b, dst, src) => swapBytes(b.shape.opsize)(b, dst!, src!), { cpuid: "movbe" }),
+  row("NP 0F 38 F0 /r", "MOVBE", ["Gv", "Mv"], (b, dst, src) => swapBytes(b.shape.opsize)(b, dst!, src!), {
+    cpuid: "movbe",
+  }),
+  row("NP 0F 38 F1 /r", "MOVBE", ["Mv", "Gv"], (b, dst, src) => swapBytes(b.shape.opsize)(b, dst!, src!), {
+    cpuid: "movbe",
+  }),
 ];

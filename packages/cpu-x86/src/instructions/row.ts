@@ -13,7 +13,20 @@ type Size = "b" | "w" | "d" | "q" | "v" | "z" | "y" | "dq" | "p" | "s" | "ps" | 
  */
 export type OperandCode =
   | `${"A" | "B" | "C" | "D" | "E" | "G" | "H" | "I" | "J" | "M" | "N" | "O" | "P" | "Q" | "R" | "S" | "U" | "V" | "W" | "X" | "Y" | "Z"}${Size}`
-  | "AL" | "CL" | "AX" | "DX" | "rAX" | "1" | "ES" | "CS" | "SS" | "DS" | "FS" | "GS" | "ST0" | "STi";
+  | "AL"
+  | "CL"
+  | "AX"
+  | "DX"
+  | "rAX"
+  | "1"
+  | "ES"
+  | "CS"
+  | "SS"
+  | "DS"
+  | "FS"
+  | "GS"
+  | "ST0"
+  | "STi";
 
 /** The unit an instruction belongs to; `x87-no-wait` does not look for pending exceptions, `wait` does nothing else. */
 export type FpuUse = "x87" | "x87-no-wait" | "mmx" | "sse" | "wait";

@@ -74,8 +74,7 @@ const enter: Semantics = (b) => {
   const level = b.and(b.shr(b.fields.immediate(), b.const(16)), b.const(31));
   const frame = b.reg(64, "rbp");
   const stack = b.reg(64, "rsp");
-  const at = (below: ReturnType<typeof b.const>, write: boolean) =>
-    b.stackLinear(b.sub(stack, below), size, write);
+  const at = (below: ReturnType<typeof b.const>, write: boolean) => b.stackLinear(b.sub(stack, below), size, write);
   b.guestStore(opsize, at(b.const(size), true), frame);
   const top = b.sub(stack, b.const(size));
   const pushed = b.variable(b.const(size));
@@ -95,8 +94,8 @@ const enter: Semantics = (b) => {
   });
   const local = b.and(b.fields.immediate(), b.const(0xffff));
   const newStack = b.sub(b.sub(stack, b.get(pushed)), local);
-  // The new top must be writable before anything is committed.
-  b.guestModify(8, b.stackLinear(newStack, 1, true));
+  // A push to the new top must be possible before anything is committed.
+  b.guestModify(opsize, b.stackLinear(newStack, size, true));
   b.setReg(b.shape.stack === "s64" && opsize === 64 ? 64 : opsize, "rbp", top);
   b.setStack(newStack);
 };

@@ -12,6 +12,7 @@ import {
   type Walker,
 } from "@tsvm/mmu";
 import { TLB_ADDEND, TLB_CONTEXT_LIMIT, TLB_INDEX_MASK, TLB_INDEX_SHIFT, TLB_TABLE_BYTES } from "@tsvm/tcg";
+import { RECORD } from "../decode/decoded-insn.ts";
 import { CR4, FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
@@ -335,9 +336,11 @@ export class LinearMemory {
   #secondGfn = 0;
 
   #bothPages(low: number, high: number, record: number, access: number): boolean {
+    const nextLow = ((low & ~0xfff) + PAGE) | 0;
+    // Flat 32-bit code has no limit checks but this one: the last offset is ffffffffh.
+    if (nextLow === 0 && record !== 0 && !this.#cpu.code64) return this.#refuse(record);
     if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return false;
     this.#firstGfn = this.walker.gfn;
-    const nextLow = ((low & ~0xfff) + PAGE) | 0;
     const nextHigh = nextLow === 0 && this.#cpu.longMode ? (high + 1) | 0 : high;
     if (!this.#canonical(nextLow, nextHigh, record) || !this.#walk(nextLow, nextHigh, access)) return false;
     this.#secondGfn = this.walker.gfn;
@@ -347,9 +350,13 @@ export class LinearMemory {
   /** Bits 63:47 (56 with 5-level paging) must be equal. SDM vol. 1, "Canonical Addressing". */
   #canonical(_low: number, high: number, record: number): boolean {
     const top = this.walker.mode === "long5" ? high >> 24 : high >> 15;
-    if (top === 0 || top === -1 || !this.#cpu.longMode) return true;
+    return top === 0 || top === -1 || !this.#cpu.longMode || this.#refuse(record);
+  }
+
+  /** #SS(0) for an operand in the stack segment, else #GP(0). */
+  #refuse(record: number): false {
     const cpu = this.#cpu;
-    const stack = record !== 0 && cpu.u8[record + 3] === SEGMENT.ss;
+    const stack = record !== 0 && cpu.u8[record + RECORD.segment] === SEGMENT.ss;
     cpu.raise(stack ? "SS" : "GP", 0);
     return false;
   }

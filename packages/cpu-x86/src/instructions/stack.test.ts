@@ -1,0 +1,82 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { InsnMachine } from "../../test/insn-machine.ts";
+
+let m: InsnMachine;
+let memory: DataView;
+function use(codeBits: 16 | 32 | 64): void {
+  m = new InsnMachine(codeBits);
+  memory = new DataView(m.ram.buffer, m.ram.byteOffset);
+}
+beforeEach(() => use(64));
+
+describe("PUSH and POP", () => {
+  it("are of 64 bits in 64-bit code, of 16 with 66", () => {
+    m.set({ rsp: 0x5000, rax: 0x1122_3344_5566_7788n }).run("50");
+    expect([m.get("rsp"), memory.getBigUint64(0x4ff8, true)]).toEqual([0x4ff8n, 0x1122_3344_5566_7788n]);
+    m.set({ rcx: -1 }).run("6659");
+    expect([m.get("rsp"), m.get("rcx")]).toEqual([0x4ffan, 0xffff_ffff_ffff_7788n]);
+    m.run("6a80");
+    expect(memory.getBigInt64(0x4ff2, true)).toBe(-128n);
+  });
+
+  it("of rSP push the old value and pop the new one", () => {
+    m.set({ rsp: 0x5000 }).run("54");
+    expect(memory.getBigUint64(0x4ff8, true)).toBe(0x5000n);
+    m.run("5c");
+    expect(m.get("rsp")).toBe(0x5000n);
+  });
+
+  it("POP through rSP uses the incremented one", () => {
+    memory.setBigUint64(0x4ff8, 77n, true);
+    m.set({ rsp: 0x4ff8 }).run("8f442408");
+    expect([m.get("rsp"), memory.getBigUint64(0x5008, true)]).toEqual([0x5000n, 77n]);
+  });
+
+  it("wrap around at 64 KiB in a 16-bit stack, the upper half of ESP staying", () => {
+    use(16);
+    m.set({ rsp: 0xabcd_0000, rax: 0x1234 }).run("50");
+    expect([m.get("rsp"), memory.getUint16(0xfffe, true)]).toEqual([0xabcd_fffen, 0x1234]);
+  });
+
+  it("raise #SS(0) beyond the limit and move nothing", () => {
+    use(32);
+    m.limit("ss", 0x0fff).set({ rsp: 0x1004 }).run("50");
+    expect([m.fault, m.get("rsp")]).toEqual(["#SS(0)", 0x1004n]);
+  });
+});
+
+describe("PUSHA and POPA", () => {
+  it("keep all registers but take ESP from the count", () => {
+    use(32);
+    const values = { rax: 1, rcx: 2, rdx: 3, rbx: 4, rbp: 5, rsi: 6, rdi: 7 };
+    m.set({ ...values, rsp: 0x5000 }).run("60");
+    expect([m.get("rsp"), memory.getUint32(0x4fec, true)]).toEqual([0x4fe0n, 0x5000]);
+    m.set({ rax: 0, rcx: 0, rdx: 0, rbx: 0, rbp: 0, rsi: 0, rdi: 0 }).run("61");
+    for (const [name, value] of Object.entries(values)) expect(m.get(name as keyof typeof values)).toBe(BigInt(value));
+    expect(m.get("rsp")).toBe(0x5000n);
+  });
+});
+
+describe("ENTER and LEAVE", () => {
+  it("make a frame and take it down", () => {
+    m.set({ rsp: 0x5000, rbp: 0x7000 }).run("c8200000");
+    expect([m.get("rbp"), m.get("rsp"), memory.getBigUint64(0x4ff8, true)]).toEqual([0x4ff8n, 0x4fd8n, 0x7000n]);
+    m.run("c9");
+    expect([m.get("rbp"), m.get("rsp")]).toEqual([0x7000n, 0x5000n]);
+  });
+
+  it("copies the outer frames' pointers", () => {
+    memory.setBigUint64(0x6ff8, 0xaaan, true);
+    memory.setBigUint64(0x6ff0, 0xbbbn, true);
+    m.set({ rsp: 0x5000, rbp: 0x7000 }).run("c8100003");
+    const frame = [0x4ff8, 0x4ff0, 0x4fe8, 0x4fe0].map((at) => memory.getBigUint64(at, true));
+    expect(frame).toEqual([0x7000n, 0xaaan, 0xbbbn, 0x4ff8n]);
+    expect([m.get("rbp"), m.get("rsp")]).toEqual([0x4ff8n, 0x4fd0n]);
+  });
+
+  it("faults before anything moves if the new top cannot be written", () => {
+    use(32);
+    m.limit("ss", 0x4fff).set({ rsp: 0x1000, rbp: 0x2000 }).run("c8ffff00");
+    expect([m.fault, m.get("rsp"), m.get("rbp")]).toEqual(["#SS(0)", 0x1000n, 0x2000n]);
+  });
+});
