@@ -44,8 +44,9 @@ function checkFpu(b: X86Builder, unit: FpuUse): void {
       break;
     case "mmx":
     case "sse":
+    case "mmx-sse":
       b.raiseIf(has(CR0.EM), "UD");
-      if (unit === "sse") b.raiseIf(b.eqz(b.and(b.state("cr4"), b.const(CR4.OSFXSR))), "UD");
+      if (unit !== "mmx") b.raiseIf(b.eqz(b.and(b.state("cr4"), b.const(CR4.OSFXSR))), "UD");
       b.raiseIf(has(CR0.TS), "NM");
   }
   if (unit !== "sse" && unit !== "x87-no-wait") checkPending(b, cr0);

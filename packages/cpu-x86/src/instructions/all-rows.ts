@@ -5,10 +5,9 @@ import { rows as bound } from "./bound.ts";
 import { rows as branch } from "./branch.ts";
 import { rows as crc32 } from "./crc32.ts";
 import { rows as exchange } from "./exchange.ts";
-import { rows as flags } from "./flags.ts";
 import { rows as far } from "./far.ts";
+import { rows as flags } from "./flags.ts";
 import { rows as io } from "./io.ts";
-import { rows as system } from "./system.ts";
 import { rows as mmx } from "./mmx.ts";
 import { rows as mov } from "./mov.ts";
 import { rows as mulDiv } from "./mul-div.ts";
@@ -16,16 +15,18 @@ import { rows as nop } from "./nop.ts";
 import { rows as random } from "./random.ts";
 import type { Row } from "./row.ts";
 import { rows as shift } from "./shift.ts";
-import { rows as sseArith } from "./sse-arith.ts";
 import { rows as sseApproximate } from "./sse-approximate.ts";
+import { rows as sseArith } from "./sse-arith.ts";
 import { rows as sseConvert } from "./sse-convert.ts";
 import { rows as sseInt } from "./sse-int.ts";
+import { rows as sseMmx } from "./sse-mmx.ts";
 import { rows as sseMov } from "./sse-mov.ts";
 import { rows as sseShift } from "./sse-shift.ts";
 import { rows as sseShuffle } from "./sse-shuffle.ts";
 import { rows as sseString } from "./sse-string.ts";
 import { rows as stack } from "./stack.ts";
 import { rows as string } from "./string.ts";
+import { rows as system } from "./system.ts";
 import { rows as x87Control } from "./x87-control.ts";
 
 /** Every instruction there is. */
@@ -51,6 +52,7 @@ export const allRows: readonly Row[] = [
   ...sseApproximate,
   ...sseConvert,
   ...sseInt,
+  ...sseMmx,
   ...sseMov,
   ...sseShift,
   ...sseShuffle,

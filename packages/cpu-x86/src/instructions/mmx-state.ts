@@ -9,10 +9,13 @@ const TOP = 0x3800;
 /** The abridged tag word with no register empty. */
 const ALL_VALID = 0xff;
 
-/** What every MMX instruction but EMMS does to the x87: no register is empty and TOP is 0. Commits. */
+/**
+ * What every MMX instruction but EMMS does to the x87: no register is empty and TOP is 0. The processor does it even if
+ * the instruction faults afterwards (#XM, or #PF of MASKMOVQ), and doing it again changes nothing: it is no commit.
+ */
 export function enterMmx(b: X86Builder): void {
-  b.setState("fpuStatus", b.and(b.state("fpuStatus"), b.const(~TOP)));
-  b.setState("fpuTag", b.const(ALL_VALID));
+  b.store("i64.store32", undefined, AT.fpuStatus, b.and(b.state("fpuStatus"), b.const(~TOP)));
+  b.store("i64.store32", undefined, AT.fpuTag, b.const(ALL_VALID));
 }
 
 /** Writes an MMX register (operand codes P, N and Q): sign and exponent become all ones. Commits. */

@@ -146,12 +146,12 @@ const extractWord: Semantics = (b, dst, src, immediate) => {
 
 /** Stores at DS:rDI the bytes whose mask byte has its sign set; as MASKMOVDQU in sse-mov.ts. */
 const maskedStore: Semantics = (b, src, mask) => {
+  enterMmx(b);
   const linear = maskedStoreAddress(b, 8);
   const signs = lowHalf(b, b.op("i8x16.shr_s", vector(b, mask!.load()), b.const32(7)));
   const old = b.guestModify(64, linear);
   const kept = b.and(old, b.not(signs));
   b.guestStore(64, linear, b.or(b.and(src!.load(), signs), kept));
-  enterMmx(b);
 };
 
 /** All registers empty: x87 code may follow. */

@@ -28,8 +28,11 @@ export type OperandCode =
   | "ST0"
   | "STi";
 
-/** The unit an instruction belongs to; `x87-no-wait` does not look for pending exceptions, `wait` does nothing else. */
-export type FpuUse = "x87" | "x87-no-wait" | "mmx" | "sse" | "wait";
+/**
+ * The unit an instruction belongs to, `mmx-sse` to both; `x87-no-wait` does not look for pending exceptions, `wait` does
+ * nothing else.
+ */
+export type FpuUse = "x87" | "x87-no-wait" | "mmx" | "sse" | "mmx-sse" | "wait";
 
 /** What holds for a row beside its operands. */
 export interface RowOptions {
