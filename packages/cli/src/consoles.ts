@@ -7,7 +7,6 @@ import {
 } from "@tsvm/backends";
 import type { Chardev, Disposable } from "@tsvm/contracts";
 import type { CliIo } from "./cli-io.ts";
-import type { CharacterTarget } from "./command-line/cli-config.ts";
 import type { ConsolePlan } from "./console-plan.ts";
 
 /** The machine's character streams, opened. */
@@ -34,57 +33,94 @@ export interface ConsoleEvents {
  */
 export function openConsoles(plan: ConsolePlan, io: CliIo, events: ConsoleEvents): Consoles {
   const opened: BufferedChardev[] = [];
-  let monitor: Chardev | undefined;
+  const closeAll = (): void => {
+    for (const chardev of opened) chardev.dispose();
+  };
+  try {
+    const lines = openLines(plan, io, events, opened);
+    return {
+      ...lines,
+      async flush(): Promise<void> {
+        await Promise.all(opened.map((chardev) => chardev.flush()));
+      },
+      dispose: closeAll,
+    };
+  } catch (error) {
+    closeAll();
+    throw error;
+  }
+}
+
+/** Opens every stream of the plan; what has to be closed later is added to `opened`. */
+function openLines(
+  plan: ConsolePlan,
+  io: CliIo,
+  events: ConsoleEvents,
+  opened: BufferedChardev[],
+): Pick<Consoles, "serial" | "debugConsole" | "connect"> {
   const keep = (chardev: BufferedChardev): BufferedChardev => {
     opened.push(chardev);
     return chardev;
   };
-  let breakLine = (_serialPort: number): void => {};
-  const serialPort = plan.serial.findIndex(({ kind }) => kind === "mon-stdio");
-  const openMux = (): Chardev => {
-    const console = keep(io.openStdio({ onOutputLost: events.onOutputLost }));
-    const mux = createConsoleMux({
-      console,
-      ports: [`serial${serialPort}`, "monitor"],
-      keys: { quit: events.onQuit, break: (port) => port === 0 && breakLine(serialPort) },
-    });
-    monitor = mux.ports[1];
-    return mux.ports[0] as Chardev;
-  };
-  const openPlain = (): Chardev =>
-    keep(io.openStdio({ onOutputLost: events.onOutputLost, onInterrupt: events.onQuit }));
-  const open = (target: CharacterTarget): Chardev => {
-    if (target.kind === "null") return createNullChardev();
-    if (target.kind === "file") return keep(io.openFile(target.path));
-    return target.kind === "stdio" ? openPlain() : openMux();
-  };
+  const targets = plan.debugConsole ? [...plan.serial, plan.debugConsole] : plan.serial;
   // Files first: where one cannot be created, the terminal was never touched.
-  const inOrder = (targets: readonly CharacterTarget[]): Chardev[] => {
-    const files = targets.map((target) => (target.kind === "file" ? open(target) : undefined));
-    return targets.map((target, index) => files[index] ?? open(target));
+  const files = targets.map((target) => (target.kind === "file" ? keep(io.openFile(target.path)) : undefined));
+  const stdio = openStdio(plan, io, events, keep);
+  const lines = targets.map(({ kind }, index) => {
+    if (kind === "null") return createNullChardev();
+    return files[index] ?? (stdio.line as Chardev);
+  });
+  return {
+    serial: lines.slice(0, plan.serial.length),
+    debugConsole: lines[plan.serial.length],
+    connect: stdio.connect,
   };
-  const dispose = (): void => {
-    for (const chardev of opened) chardev.dispose();
-  };
+}
 
-  try {
-    const { debugConsole } = plan;
-    const chardevs = inOrder(debugConsole ? [...plan.serial, debugConsole] : plan.serial);
-    if (plan.monitor === "stdio") monitor = openPlain();
-    return {
-      serial: chardevs.slice(0, plan.serial.length),
-      debugConsole: chardevs[plan.serial.length],
-      connect(commands, sendBreak): void {
-        breakLine = sendBreak;
-        if (monitor !== undefined) createMonitor({ chardev: monitor, commands });
-      },
-      async flush(): Promise<void> {
-        await Promise.all(opened.map((chardev) => chardev.flush()));
-      },
-      dispose,
-    };
-  } catch (error) {
-    dispose();
-    throw error;
+/** Who has standard input and output: a line, the monitor, or both. */
+interface StdioUsers {
+  readonly line: Chardev | undefined;
+  readonly connect: Consoles["connect"];
+}
+
+function openStdio(
+  plan: ConsolePlan,
+  io: CliIo,
+  events: ConsoleEvents,
+  keep: (chardev: BufferedChardev) => BufferedChardev,
+): StdioUsers {
+  if (plan.monitor === "mux") return openMux(plan, io, events, keep);
+  const targets = [...plan.serial, plan.debugConsole];
+  if (plan.monitor === "none" && !targets.some((target) => target?.kind === "stdio")) {
+    return { line: undefined, connect: () => {} };
   }
+  const stdio = keep(io.openStdio({ onOutputLost: events.onOutputLost, onInterrupt: events.onQuit }));
+  if (plan.monitor === "none") return { line: stdio, connect: () => {} };
+  return {
+    line: undefined,
+    connect: (commands) => void createMonitor({ chardev: stdio, commands }),
+  };
+}
+
+function openMux(
+  plan: ConsolePlan,
+  io: CliIo,
+  events: ConsoleEvents,
+  keep: (chardev: BufferedChardev) => BufferedChardev,
+): StdioUsers {
+  const serialPort = plan.serial.findIndex(({ kind }) => kind === "mon-stdio");
+  let breakLine = (_serialPort: number): void => {};
+  const mux = createConsoleMux({
+    console: keep(io.openStdio({ onOutputLost: events.onOutputLost })),
+    ports: [`serial${serialPort}`, "monitor"],
+    keys: { quit: events.onQuit, break: (port) => port === 0 && breakLine(serialPort) },
+  });
+  const [line, monitor] = mux.ports as [Chardev, Chardev];
+  return {
+    line,
+    connect(commands, sendBreak) {
+      breakLine = sendBreak;
+      createMonitor({ chardev: monitor, commands });
+    },
+  };
 }
