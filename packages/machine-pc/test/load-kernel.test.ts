@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import type { BootImage, BootInput } from "../src/boot/boot-image.ts";
-import { E820_RAM } from "../src/boot/e820.ts";
+import { E820_RAM, E820_RESERVED } from "../src/boot/e820.ts";
 import { detectKernelFormat, loadKernel } from "../src/boot/load-kernel.ts";
 import { makeElf } from "./make-elf.ts";
 
@@ -11,6 +11,7 @@ function input(kernel: Uint8Array, change: Partial<BootInput> = {}): BootInput {
     kernel,
     modules: [],
     commandLine: "one two",
+    kernelName: "me.elf",
     memoryMap: [
       { gpa: 0, length: 0x9fc00, type: E820_RAM },
       { gpa: MIB, length: 15 * MIB, type: E820_RAM },
@@ -109,6 +110,18 @@ describe("PVH", () => {
     expect([0, 1, 0x1fff, 0x2000].map((o) => memory.getUint8(MIB + o))).toEqual([0xf4, 0, 0, 0xcc]);
   });
 
+  it("loads over reserved memory, but not where there is none", () => {
+    const at = (paddr: number): Uint8Array =>
+      makeElf({ bits: 32, entry: 0, load: [{ ...body, paddr }], notes: [pvhNote] });
+    const memoryMap = [
+      { gpa: 0xf0000, length: 0x10000, type: E820_RESERVED },
+      { gpa: MIB, length: 15 * MIB, type: E820_RAM },
+    ] as const;
+    const image = loadKernel(input(at(0xff000), { memoryMap }));
+    expect(image.segments.some((segment) => segment.gpa === 0xff000)).toBe(true);
+    expect(() => loadKernel(input(at(0xef000), { memoryMap }))).toThrow(/does not fit at 0xef000, which is not RAM/);
+  });
+
   it("refuses a kernel without the note, one outside RAM, and modules that do not fit", () => {
     const bare = makeElf({ bits: 64, entry: 0, load: [body] });
     expect(() => loadKernel(input(bare))).toThrow(/neither a PVH entry note nor a multiboot header/);
@@ -131,7 +144,7 @@ describe("multiboot", () => {
     const field = (offset: number): number => memory.getUint32(info + offset, true);
     expect(field(0)).toBe(0x24d);
     expect([field(4), field(8)]).toEqual([639, 15 * 1024]);
-    expect(stringAt(memory, field(16))).toBe("one two");
+    expect(stringAt(memory, field(16))).toBe("me.elf one two");
     expect(stringAt(memory, field(64))).toBe("tsvm");
     const module = (index: number, offset: number): number => memory.getUint32(field(24) + 16 * index + offset, true);
     expect(field(20)).toBe(2);

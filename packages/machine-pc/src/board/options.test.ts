@@ -16,6 +16,7 @@ describe("resolvePcOptions", () => {
       memoryBytes: 64 << 20,
       cpuCount: 1,
       kernel,
+      kernelName: "kernel",
       modules: [],
       commandLine: "",
       serial: [],

@@ -22,6 +22,8 @@ export interface PcOptions {
   readonly cpuCount?: number;
   /** A Linux bzImage, an ELF file with a PVH entry, or a multiboot image. Read again at every reset: must not change. */
   readonly kernel?: Uint8Array;
+  /** What a multiboot kernel sees as its own name, before the command line; "kernel" by default. */
+  readonly kernelName?: string;
   /** Initial RAM disk: the first module. */
   readonly initrd?: Uint8Array;
   /** Further files for multiboot and PVH kernels. */
@@ -50,6 +52,7 @@ export interface ResolvedPcOptions {
   readonly memoryBytes: number;
   readonly cpuCount: number;
   readonly kernel: Uint8Array;
+  readonly kernelName: string;
   readonly modules: readonly BootModule[];
   readonly commandLine: string;
   readonly serial: readonly Chardev[];
@@ -87,6 +90,7 @@ export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
     memoryBytes,
     cpuCount,
     kernel,
+    kernelName: options.kernelName ?? "kernel",
     modules: resolveModules(options),
     commandLine: resolveCommandLine(options.commandLine ?? ""),
     serial,

@@ -50,10 +50,11 @@ function buildPc(accel: Accelerator, options: PcOptions, clock: MachineClock): P
 
 /** Firmware tables and kernel; MTRRs as firmware leaves them: on, and memory write-back by default. */
 function makeImage(options: ResolvedPcOptions, map: MemoryMap): BootImage {
-  const { kernel, modules, commandLine, cpu } = options;
+  const { kernel, kernelName, modules, commandLine, cpu } = options;
   const firmware = buildFirmware(acpiPlatform(options, map), options.memoryBytes);
   const image = loadKernel({
     kernel,
+    kernelName,
     modules,
     commandLine,
     memoryMap: map.e820,

@@ -26,6 +26,8 @@ export interface BootInput {
   readonly kernel: Uint8Array;
   readonly modules: readonly BootModule[];
   readonly commandLine: string;
+  /** First word of a multiboot kernel's command line, before `commandLine`: where it looks for its own name. */
+  readonly kernelName: string;
   /** Ascending; as the guest is told it. */
   readonly memoryMap: readonly E820Entry[];
   /** Where the ACPI RSDP is; 0: no ACPI. */

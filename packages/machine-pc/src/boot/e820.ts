@@ -19,14 +19,23 @@ export function lowRamEnd(map: readonly E820Entry[]): Gpa {
   return entry === undefined ? HIGH_MEMORY_GPA : entry.gpa + entry.length;
 }
 
-/** True when [gpa, gpa + length) lies inside one range of RAM. */
-export function isRam(map: readonly E820Entry[], gpa: Gpa, length: number): boolean {
-  return map.some((e) => e.type === E820_RAM && gpa >= e.gpa && gpa + length <= e.gpa + e.length);
+/**
+ * True when RAM stands behind all of [gpa, gpa + length). Reserved ranges count: on a PC they are RAM in use by firmware,
+ * and linkers like to put a kernel's ELF header into the page below 1 MiB.
+ */
+function isBacked(map: readonly E820Entry[], gpa: Gpa, length: number): boolean {
+  const end = gpa + length;
+  for (let at = gpa; at < end; ) {
+    const entry = map.find((e) => at >= e.gpa && at < e.gpa + e.length);
+    if (entry === undefined) return false;
+    at = entry.gpa + entry.length;
+  }
+  return true;
 }
 
 /** @throws ConfigError `CONFIG_MEMORY_TOO_SMALL` unless [gpa, gpa + length) is RAM; `what` names it in the message. */
 export function requireRam(map: readonly E820Entry[], gpa: Gpa, length: number, what: string): void {
-  if (isRam(map, gpa, length)) return;
+  if (isBacked(map, gpa, length)) return;
   const needed = Math.ceil((gpa + length) / 0x100000);
   const present = Math.floor(lowRamEnd(map) / 0x100000);
   const detail =

@@ -43,6 +43,7 @@ function input(change: Partial<BootInput> & { readonly mebibytes?: number } = {}
     kernel: bzImage(),
     modules: [],
     commandLine: "quiet",
+    kernelName: "kernel",
     memoryMap: [
       { gpa: 0, length: 0x9fc00, type: E820_RAM },
       { gpa: 0x9fc00, length: 0x400, type: E820_RESERVED },

@@ -95,7 +95,7 @@ function readByAddressFields(kernel: Uint8Array, headerAt: number, view: DataVie
 }
 
 function placeInfo(arena: Arena, input: BootInput, modules: readonly BootSegment[]): Gpa {
-  const commandLine = arena.placeString(input.commandLine);
+  const commandLine = arena.placeString(`${input.kernelName} ${input.commandLine}`);
   const loaderName = arena.placeString("tsvm");
   const moduleStrings = input.modules.map((module) => arena.placeString(module.commandLine));
   const list = modules.flatMap((m, i) => [
