@@ -97,6 +97,7 @@ export const rows: readonly Row[] = [
   row("NP 0F 16 /r", "MOVLHPS", ["Vdq", "Uq"], movToHigh, SSE),
   undefinedWith66("66 0F 12 /r", ["Vq", "Uq"]),
   undefinedWith66("66 0F 16 /r", ["Vq", "Uq"]),
+  undefinedWith66("66 0F C3 /r", ["My", "Gy"]),
   row("66 0F 6E /r", "MOVD", ["Vdq", "Ey"], movZeroing, SSE2),
   row("66 0F 7E /r", "MOVD", ["Ey", "Vy"], mov, SSE2),
   row("F3 0F 7E /r", "MOVQ", ["Vdq", "Wq"], movZeroing, SSE2),
