@@ -1,7 +1,9 @@
 // Floating-point arithmetic, comparison, minimum and maximum. SDM vol. 2, the instruction of each name; how results
 // become exact in every bit and flag: float-lanes.ts.
 import type { Val } from "@tsvm/tcg";
+import { DOUBLE, SINGLE } from "../sse/float-format.ts";
 import { FLOAT_SLOT } from "../sse/float-helper.ts";
+import { FLAG } from "../state/bits.ts";
 import { AT } from "../state/layout.ts";
 import { type FloatKind, FloatLanes, type Proof, provenOr, putSlow } from "./float-lanes.ts";
 import { type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
@@ -35,7 +37,27 @@ function isExactQuotient(f: FloatLanes, x: Val, y: Val, quotient: Val): Val {
 
 function compute(f: FloatLanes, name: Binary, x: Val, y: Val): Val {
   const native = f.op(name, x, y);
-  return provenOr(f.b, native, proofOf(f, name, x, y, native), () => f.slow(name, x, y));
+  const slow = (): void => f.slow(name, x, y);
+  return provenOr(f.b, native, proofOf(f, name, x, y, native), () =>
+    f.lanes === 1 ? besideNaNs(f, x, y, slow) : slow(),
+  );
+}
+
+/** A quiet NaN passes without exceptions, whatever MXCSR says; programs that use them as missing values do so a lot. */
+function besideNaNs(f: FloatLanes, x: Val, y: Val, slow: () => void): void {
+  const { b } = f;
+  const first = b.select(isUnordered(f, x, x), f.toBits(x), f.toBits(y));
+  b.when(passesQuietly(f, x, y), () => putSlow(b, FLOAT_SLOT.result, first), slow);
+}
+
+const isUnordered = (f: FloatLanes, x: Val, y: Val): Val => f.either(f.op("ne", x, x), f.op("ne", y, y));
+
+/** Scalars: one of the operands is a NaN, and none is a signaling one. */
+function passesQuietly(f: FloatLanes, x: Val, y: Val): Val {
+  const { b } = f;
+  const quiet = b.const((f.double ? DOUBLE : SINGLE).quiet);
+  const isSignaling = (v: Val): Val => b.both(f.op("ne", v, v), b.eqz(b.and(f.toBits(v), quiet)));
+  return b.both(isUnordered(f, x, y), b.isFalse(b.either(isSignaling(x), isSignaling(y))));
 }
 
 const arithmetic =
@@ -103,6 +125,9 @@ const comparePacked =
     dst!.store(provenOr(b, mask, { quiet: comparable(f, x, y) }, () => f.slow("cmp", x, y, { immediate: predicate })));
   };
 
+/** Flags of an unordered comparison, as UCOMISD sets them. */
+const UNORDERED = FLAG.ZF | FLAG.PF | FLAG.CF;
+
 /** COMISS and UCOMISS differ in whether quiet NaNs are invalid. */
 const compareFlags =
   (name: "comi" | "ucomi", kind: "ss" | "sd"): Semantics =>
@@ -111,7 +136,10 @@ const compareFlags =
     const y = f.load(src!);
     const x = f.load(dst!);
     const image = b.or(b.bool(f.op("lt", x, y)), b.shl(b.bool(f.op("eq", x, y)), b.const(6)));
-    b.flags.comparison(provenOr(b, image, { quiet: comparable(f, x, y) }, () => f.slow(name, x, y)));
+    const slow = (): void => f.slow(name, x, y);
+    const unordered = (): void => putSlow(b, FLOAT_SLOT.result, b.const(UNORDERED));
+    const fallback = name === "comi" ? slow : (): void => b.when(passesQuietly(f, x, y), unordered, slow);
+    b.flags.comparison(provenOr(b, image, { quiet: comparable(f, x, y) }, fallback));
   };
 
 // --- SSE3: neighbours and alternation ---
