@@ -116,6 +116,14 @@ describe("exceptions", () => {
     expect(run(unmasked, multiply, 2 ** -1022, -0.5)).toEqual({ result: -(2 ** -1023), exceptions: MXCSR.UE });
   });
 
+  it("unmasked underflow has PE only if the result is inexact with an unbounded exponent", () => {
+    const unmasked = MASKED & ~MXCSR.UM;
+    // 2^-1022 * (1 - 2^-53) needs 53 bits: inexact as a denormal, exact for the handler.
+    expect(run(unmasked, multiply, 2 ** -1022, 1 - 2 ** -53).exceptions).toBe(MXCSR.UE);
+    expect(run(MASKED, multiply, 2 ** -1022, 1 - 2 ** -53).exceptions).toBe(MXCSR.UE | MXCSR.PE);
+    expect(run(unmasked, divide, 2 ** -1022, 3).exceptions).toBe(MXCSR.UE | MXCSR.PE);
+  });
+
   it("overflow stops at the largest number when rounding toward zero", () => {
     const towardZero = MASKED | (ROUND.zero << 13);
     expect(run(towardZero, multiply, -LARGEST, 2).result).toBe(-LARGEST);

@@ -55,7 +55,7 @@ export function roundPack(
   return negative ? magnitude | format.sign : magnitude;
 }
 
-/** Below the normal numbers before rounding. @returns the flushed result, if it is flushed. */
+/** Below the normal numbers before rounding. @returns the result if it is flushed, or never written because of #XM. */
 function underflow(
   context: FloatContext,
   format: FloatFormat,
@@ -64,15 +64,19 @@ function underflow(
 ): bigint | undefined {
   // Tininess is detected after rounding as if the exponent had no bounds.
   const shift = value.length - format.fraction - 1;
-  const { quotient } = roundShift(value.significand, shift, negative, context.rounding);
-  const tiny = value.exponent + shift + bitLength(quotient) - 1 < format.minExponent;
+  const unbounded = roundShift(value.significand, shift, negative, context.rounding);
+  const tiny = value.exponent + shift + bitLength(unbounded.quotient) - 1 < format.minExponent;
   if (!tiny) return undefined;
+  if (!context.underflowMasked) {
+    // The handler would be given the unbounded result: PE tells whether that one is exact.
+    context.exceptions |= unbounded.inexact ? MXCSR.UE | MXCSR.PE : MXCSR.UE;
+    return zero(format, negative);
+  }
   if (context.flushToZero) {
     context.exceptions |= MXCSR.UE | MXCSR.PE;
     return zero(format, negative);
   }
-  // Masked, exact tiny results are no exception.
-  if (value.inexact || !context.underflowMasked) context.exceptions |= MXCSR.UE;
+  if (value.inexact) context.exceptions |= MXCSR.UE;
   return undefined;
 }
 
