@@ -37,6 +37,14 @@ interface CodePage {
   readonly runs: number[];
   /** Which chunks of the frame hold decoded bytes. */
   readonly chunks: Uint8Array;
+  /** Instructions that begin here and end in another page, by offset. */
+  readonly crossings: Map<number, Crossing>;
+}
+
+/** An instruction across two pages; right as long as the second page is still the one it was decoded from. */
+interface Crossing {
+  readonly second: CodePage;
+  readonly record: number;
 }
 
 /**
@@ -79,11 +87,14 @@ export class RecordCache {
     if (page === undefined) return 0;
     const offset = this.#linearLow & 0xfff;
     const known = this.#index.get(page.number, offset);
-    const record = known !== 0 ? known : this.#decodeRun(page, offset);
-    if (record === 0) return this.#decodeCrossing(page, offset);
-    this.#enterJumpCache(low, cpu.high("rip"), record);
+    let record = known !== 0 ? known : this.#decodeRun(page, offset);
+    this.#inOnePage = record !== 0;
+    if (record === 0) record = this.#crossingRecord(page, offset);
+    if (record >= RECORDS_BASE) this.#enterJumpCache(low, cpu.high("rip"), record);
     return record;
   }
+  /** The last record looked up depends on one page only. */
+  #inOnePage = false;
 
   /** Sets `pageRip` for a record about to be entered from outside. */
   enter(record: number): void {
@@ -100,7 +111,7 @@ export class RecordCache {
     cpu.rip = BigInt.asUintN(64, cpu.get64("gpr", 17) + BigInt(offset));
     const flushes = this.counters.flushes;
     const record = this.lookup();
-    const cacheable = record >= RECORDS_BASE && this.counters.flushes === flushes;
+    const cacheable = this.#inOnePage && record !== 0 && this.counters.flushes === flushes;
     if (cacheable) view.setUint32(branch + RECORD.target, record, true);
     return record;
   }
@@ -114,10 +125,14 @@ export class RecordCache {
     const page = this.#pageOfRip(cpu.low("rip"), cpu.high("rip"));
     if (page === undefined) return 0;
     const offset = this.#linearLow & 0xfff;
-    const count = this.#decoder.decode(cpu.u8, page.hva + offset, page.hva + FRAME, page.mode, SCRATCH_RECORDS, offset, 0);
-    const used = count !== 0 ? count : this.#decodeAcross(page, offset);
-    if (used === 0) return 0;
-    this.#decoder.stop(SCRATCH_RECORDS + used * RECORD_BYTES, offset + this.#decoder.length, 0);
+    const { hva, mode } = page;
+    const inPage =
+      hva < 0 ? 0 : this.#decoder.decode(cpu.u8, hva + offset, hva + FRAME, mode, SCRATCH_RECORDS, offset, 0);
+    const end = inPage === 0 ? this.#decodeAcross(page, offset, SCRATCH_RECORDS) : 0;
+    if (inPage === 0 && end === 0) return 0;
+    // Across pages a link stands behind the instruction already; the stop takes its place.
+    const after = inPage !== 0 ? SCRATCH_RECORDS + inPage * RECORD_BYTES : end - RECORD_BYTES;
+    this.#decoder.stop(after, offset + this.#decoder.length, 0);
     return SCRATCH_RECORDS;
   }
 
@@ -183,6 +198,7 @@ export class RecordCache {
       number: ++this.#pageCount,
       runs: [],
       chunks: new Uint8Array(FRAME / CHUNK),
+      crossings: new Map(),
     };
     this.#pages.set(key, page);
     const siblings = this.#pagesOfFrame.get(gfn);
@@ -236,33 +252,57 @@ export class RecordCache {
     return first;
   }
 
-  /** An instruction whose bytes lie in two pages is decoded each time: either mapping may change. */
-  #decodeCrossing(page: CodePage, offset: number): number {
-    const count = this.#decodeAcross(page, offset);
-    if (count === 0) return 0;
-    const after = offset + this.#decoder.length;
-    this.#decoder.link(SCRATCH_RECORDS + count * RECORD_BYTES, offset, 0, after, 0, true);
-    return SCRATCH_RECORDS;
+  /** Record of an instruction whose bytes lie in two pages. @returns 0: an exception is pending. */
+  #crossingRecord(page: CodePage, offset: number): number {
+    if (page.hva < 0) return this.#deviceRecord(page, offset);
+    const second = this.#nextPage(page.mode);
+    if (second === undefined) return 0;
+    if (second.hva < 0) return this.#deviceRecord(page, offset);
+    const known = page.crossings.get(offset);
+    if (known?.second === second) return known.record;
+    if (this.#next + 3 * RECORD_BYTES > RESERVED_BYTES) {
+      this.flush();
+      return this.lookup();
+    }
+    const record = this.#next;
+    this.#next = this.#decodeAcross(page, offset, record);
+    // Whichever of the two is forgotten marks the records stale.
+    page.runs.push(record, this.#next);
+    second.runs.push(record, this.#next);
+    this.#markChunks(page, offset, FRAME - offset);
+    this.#markChunks(second, 0, 16);
+    page.crossings.set(offset, { second, record });
+    return record;
   }
 
-  /** Decodes into the scratch records. @returns number of records, or 0: an exception is pending. */
-  #decodeAcross(page: CodePage, offset: number): number {
-    const cpu = this.#cpu;
+  /** The page after the one of the current linear address. */
+  #nextPage(mode: number): CodePage | undefined {
+    const low = ((this.#linearLow & ~0xfff) + FRAME) | 0;
+    const high = low === 0 && this.#cpu.longMode ? (this.#linearHigh + 1) | 0 : this.#linearHigh;
+    return this.#fetch(low, high, mode);
+  }
+
+  /** Code in a device, or across one: decoded each time it is executed. */
+  #deviceRecord(page: CodePage, offset: number): number {
+    const end = this.#decodeAcross(page, offset, SCRATCH_RECORDS);
+    return end === 0 ? 0 : SCRATCH_RECORDS;
+  }
+
+  /** Decodes one instruction byte by byte at `record`, and a link behind it. @returns the end, or 0: exception pending. */
+  #decodeAcross(page: CodePage, offset: number, record: number): number {
     const bytes = this.#crossing;
-    const first = FRAME - offset;
-    const inFirst = Math.min(first, 16);
+    const first = Math.min(FRAME - offset, 16);
     bytes.fill(0);
-    this.#readFrame(page.gfn, offset, inFirst, bytes, 0);
-    let length = inFirst;
+    this.#readFrame(page.gfn, offset, first, bytes, 0);
     if (first < 16) {
-      const nextLow = ((this.#linearLow & ~0xfff) + FRAME) | 0;
-      const nextHigh = nextLow === 0 && cpu.longMode ? (this.#linearHigh + 1) | 0 : this.#linearHigh;
-      const gfn = cpu.linear.fetchFrame(nextLow, nextHigh);
-      if (gfn < 0) return 0;
-      this.#readFrame(gfn, 0, 16 - first, bytes, first);
-      length = 16;
+      const second = this.#nextPage(page.mode);
+      if (second === undefined) return 0;
+      this.#readFrame(second.gfn, 0, 16 - first, bytes, first);
     }
-    return this.#decoder.decode(bytes, 0, length, page.mode, SCRATCH_RECORDS, offset, 0);
+    const count = this.#decoder.decode(bytes, 0, 16, page.mode, record, offset, 0);
+    const after = offset + this.#decoder.length;
+    this.#decoder.link(record + count * RECORD_BYTES, offset, 0, after, 0, true);
+    return record + (count + 1) * RECORD_BYTES;
   }
 
   /** Bytes of a frame that may be a device. */

@@ -1,6 +1,6 @@
 import { constantFields } from "../emit/constant-fields.ts";
 import { operandAccessOf } from "../emit/emit-insn.ts";
-import { hasMemoryForm, HandlerNumbering } from "../emit/handlers.ts";
+import { hasMemoryForm, type HandlerLayout, HandlerNumbering } from "../emit/handlers.ts";
 import type { AddressForm, Shape, StackForm } from "../emit/shape.ts";
 import { allRows } from "../instructions/all-rows.ts";
 import { PSEUDO } from "../instructions/pseudo.ts";
@@ -27,7 +27,10 @@ interface RowFacts {
   /** `reg` comes from the opcode's low bits instead of ModRM.reg. */
   readonly regInOpcode: boolean;
   readonly rmFile: RegisterFile | undefined;
+  readonly layout: HandlerLayout;
   readonly relative: boolean;
+  /** The memory operand's offset is the immediate. */
+  readonly absolute: boolean;
   readonly memory: boolean;
   /** Pseudo row that computes the address, found at the first use. */
   addressRow: Row | undefined;
@@ -64,9 +67,9 @@ export class Decoder {
     this.length = insn.length;
     this.flow = FLOW.next;
     this.#clear(record, pageOffset, ordinal, insn.length);
-    if (outcome === PARSED.tooLong) return this.#pseudo(record, PSEUDO.tooLong);
+    if (outcome === PARSED.tooLong) return this.#raises(record, TOO_LONG);
     const parsed = insn.row;
-    if (parsed === undefined) return this.#pseudo(record, PSEUDO.undefinedOpcode);
+    if (parsed === undefined) return this.#raises(record, UNDEFINED_OPCODE);
     return this.#instruction(record, parsed, mode, pageOffset, ordinal);
   }
 
@@ -79,19 +82,18 @@ export class Decoder {
     const view = this.#view;
     view.setInt32(record + RECORD.immediate, offset, true);
     view.setUint32(record + RECORD.target, target, true);
-    const facts = { ...NO_FACTS, inPage: offset < 4096 && !byRip };
-    view.setUint16(record + RECORD.handler, numbering.numberOf(PSEUDO.link, facts), true);
+    this.#pseudo(record, offset < 4096 && !byRip ? LINK_IN_PAGE : LINK_BY_RIP);
   }
 
   /** Writes a record that hands over to the run loop. */
   stop(record: number, pageOffset: number, ordinal: number): void {
     this.#clear(record, pageOffset, ordinal, 0);
-    this.#pseudo(record, PSEUDO.stop);
+    this.#pseudo(record, STOP);
   }
 
   /** Makes a record decode again when it is executed. */
   markStale(record: number): void {
-    this.#pseudo(record, PSEUDO.stale);
+    this.#pseudo(record, STALE);
   }
 
   /** Whether the record was marked. */
@@ -107,10 +109,15 @@ export class Decoder {
     view.setUint8(record + RECORD.ordinal, ordinal);
   }
 
-  #pseudo(record: number, row: Row): number {
-    if (row !== PSEUDO.stale) this.flow = row === PSEUDO.undefinedOpcode ? FLOW.jump : this.flow;
-    this.#view.setUint16(record + RECORD.handler, numbering.numberOf(row, NO_FACTS), true);
+  #pseudo(record: number, handler: number): number {
+    this.#view.setUint16(record + RECORD.handler, handler, true);
     return 1;
+  }
+
+  /** Nothing of the run behind it will be reached. */
+  #raises(record: number, handler: number): number {
+    this.flow = FLOW.jump;
+    return this.#pseudo(record, handler);
   }
 
   #instruction(record: number, parsed: ParsedRow, mode: number, pageOffset: number, ordinal: number): number {
@@ -137,7 +144,7 @@ export class Decoder {
       rep: insn.repeat === 0 ? "none" : insn.repeat === 0xf3 ? "repz" : "repnz",
       inPage: facts.relative && this.#targetInPage(pageOffset, mode),
     } as const;
-    view.setUint16(at + RECORD.handler, numbering.numberOf(row, shape), true);
+    view.setUint16(at + RECORD.handler, facts.layout.numberOf(shape), true);
     this.flow = row.flow === "jump" ? FLOW.jump : row.flow === "branch" ? FLOW.branch : FLOW.next;
     return at === record ? 1 : 2;
   }
@@ -145,9 +152,8 @@ export class Decoder {
   #addressForm(row: Row, facts: RowFacts, mode: number): AddressForm {
     const insn = this.#insn;
     if (!facts.memory) return "reg";
-    const absolute = row.operands.some((code) => code[0] === "O");
-    if (!insn.isMemory && !absolute) return "reg";
-    if (absolute) insn.segment = insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
+    if (!insn.isMemory && !facts.absolute) return "reg";
+    if (facts.absolute) insn.segment = insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
     // POP to memory forms its address with rSP incremented already. SDM vol. 2B, POP.
     if (row.mnemonic === "POP" && insn.base === GPR.rsp) insn.displacement += insn.opsize / 8;
     if (row.mnemonic === "LEA") return insn.asize === 64 ? "m64" : insn.asize === 32 ? "m32" : "mea";
@@ -164,7 +170,7 @@ export class Decoder {
     const row = (facts.addressRow ??= this.#findAddressRow(parsed, facts));
     this.#addressFields(record, pageOffset);
     if (parsed.row.offsetOnly) view.setUint8(record + RECORD.segment, SEGMENT.none);
-    if (parsed.row.operands.some((code) => code[0] === "O")) {
+    if (facts.absolute) {
       view.setInt32(record + RECORD.immediate, insn.immediateLow, true);
       view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
     }
@@ -241,6 +247,8 @@ export class Decoder {
       regFile: reg === undefined ? undefined : fileOf(reg),
       regInOpcode: reg !== undefined && reg[0] === "Z",
       rmFile: rm === undefined ? undefined : fileOf(rm),
+      layout: numbering.layoutOf(parsed.row),
+      absolute: operands.some((code) => code[0] === "O"),
       relative: operands.some((code) => code[0] === "J"),
       memory: hasMemoryForm(parsed.row),
       addressRow: undefined,
@@ -253,6 +261,11 @@ export class Decoder {
 
 const NO_FACTS = { opsize: 32, form: "reg", asize: 64, stack: "s64", rep: "none", inPage: false } as const;
 const STALE = numbering.numberOf(PSEUDO.stale, NO_FACTS);
+const LINK_IN_PAGE = numbering.numberOf(PSEUDO.link, { ...NO_FACTS, inPage: true });
+const LINK_BY_RIP = numbering.numberOf(PSEUDO.link, NO_FACTS);
+const STOP = numbering.numberOf(PSEUDO.stop, NO_FACTS);
+const TOO_LONG = numbering.numberOf(PSEUDO.tooLong, NO_FACTS);
+const UNDEFINED_OPCODE = numbering.numberOf(PSEUDO.undefinedOpcode, NO_FACTS);
 
 function isCode(code: OperandCode, letters: string): boolean {
   return /^[A-Z]([a-z]+)$/.test(code) && code !== "rAX" && letters.includes(code[0] as string);

@@ -19,6 +19,8 @@ export interface ParsedRow {
   /** First and last ModRM byte, if the whole byte is part of the opcode. */
   readonly modrmFirst: number;
   readonly modrmLast: number;
+  /** Moves to and from control and debug registers take ModRM.rm as a register whatever ModRM.mod says. */
+  readonly ignoresMod: boolean;
   /** What ModRM.mod must say. */
   readonly rm: "any" | "memory" | "register";
   readonly immediates: readonly ImmediateKind[];
@@ -67,6 +69,7 @@ export function parseEncoding(row: Row): ParsedRow {
   return {
     row, map, prefix, plusRegister, hasModrm, digit, modrmFirst, modrmLast, immediates,
     opcode: Number.parseInt(opcodeToken, 16),
+    ignoresMod: row.operands.some((code) => /^[CD][a-z]$/.test(code)),
     rm: rmConstraint(row),
   };
 }

@@ -184,9 +184,7 @@ export class InsnBytes {
   #modrm(): void {
     const modrm = this.#byte();
     this.modrm = modrm;
-    // Moves to and from control and debug registers ignore mod.
-    const registers = /^[CD]/.test((this.row as ParsedRow).row.operands.find((code) => /^[CD][a-z]$/.test(code)) ?? "");
-    this.isMemory = modrm < 0xc0 && !registers;
+    this.isMemory = modrm < 0xc0 && !(this.row as ParsedRow).ignoresMod;
     if (!this.isMemory) return;
     if (this.asize === 16) this.#address16(modrm);
     else this.#address32(modrm);

@@ -66,21 +66,44 @@ export class HandlerNumbering {
     this.#numbers = Int32Array.from(sparse, (shape) => (shape === undefined ? -1 : (numberOf.get(shape) as number)));
   }
 
+  /** How the numbers of a row's handlers are laid out, for {@link HandlerLayout.numberOf}. */
+  layoutOf(row: Row): HandlerLayout {
+    const { dimensions: d, first } = this.#rows.get(row) as { dimensions: Dimensions; first: number };
+    return new HandlerLayout(this.#numbers, first, d);
+  }
+
   /** The number of the handler for a row under these facts; facts the row does not depend on are ignored. */
   numberOf(row: Row, facts: Omit<Shape, "row" | "code64">): number {
-    const { dimensions: d, first } = this.#rows.get(row) as { dimensions: Dimensions; first: number };
-    let index = 0;
-    const digit = <T>(list: readonly T[], value: T): void => {
-      index = index * list.length + (list.length === 1 ? 0 : list.indexOf(value));
-    };
-    digit(d.opsizes, facts.opsize);
-    digit(d.forms, facts.form);
-    digit(d.asizes, facts.asize);
-    digit(d.stacks, facts.stack);
-    digit(d.reps, facts.rep);
-    digit(d.inPage, facts.inPage);
-    return this.#numbers[first + index] as number;
+    return this.layoutOf(row).numberOf(facts);
   }
+}
+
+/** Where the handlers of one row are among the numbers. Looking one up allocates nothing: the decoder does it all the time. */
+export class HandlerLayout {
+  readonly #numbers: Int32Array;
+  readonly #first: number;
+  readonly #d: Dimensions;
+
+  constructor(numbers: Int32Array, first: number, dimensions: Dimensions) {
+    this.#numbers = numbers;
+    this.#first = first;
+    this.#d = dimensions;
+  }
+
+  numberOf(facts: Omit<Shape, "row" | "code64">): number {
+    const d = this.#d;
+    let index = place(d.opsizes, facts.opsize);
+    index = index * d.forms.length + place(d.forms, facts.form);
+    index = index * d.asizes.length + place(d.asizes, facts.asize);
+    index = index * d.stacks.length + place(d.stacks, facts.stack);
+    index = index * d.reps.length + place(d.reps, facts.rep);
+    index = index * d.inPage.length + place(d.inPage, facts.inPage);
+    return this.#numbers[this.#first + index] as number;
+  }
+}
+
+function place<T>(list: readonly T[], value: T): number {
+  return list.length === 1 ? 0 : list.indexOf(value);
 }
 
 /** All combinations in the order `numberOf` counts in. */
