@@ -1,10 +1,9 @@
-import type { Val } from "@tsvm/tcg";
-import type { X86Builder } from "./x86-builder.ts";
+import type { IrBuilder, Val } from "@tsvm/tcg";
 
 const LOW = 0xffff_ffffn;
 
 /** High 64 bits of the unsigned 128-bit product, from four 32-bit products; WebAssembly has no wider multiplication. */
-export function multiplyHigh(b: X86Builder, x: Val, y: Val): Val {
+export function multiplyHigh(b: IrBuilder, x: Val, y: Val): Val {
   const half = b.const(32);
   const [xLow, yLow] = [b.and(x, b.const(LOW)), b.and(y, b.const(LOW))];
   const [xHigh, yHigh] = [b.shr(x, half), b.shr(y, half)];
@@ -15,7 +14,7 @@ export function multiplyHigh(b: X86Builder, x: Val, y: Val): Val {
 }
 
 /** High 64 bits of the signed product: the unsigned one less each operand where the other is negative. */
-export function multiplyHighSigned(b: X86Builder, x: Val, y: Val): Val {
+export function multiplyHighSigned(b: IrBuilder, x: Val, y: Val): Val {
   const correction = b.add(b.and(b.sar(x, b.const(63)), y), b.and(b.sar(y, b.const(63)), x));
   return b.sub(multiplyHigh(b, x, y), correction);
 }

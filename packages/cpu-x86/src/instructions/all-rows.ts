@@ -27,7 +27,10 @@ import { rows as sseString } from "./sse-string.ts";
 import { rows as stack } from "./stack.ts";
 import { rows as string } from "./string.ts";
 import { rows as system } from "./system.ts";
+import { rows as x87Arithmetic } from "./x87-arithmetic.ts";
+import { rows as x87Compare } from "./x87-compare.ts";
 import { rows as x87Control } from "./x87-control.ts";
+import { rows as x87Moves } from "./x87-moves.ts";
 
 /** Every instruction there is. */
 export const allRows: readonly Row[] = [
@@ -59,5 +62,8 @@ export const allRows: readonly Row[] = [
   ...sseString,
   ...stack,
   ...string,
+  ...x87Arithmetic,
+  ...x87Compare,
   ...x87Control,
+  ...x87Moves,
 ];

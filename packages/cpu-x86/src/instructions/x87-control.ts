@@ -1,49 +1,51 @@
-// x87 control: FNINIT FNCLEX FLDCW FNSTCW FNSTSW FWAIT FNOP. SDM vol. 2A, the instruction of each name.
-import { AT } from "../state/layout.ts";
-import { type Row, row, type Semantics } from "./row.ts";
+// x87 control: FNINIT FNCLEX FLDCW FNSTCW FNSTSW FNSTENV FLDENV FNSAVE FRSTOR FWAIT FNOP. SDM vol. 2A, the instruction
+// of each name.
+import type { Val } from "@tsvm/tcg";
+import type { X86Builder } from "../emit/x86-builder.ts";
+import { EXCEPTIONS, FCW, FSW } from "../softfloat/status-word.ts";
+import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 
-/** Control word after FNINIT: all exceptions masked, 64-bit precision, round to nearest. */
-const INITIAL_CONTROL = 0x37f;
-/** FSW: exception flags, ES, SF and B. */
-const EXCEPTION_BITS = 0x80ff;
+const WAITING: RowOptions = { fpu: "x87", cpuid: "fpu" };
+const NOT_WAITING: RowOptions = { fpu: "x87-no-wait", cpuid: "fpu" };
+
+const nothing: Semantics = () => {};
 
 const fninit: Semantics = (b) => {
-  b.setState("fpuControl", b.const(INITIAL_CONTROL));
-  b.setState("fpuStatus", b.const(0));
-  b.setState("fpuTag", b.const(0));
-  b.setState("fpuOpcode", b.const(0));
-  b.setState("fpuIp", b.const(0));
-  b.setState("fpuDp", b.const(0));
-  b.setState("fpuCs", b.const(0));
-  b.setState("fpuDs", b.const(0));
+  b.setState("fpuControl", b.const(FCW.INITIAL));
+  for (const field of ["fpuStatus", "fpuTag", "fpuOpcode", "fpuIp", "fpuDp", "fpuCs", "fpuDs"] as const)
+    b.setState(field, b.const(0));
 };
 
-const fnclex: Semantics = (b) => b.setState("fpuStatus", b.and(b.state("fpuStatus"), b.const(~EXCEPTION_BITS)));
+/** The status word with ES and B by the exceptions that the control word does not mask. */
+function summarized(b: X86Builder, status: Val, control: Val): Val {
+  const plain = b.and(status, b.const(~(FSW.ES | FSW.B)));
+  const unmasked = b.and(b.and(plain, b.not(control)), b.const(EXCEPTIONS));
+  return b.or(plain, b.select(b.eqz(unmasked), b.const(0), b.const(FSW.ES | FSW.B)));
+}
 
+const fnclex: Semantics = (b) => {
+  const kept = ~(EXCEPTIONS | FSW.SF | FSW.ES | FSW.B);
+  b.setState("fpuStatus", b.and(b.state("fpuStatus"), b.const(kept)));
+};
 
-/** Pushes an integer, exactly. */
-const fild: Semantics = (b, src) => {
-  const value = b.sext(src!.load(), src!.width);
-  const negative = b.ltS(value, b.const(0));
-  const magnitude = b.select(negative, b.sub(b.const(0), value), value);
-  const shift = b.op("i64.clz", magnitude);
-  const exponent = b.select(b.eqz(magnitude), b.const(0), b.sub(b.const(16383 + 63), shift));
-  const status = b.state("fpuStatus");
-  const top = b.and(b.sub(b.shr(status, b.const(11)), b.const(1)), b.const(7));
-  const at = b.wrap(b.shl(top, b.const(4)));
-  b.setState("fpuStatus", b.or(b.and(status, b.const(~0x3800)), b.shl(top, b.const(11))));
-  b.setState("fpuTag", b.or(b.state("fpuTag"), b.shl(b.const(1), top)));
-  b.store("i64.store", at, AT.fpr, b.shl(magnitude, shift));
-  b.store("i64.store", at, AT.fpr + 8, b.or(exponent, b.shl(b.bool(negative), b.const(15))));
+/** Unmasking an exception that is noted already makes it pending. */
+const fldcw: Semantics = (b, src) => {
+  const control = b.or(b.and(src!.load(), b.const(FCW.EXISTING)), b.const(FCW.ALWAYS_SET));
+  b.setState("fpuControl", control);
+  b.setState("fpuStatus", summarized(b, b.state("fpuStatus"), control));
 };
 
 export const rows: readonly Row[] = [
-  row("DB E3", "FNINIT", [], fninit, { fpu: "x87" }),
-  row("DB E2", "FNCLEX", [], fnclex, { fpu: "x87" }),
-  row("D9 /5", "FLDCW", ["Mw"], (b, src) => b.setState("fpuControl", src!.load()), { fpu: "x87" }),
-  row("D9 /7", "FNSTCW", ["Mw"], (b, dst) => dst!.store(b.state("fpuControl")), { fpu: "x87" }),
-  row("DD /7", "FNSTSW", ["Mw"], (b, dst) => dst!.store(b.state("fpuStatus")), { fpu: "x87" }),
-  row("DF E0", "FNSTSW", ["AX"], (b, dst) => dst!.store(b.state("fpuStatus")), { fpu: "x87" }),
-  row("DB /0", "FILD", ["Md"], fild, { fpu: "x87" }),
-  row("9B", "FWAIT", [], () => {}, { fpu: "wait" }),
+  row("DB E3", "FNINIT", [], fninit, NOT_WAITING),
+  row("DB E2", "FNCLEX", [], fnclex, NOT_WAITING),
+  // What the 8087 and 80287 had here does nothing any more.
+  row("DB E0", "FNENI", [], nothing, NOT_WAITING),
+  row("DB E1", "FNDISI", [], nothing, NOT_WAITING),
+  row("DB E4", "FNSETPM", [], nothing, NOT_WAITING),
+  row("D9 /5", "FLDCW", ["Mw"], fldcw, WAITING),
+  row("D9 /7", "FNSTCW", ["Mw"], (b, dst) => dst!.store(b.state("fpuControl")), NOT_WAITING),
+  row("DD /7", "FNSTSW", ["Mw"], (b, dst) => dst!.store(b.state("fpuStatus")), NOT_WAITING),
+  row("DF E0", "FNSTSW", ["AX"], (b, dst) => dst!.store(b.state("fpuStatus")), NOT_WAITING),
+  row("D9 D0", "FNOP", [], nothing, WAITING),
+  row("9B", "FWAIT", [], nothing, { fpu: "wait", cpuid: "fpu" }),
 ];

@@ -11,6 +11,7 @@ import type { Shape } from "../emit/shape.ts";
 import type { X86Exit } from "../emit/x86-builder.ts";
 import { EXIT_CODE } from "./exits.ts";
 import { writeMainLoop } from "./main-loop.ts";
+import { defineSubroutines } from "./subroutines.ts";
 
 const I32 = (count: number): FunctionType => ({ params: new Array(count).fill("i32"), results: ["i32"] });
 
@@ -46,6 +47,7 @@ export function generateInterpreter(): GeneratedInterpreter {
       return index;
     },
   };
+  defineSubroutines(module, functionIndex, target.functionIndex);
   const handlers = numbering.shapes.slice(numbering.hotCount).map((shape) => {
     const index = module.declareFunction();
     writeHandler(module, index, shape, target);
