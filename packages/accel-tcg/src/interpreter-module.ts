@@ -1,4 +1,4 @@
-import { INTERPRETER_WASM } from "@tsvm/cpu-x86";
+import { generationKey, INTERPRETER_KEY, INTERPRETER_WASM } from "@tsvm/cpu-x86";
 
 /** The functions the interpreter calls; see IMPORTS in cpu-x86's interpreter/generate.ts. */
 export interface InterpreterImports {
@@ -17,10 +17,16 @@ export function instantiateInterpreter(
   memory: { readonly buffer: ArrayBufferLike },
   imports: InterpreterImports,
 ): (record: number) => number {
-  compiled ??= new WebAssembly.Module(decodeBase64(INTERPRETER_WASM));
+  compiled ??= compile();
   const env = { ...imports, memory: memory as WebAssembly.Memory };
   const instance = new WebAssembly.Instance(compiled, { env });
   return instance.exports["run"] as (record: number) => number;
+}
+
+function compile(): WebAssembly.Module {
+  if (INTERPRETER_KEY !== generationKey())
+    throw new Error("the generated interpreter is older than its sources: run `pnpm run generate`");
+  return new WebAssembly.Module(decodeBase64(INTERPRETER_WASM));
 }
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";

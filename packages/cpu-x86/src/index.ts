@@ -1,9 +1,10 @@
-export { INTERPRETER_WASM } from "../generated/interpreter-wasm.ts";
+export { INTERPRETER_KEY, INTERPRETER_WASM } from "../generated/interpreter-wasm.ts";
 export { CpuModelError, type CpuModel, parseCpuModel } from "./cpuid/models.ts";
 export { RECORD, RECORD_BYTES } from "./decode/decoded-insn.ts";
 export { Decoder, FLOW } from "./decode/decoder.ts";
 export { takePendingException } from "./exceptions/deliver.ts";
 export { deliverInterrupt, deliverNmi, interruptDeliverable, nmiDeliverable } from "./interrupts/interrupts.ts";
+export { generationKey } from "./interpreter/generation-key.ts";
 export { jumpCacheIndex } from "./interpreter/main-loop.ts";
 export type { CpuHost, PhysicalMemory } from "./memory/physical-memory.ts";
 export { FLAG } from "./state/bits.ts";

@@ -1,0 +1,24 @@
+import { numbering } from "../decode/decoder.ts";
+import { RECORD } from "../decode/decoded-insn.ts";
+import { AT } from "../state/layout.ts";
+import * as memoryMap from "../state/memory-map.ts";
+import { HELPERS } from "../system/helpers.ts";
+
+/**
+ * What a generated interpreter and the sources that use it must agree on, as a number: handlers, helpers, record and
+ * state layout. One made from other sources would run the wrong handlers without a word.
+ */
+export function generationKey(): number {
+  const shapes = numbering.shapes.map(
+    ({ row, opsize, form, asize, stack, rep, inPage }) =>
+      `${row.mnemonic} ${row.encoding} ${opsize} ${form} ${asize} ${stack} ${rep} ${inPage}`,
+  );
+  return fnv1a([...shapes, JSON.stringify([AT, RECORD, memoryMap, Object.keys(HELPERS)])].join());
+}
+
+/** 32-bit FNV-1a. Source: draft-eastlake-fnv, "The FNV-1a Algorithm". */
+function fnv1a(text: string): number {
+  let hash = 0x811c_9dc5;
+  for (let i = 0; i < text.length; i++) hash = Math.imul(hash ^ text.charCodeAt(i), 0x0100_0193);
+  return hash >>> 0;
+}
