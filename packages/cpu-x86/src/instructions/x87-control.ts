@@ -3,6 +3,7 @@
 import type { Val } from "@tsvm/tcg";
 import type { X86Builder } from "../emit/x86-builder.ts";
 import { EXCEPTIONS, FCW, FSW } from "../softfloat/status-word.ts";
+import { environmentBytes, saveBytes } from "../system/x87-environment.ts";
 import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 
 const WAITING: RowOptions = { fpu: "x87", cpuid: "fpu" };
@@ -35,6 +36,15 @@ const fldcw: Semantics = (b, src) => {
   b.setState("fpuStatus", summarized(b, b.state("fpuStatus"), control));
 };
 
+/** FNSTENV and its like: the area's address and the operand size, which is its format. */
+const onArea =
+  (name: "fldenv" | "fnsave" | "fnstenv" | "frstor", bytes: (opsize: number) => number, write: boolean): Semantics =>
+  (b, area) => {
+    const { opsize } = b.shape;
+    b.noteOperandAccess(bytes(opsize), write);
+    b.helper(name, area!.address(), b.const(opsize));
+  };
+
 export const rows: readonly Row[] = [
   row("DB E3", "FNINIT", [], fninit, NOT_WAITING),
   row("DB E2", "FNCLEX", [], fnclex, NOT_WAITING),
@@ -43,6 +53,10 @@ export const rows: readonly Row[] = [
   row("DB E1", "FNDISI", [], nothing, NOT_WAITING),
   row("DB E4", "FNSETPM", [], nothing, NOT_WAITING),
   row("D9 /5", "FLDCW", ["Mw"], fldcw, WAITING),
+  row("D9 /4", "FLDENV", ["M"], onArea("fldenv", environmentBytes, false), { ...WAITING, opsize: true }),
+  row("D9 /6", "FNSTENV", ["M"], onArea("fnstenv", environmentBytes, true), { ...NOT_WAITING, opsize: true }),
+  row("DD /4", "FRSTOR", ["M"], onArea("frstor", saveBytes, false), { ...WAITING, opsize: true }),
+  row("DD /6", "FNSAVE", ["M"], onArea("fnsave", saveBytes, true), { ...NOT_WAITING, opsize: true }),
   row("D9 /7", "FNSTCW", ["Mw"], (b, dst) => dst!.store(b.state("fpuControl")), NOT_WAITING),
   row("DD /7", "FNSTSW", ["Mw"], (b, dst) => dst!.store(b.state("fpuStatus")), NOT_WAITING),
   row("DF E0", "FNSTSW", ["AX"], (b, dst) => dst!.store(b.state("fpuStatus")), NOT_WAITING),

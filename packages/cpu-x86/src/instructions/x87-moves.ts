@@ -11,7 +11,7 @@ import { FLAGS_SLOT } from "../softfloat/slots.ts";
 import { FCW, FSW, ROUNDING } from "../softfloat/status-word.ts";
 import { callSubroutine } from "../softfloat/subroutine.ts";
 import { type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
-import { headOf, loadTenBytes, type MemoryFormat, plainDestination, tenByteDestination, widen } from "./x87-operand.ts";
+import { headOf, loadTenBytes, plainDestination, tenByteDestination, widen } from "./x87-operand.ts";
 import {
   addressOf,
   arePresent,
@@ -37,24 +37,33 @@ const TRUE = (b: X86Builder): Val => b.const32(1);
 
 // --- loads ---
 
-/** Integers push exactly; of floats denormals and signaling NaNs have exceptions. */
-const load =
-  (format: MemoryFormat): Semantics =>
-  (b, src) => {
-    const bits = src!.load();
-    trackOperand(b, src!);
-    push(b, (address) => {
-      if (format === "integer") {
-        clearC1(b);
-        widen(b, format, src!.width, bits, address);
-        return TRUE(b);
-      }
-      const stored = b.variable(note(b, widen(b, format, src!.width, bits, address)));
-      const isNanThere = isNan(b, loadExtended(b, address));
-      b.when(isNanThere, () => b.set(stored, callSubroutine(b, propagateNan, address, address, address)));
-      return b.get(stored);
+/** Integers push exactly. */
+const loadInteger: Semantics = (b, src) => {
+  const bits = src!.load();
+  trackOperand(b, src!);
+  push(b, (address) => {
+    clearC1(b);
+    widen(b, "integer", src!.width, bits, address);
+    return TRUE(b);
+  });
+};
+
+/** A denormal is pushed even if DE is unmasked, as AMD's processors do; a signaling NaN is not if IE is. */
+const loadFloat: Semantics = (b, src) => {
+  const bits = src!.load();
+  trackOperand(b, src!);
+  push(b, (address) => {
+    const before = loadExtended(b, address);
+    note(b, widen(b, "float", src!.width, bits, address));
+    const stored = b.variable(TRUE(b));
+    b.when(isNan(b, loadExtended(b, address)), () => {
+      b.set(stored, callSubroutine(b, propagateNan, address, address, address));
+      // What is not pushed leaves no trace in the register that would have held it.
+      b.when(b.isFalse(b.get(stored)), () => storeExtended(b, address, before));
     });
-  };
+    return b.get(stored);
+  });
+};
 
 /** No exceptions but a stack overflow, whatever the bits are. */
 const loadExtendedOperand: Semantics = (b, src) => {
@@ -296,12 +305,12 @@ const conditionalMoves: readonly Row[] = [
 ]);
 
 export const rows: readonly Row[] = [
-  memoryRow("D9 /0", "FLD", "Md", load("float")),
-  memoryRow("DD /0", "FLD", "Mq", load("float")),
+  memoryRow("D9 /0", "FLD", "Md", loadFloat),
+  memoryRow("DD /0", "FLD", "Mq", loadFloat),
   memoryRow("DB /5", "FLD", "Mt", loadExtendedOperand),
-  memoryRow("DF /0", "FILD", "Mw", load("integer")),
-  memoryRow("DB /0", "FILD", "Md", load("integer")),
-  memoryRow("DF /5", "FILD", "Mq", load("integer")),
+  memoryRow("DF /0", "FILD", "Mw", loadInteger),
+  memoryRow("DB /0", "FILD", "Md", loadInteger),
+  memoryRow("DF /5", "FILD", "Mq", loadInteger),
   memoryRow("DF /4", "FBLD", "Mt", loadDecimal),
   memoryRow("D9 /2", "FST", "Md", store(false)),
   memoryRow("DD /2", "FST", "Mq", store(false)),

@@ -137,8 +137,10 @@ function narrowFinite(b: IrBuilder, x: Extended, format: Format, end: End): void
     const infinite = b.either(roundsToNearest(b, control), roundsAway(b, control, x.sign));
     const infinity = infinityOf(format);
     const magnitude = b.select(infinite, b.const(infinity), b.const(infinity - 1n));
-    const inexact = b.select(bitsOf(b, control, FSW.OE), b.const32(FSW.PE), b.const32(0));
-    end(magnitude, together(b, b.const32(FSW.OE), inexact, bitsIf(b, infinite, FSW.C1)));
+    // Unmasked, there is no result that could be inexact or rounded up.
+    const masked = together(b, b.const32(FSW.PE), bitsIf(b, infinite, FSW.C1));
+    const response = b.select(bitsOf(b, control, FSW.OE), masked, b.const32(0));
+    end(magnitude, together(b, b.const32(FSW.OE), response));
   });
   const tiny = b.ltS(carried, b.const(1));
   b.when(b.both(tiny, b.isFalse(bitsOf(b, control, FSW.UE))), () => end(b.const(0), b.const32(FSW.UE)));

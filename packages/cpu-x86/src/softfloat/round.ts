@@ -131,8 +131,7 @@ export const roundAndStore: Subroutine = {
     const tiny = b.ltS(carriedExponent, b.const(1));
     const unmasked = b.isFalse(bitsOf(b, control!, FSW.UE));
     b.when(b.both(tiny, unmasked), () => {
-      storeAdjusted(b, number, BIAS_ADJUSTMENT, destination!);
-      giveBackWith(b, together(b, flags, b.const32(FSW.UE)));
+      giveBackAdjusted(b, number, BIAS_ADJUSTMENT, destination!, together(b, flags, b.const32(FSW.UE)));
     });
     const denormal = shiftRight(b, significand!, fraction!, b.sub(b.const(1), exponent!));
     const again = roundAt(b, { sign: sign!, ...denormal, drop, control: control! });
@@ -161,19 +160,28 @@ function overflow(b: IrBuilder, number: Extended, drop: Val, destination: Val, c
     );
     giveBackWith(b, together(b, b.const32(FSW.OE | FSW.PE), bitsIf(b, infinite, FSW.C1)));
   });
-  storeAdjusted(b, number, -BIAS_ADJUSTMENT, destination);
-  giveBackWith(b, together(b, flags, b.const32(FSW.OE)));
+  giveBackAdjusted(b, number, -BIAS_ADJUSTMENT, destination, together(b, flags, b.const32(FSW.OE)));
 }
 
-/** Only FSCALE can go so far that the adjusted exponent does not fit either: infinity or zero then. */
-function storeAdjusted(b: IrBuilder, { sign, exponent, significand }: Extended, by: number, destination: Val): void {
+/**
+ * Ends the subroutine with the number under an exponent moved back into range. Only FSCALE can go so far that it does
+ * not fit even then: the result is infinity or zero and counts as inexact.
+ */
+function giveBackAdjusted(
+  b: IrBuilder,
+  { sign, exponent, significand }: Extended,
+  by: number,
+  destination: Val,
+  flags: Val,
+): void {
   const adjusted = b.add(exponent, b.const(by));
-  const fits = b.ltU(b.sub(adjusted, b.const(1)), b.const(MAX_EXPONENT - 1));
-  b.when(
-    fits,
-    () => storeExtended(b, destination, { sign, exponent: adjusted, significand }),
-    () => (by < 0 ? storeInfinity(b, destination, sign) : storeZero(b, destination, sign)),
-  );
+  b.when(b.ltU(b.sub(adjusted, b.const(1)), b.const(MAX_EXPONENT - 1)), () => {
+    storeExtended(b, destination, { sign, exponent: adjusted, significand });
+    giveBackWith(b, flags);
+  });
+  if (by < 0) storeInfinity(b, destination, sign);
+  else storeZero(b, destination, sign);
+  giveBackWith(b, together(b, flags, b.const32(by < 0 ? FSW.PE | FSW.C1 : FSW.PE)));
 }
 
 /**

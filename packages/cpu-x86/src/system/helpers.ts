@@ -21,6 +21,7 @@ import { loadFarPointer, movToSegment, popSegment } from "./segment-moves.ts";
 import { lar, lsl, verr, verw } from "./selector-checks.ts";
 import { checkUmip, lgdt, lidt, lldt, ltr, sgdt, sidt } from "./table-registers.ts";
 import { rdpid, rdtsc, rdtscp } from "./time-stamp.ts";
+import { fldenv, fnsave, fnstenv, frstor } from "./x87-environment.ts";
 
 /** All helpers; a helper's number is its position. */
 export const HELPERS = {
@@ -33,6 +34,10 @@ export const HELPERS = {
   clts,
   cpuid,
   debugTrap,
+  fldenv,
+  fnsave,
+  fnstenv,
+  frstor,
   fxrstor,
   fxsave,
   hlt,
