@@ -42,7 +42,10 @@ test("a frame with code is not handed out for writing, and stores to it are told
   frames.store(0x2ff0, 1, 0);
   expect(bytes[HVA + 0x2ff0]).toBe(0x90);
   frames.noteHostWrite(0x1ffe, 0x1004);
-  expect(written).toEqual([[2, 0xff0, 1], [2, 0, 0x1000]]);
+  expect(written).toEqual([
+    [2, 0xff0, 1],
+    [2, 0, 0x1000],
+  ]);
   frames.setCode(2, false);
   expect(frames.writableFrame(2)).toBe(HVA + 0x2000);
 });

@@ -194,7 +194,9 @@ export class RecordCache {
     if (known !== undefined) return known;
     const hva = this.#frames.readableFrame(gfn);
     const page: CodePage = {
-      gfn, mode, hva,
+      gfn,
+      mode,
+      hva,
       number: ++this.#pageCount,
       runs: [],
       chunks: new Uint8Array(FRAME / CHUNK),

@@ -7,14 +7,15 @@ test("finds what was set, also after growing, and nothing else", () => {
   const reference = new Map<string, number>();
   fc.assert(
     fc.property(
-      fc.array(fc.tuple(fc.integer({ min: 1, max: 0x7ffff }), fc.integer({ min: 0, max: 4095 }), fc.nat()), { maxLength: 2000 }),
+      fc.array(fc.tuple(fc.integer({ min: 1, max: 0x7ffff }), fc.integer({ min: 0, max: 4095 }), fc.nat()), {
+        maxLength: 2000,
+      }),
       (entries) => {
         for (const [page, offset, record] of entries) {
           index.set(page, offset, record);
           reference.set(`${page}:${offset}`, record);
         }
-        for (const [page, offset] of entries)
-          expect(index.get(page, offset)).toBe(reference.get(`${page}:${offset}`));
+        for (const [page, offset] of entries) expect(index.get(page, offset)).toBe(reference.get(`${page}:${offset}`));
       },
     ),
     { numRuns: 60 },

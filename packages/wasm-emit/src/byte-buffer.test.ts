@@ -30,8 +30,7 @@ test("signed numbers read back", () => {
   const edges = [0n, 1n, -1n, 63n, 64n, -64n, -65n, 0x7fff_ffffn, -0x8000_0000n, 0x8000_0000n];
   const wide = [...edges, 2n ** 63n - 1n, -(2n ** 63n), 0x1234_5678_9abc_def0n];
   for (const value of wide) expect(decodeSigned(bytes((b) => b.s64(value)))).toBe(value);
-  for (const value of edges.slice(0, 9))
-    expect(decodeSigned(bytes((b) => b.s32(Number(value))))).toBe(value);
+  for (const value of edges.slice(0, 9)) expect(decodeSigned(bytes((b) => b.s32(Number(value))))).toBe(value);
 });
 
 test("a 64-bit pattern above the signed range is its two's complement", () => {

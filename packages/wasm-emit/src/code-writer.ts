@@ -1,8 +1,8 @@
 import { ByteBuffer } from "./byte-buffer.ts";
 import {
   CONTROL,
-  LOAD,
   type LaneOp,
+  LOAD,
   type LoadOp,
   PLAIN,
   type PlainOp,

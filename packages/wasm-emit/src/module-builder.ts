@@ -1,5 +1,5 @@
 import { ByteBuffer } from "./byte-buffer.ts";
-import { CodeWriter } from "./code-writer.ts";
+import type { CodeWriter } from "./code-writer.ts";
 import { VALUE_TYPE, type ValueType } from "./opcodes.ts";
 
 /** Parameters and results of a function. */

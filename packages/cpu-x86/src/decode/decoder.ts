@@ -1,6 +1,6 @@
 import { constantFields } from "../emit/constant-fields.ts";
 import { operandAccessOf } from "../emit/emit-insn.ts";
-import { hasMemoryForm, type HandlerLayout, HandlerNumbering } from "../emit/handlers.ts";
+import { type HandlerLayout, HandlerNumbering, hasMemoryForm } from "../emit/handlers.ts";
 import type { AddressForm, Shape, StackForm } from "../emit/shape.ts";
 import { allRows } from "../instructions/all-rows.ts";
 import { PSEUDO } from "../instructions/pseudo.ts";
@@ -60,7 +60,15 @@ export class Decoder {
    * @param pageOffset offset of the instruction in its page.
    * @returns number of records, or 0: the instruction needs bytes beyond `end`.
    */
-  decode(bytes: Uint8Array, at: number, end: number, mode: number, record: number, pageOffset: number, ordinal: number): number {
+  decode(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    mode: number,
+    record: number,
+    pageOffset: number,
+    ordinal: number,
+  ): number {
     const insn = this.#insn;
     const outcome = insn.parse(bytes, at, end, mode);
     if (outcome === PARSED.truncated) return 0;
@@ -94,11 +102,6 @@ export class Decoder {
   /** Makes a record decode again when it is executed. */
   markStale(record: number): void {
     this.#pseudo(record, STALE);
-  }
-
-  /** Whether the record was marked. */
-  isStale(record: number): boolean {
-    return this.#view.getUint16(record + RECORD.handler, true) === STALE;
   }
 
   #clear(record: number, pageOffset: number, ordinal: number, length: number): void {
@@ -167,7 +170,7 @@ export class Decoder {
   #address(record: number, parsed: ParsedRow, facts: RowFacts, pageOffset: number): void {
     const insn = this.#insn;
     const view = this.#view;
-    const row = (facts.addressRow ??= this.#findAddressRow(parsed, facts));
+    facts.addressRow ??= this.#findAddressRow(parsed, facts);
     this.#addressFields(record, pageOffset);
     if (parsed.row.offsetOnly) view.setUint8(record + RECORD.segment, SEGMENT.none);
     if (facts.absolute) {
@@ -175,7 +178,7 @@ export class Decoder {
       view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
     }
     view.setUint32(record + RECORD.target, facts.accessBytes[insn.opsize >> 5] ?? 0, true);
-    const number = numbering.numberOf(row, { ...NO_FACTS, asize: insn.asize });
+    const number = numbering.numberOf(facts.addressRow, { ...NO_FACTS, asize: insn.asize });
     view.setUint16(record + RECORD.handler, number, true);
   }
 

@@ -67,7 +67,15 @@ export function parseEncoding(row: Row): ParsedRow {
     else if (code[0] === "A" && code[1] === "p") immediates.push("p");
   }
   return {
-    row, map, prefix, plusRegister, hasModrm, digit, modrmFirst, modrmLast, immediates,
+    row,
+    map,
+    prefix,
+    plusRegister,
+    hasModrm,
+    digit,
+    modrmFirst,
+    modrmLast,
+    immediates,
     opcode: Number.parseInt(opcodeToken, 16),
     ignoresMod: row.operands.some((code) => /^[CD][a-z]$/.test(code)),
     rm: rmConstraint(row),

@@ -1,8 +1,8 @@
-import { MODE } from "../state/mode.ts";
 import type { OperandSize } from "../emit/shape.ts";
-import type { ParsedRow, ImmediateKind } from "./encoding.ts";
-import { type OpcodeMap, selectRow } from "./opcode-map.ts";
 import { SEGMENT } from "../state/layout.ts";
+import { MODE } from "../state/mode.ts";
+import type { ImmediateKind, ParsedRow } from "./encoding.ts";
+import { type OpcodeMap, selectRow } from "./opcode-map.ts";
 
 /** Longest instruction; longer ones are #GP(0). SDM vol. 2A, "Instruction Format". */
 export const MAX_INSN_BYTES = 15;
@@ -18,7 +18,14 @@ export const PARSED = {
 
 /** log2-free description of one register-indirect address form of 16-bit code. SDM vol. 2A, "16-Bit Addressing Forms". */
 const FORMS_16 = [
-  [3, 6], [3, 7], [5, 6], [5, 7], [6, 16], [7, 16], [5, 16], [3, 16],
+  [3, 6],
+  [3, 7],
+  [5, 6],
+  [5, 7],
+  [6, 16],
+  [7, 16],
+  [5, 16],
+  [3, 16],
 ] as const;
 const NONE = 16;
 const PAGE_RIP = 17;

@@ -57,10 +57,11 @@ function fitsBytes(parsed: ParsedRow, modrm: number, context: OpcodeContext): bo
     if (!context.operandPrefix || context.repeat !== 0) return false;
   } else if (parsed.prefix !== undefined && parsed.prefix !== context.repeat) return false;
   // A fixed register among `+r` rows is number 0 of eight: 90 is NOP, but 41 90 exchanges r8 and rAX.
-  if (context.rexB && !parsed.plusRegister && !parsed.hasModrm && parsed.map === 0 && parsed.opcode === 0x90) return false;
+  if (context.rexB && !parsed.plusRegister && !parsed.hasModrm && parsed.map === 0 && parsed.opcode === 0x90)
+    return false;
   if (!parsed.hasModrm) return true;
   if (parsed.digit !== undefined && ((modrm >> 3) & 7) !== parsed.digit) return false;
-  if (parsed.rm !== "any" && (modrm >= 0xc0) !== (parsed.rm === "register")) return false;
+  if (parsed.rm !== "any" && modrm >= 0xc0 !== (parsed.rm === "register")) return false;
   return modrm >= parsed.modrmFirst && modrm <= parsed.modrmLast;
 }
 

@@ -25,18 +25,14 @@ export class FlagWriter {
   add(width: number, x: Val, y: Val, result: Val): void {
     const b = this.#b;
     const carries = b.xor(b.xor(x, y), result);
-    this.#store(width, result, carries, () =>
-      b.or(b.and(x, y), b.and(b.or(x, y), b.not(result))),
-    );
+    this.#store(width, result, carries, () => b.or(b.and(x, y), b.and(b.or(x, y), b.not(result))));
   }
 
   /** After `result = x - y (- borrow)`, computed in 64 bits without cutting. */
   sub(width: number, x: Val, y: Val, result: Val): void {
     const b = this.#b;
     const borrows = b.xor(b.xor(x, y), result);
-    this.#store(width, result, borrows, () =>
-      b.or(b.and(b.not(x), y), b.and(b.not(b.xor(x, y)), result)),
-    );
+    this.#store(width, result, borrows, () => b.or(b.and(b.not(x), y), b.and(b.not(b.xor(x, y)), result)));
   }
 
   #store(width: number, result: Val, carryIn: Val, carryOutOf64: () => Val): void {

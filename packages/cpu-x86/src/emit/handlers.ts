@@ -4,8 +4,8 @@
 // 1. Numbers depend on the rows alone, so the generator (at build time) and the decoder (at run time) agree.
 // 2. Hot shapes have the numbers from 0 up: the interpreter's main loop holds them inline.
 import type { OperandCode, Row } from "../instructions/row.ts";
-import type { AddressForm, OperandSize, RepForm, Shape, StackForm } from "./shape.ts";
 import { isHot } from "./hot.ts";
+import type { AddressForm, OperandSize, RepForm, Shape, StackForm } from "./shape.ts";
 
 const SIZES: readonly OperandSize[] = [16, 32, 64];
 const FORMS: readonly AddressForm[] = ["reg", "m64", "m32", "mea"];

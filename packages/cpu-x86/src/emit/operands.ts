@@ -95,7 +95,10 @@ export function makeOperand(b: X86Builder, code: OperandCode): Operand {
     case "S":
     case "C":
     case "D":
-      return { ...valueOperand(code, width, () => unreadable(code)), register: code[0] === "S" || code[0] === "C" || code[0] === "D" ? b.fields.reg : b.fields.rm };
+      return {
+        ...valueOperand(code, width, () => unreadable(code)),
+        register: code[0] === "S" || code[0] === "C" || code[0] === "D" ? b.fields.reg : b.fields.rm,
+      };
     case "O":
       return memoryOperand(b, code, width, () => absoluteAddress(b));
     case "M":
@@ -119,7 +122,11 @@ function valueOperand(code: OperandCode, width: Width, load: () => Val): Operand
 function gprOperand(b: X86Builder, code: OperandCode, width: Width, register: () => Val): Operand {
   const load = (): Val => b.gpr(width, register());
   return {
-    code, width, memory: false, load, modify: load,
+    code,
+    width,
+    memory: false,
+    load,
+    modify: load,
     store: (value) => b.setGpr(width, register(), value),
     address: () => unreadable(code),
     register,
@@ -130,7 +137,11 @@ function gprOperand(b: X86Builder, code: OperandCode, width: Width, register: ()
 function fileOperand(b: X86Builder, code: OperandCode, width: Width, register: () => Val, base: number): Operand {
   const load = (): Val => b.load(LOAD[width], register(), base);
   return {
-    code, width, memory: false, load, modify: load,
+    code,
+    width,
+    memory: false,
+    load,
+    modify: load,
     store: (value) => {
       b.committing("vector register");
       b.store(STORE[width], register(), base, value);
@@ -157,7 +168,10 @@ function memoryOperand(
   let linear: Val | undefined;
   const address = (): Val => (linear ??= locate());
   return {
-    code, width, memory: true, address,
+    code,
+    width,
+    memory: true,
+    address,
     load: () => {
       b.noteOperandAccess(width / 8, false);
       return b.guestLoad(width, aligned(b, width, address()));
@@ -175,8 +189,7 @@ function memoryOperand(
 }
 
 function aligned(b: X86Builder, width: Width, linear: Val): Val {
-  if (b.shape.row.aligned && width === 128)
-    b.raiseIf(b.ne(b.and(linear, b.const(15)), b.const(0)), "GP", b.const(0));
+  if (b.shape.row.aligned && width === 128) b.raiseIf(b.ne(b.and(linear, b.const(15)), b.const(0)), "GP", b.const(0));
   return linear;
 }
 

@@ -1,21 +1,29 @@
 import { IrBuilder, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
 import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
 import { AT, ELEMENT_SIZE, type FieldName, GPR, SEGMENT } from "../state/layout.ts";
-import { MODE } from "../state/mode.ts";
 import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
+import { MODE } from "../state/mode.ts";
 import { HELPERS, type HelperName } from "../system/helpers.ts";
-import { emitCondition, FlagWriter } from "./flags.ts";
 import type { InsnFields } from "./fields.ts";
+import { emitCondition, FlagWriter } from "./flags.ts";
 import type { Shape } from "./shape.ts";
 
 /** Bits of a general-register or memory access; 128 is a vector. */
 export type Width = 8 | 16 | 32 | 64 | 128;
 
 const LOADS = {
-  8: "i64.load8_u", 16: "i64.load16_u", 32: "i64.load32_u", 64: "i64.load", 128: "v128.load",
+  8: "i64.load8_u",
+  16: "i64.load16_u",
+  32: "i64.load32_u",
+  64: "i64.load",
+  128: "v128.load",
 } as const;
 const STORES = {
-  8: "i64.store8", 16: "i64.store16", 32: "i64.store32", 64: "i64.store", 128: "v128.store",
+  8: "i64.store8",
+  16: "i64.store16",
+  32: "i64.store32",
+  64: "i64.store",
+  128: "v128.store",
 } as const;
 
 /** How a handler is left, apart from falling through to the next instruction. */
@@ -281,7 +289,11 @@ export class X86Builder extends IrBuilder {
     const outside = this.either(this.ltU(offset, first), this.ltU(limit, last));
     this.when(outside, () => {
       const stack = this.op("i32.eq", segment, this.const32(SEGMENT.ss));
-      this.when(stack, () => this.raise("SS", this.const(0)), () => this.raise("GP", this.const(0)));
+      this.when(
+        stack,
+        () => this.raise("SS", this.const(0)),
+        () => this.raise("GP", this.const(0)),
+      );
     });
   }
 

@@ -62,7 +62,11 @@ describe("constants", () => {
 
   test("a constant condition keeps one branch only", () => {
     const b = new IrBuilder();
-    b.when(b.const32(0), () => b.exit("then"), () => b.exit("else"));
+    b.when(
+      b.const32(0),
+      () => b.exit("then"),
+      () => b.exit("else"),
+    );
     expect(b.take()).toEqual([{ kind: "exit", exit: "else", args: [] }]);
   });
 });

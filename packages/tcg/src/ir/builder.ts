@@ -230,7 +230,7 @@ export class IrBuilder {
     }
     const thenNodes = this.#collect(then);
     const elseNodes = this.#collect(otherwise);
-    this.#nodes.push({ kind: "if", args: [condition], then: thenNodes, else: elseNodes });
+    this.#nodes.push({ kind: "if", args: [condition], whenTrue: thenNodes, whenFalse: elseNodes });
   }
 
   /** Repeats `body` until it breaks. */

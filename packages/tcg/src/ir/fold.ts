@@ -29,7 +29,15 @@ const FOLDS: Readonly<Record<string, Fold>> = {
 
 /** Operand constants that make an operation the identity on its left operand. */
 const RIGHT_IDENTITY: Readonly<Record<string, bigint>> = {
-  add: 0n, sub: 0n, or: 0n, xor: 0n, shl: 0n, shr_u: 0n, shr_s: 0n, and: -1n, mul: 1n,
+  add: 0n,
+  sub: 0n,
+  or: 0n,
+  xor: 0n,
+  shl: 0n,
+  shr_u: 0n,
+  shr_s: 0n,
+  and: -1n,
+  mul: 1n,
 };
 
 /** Value of an integer operation on constants, or undefined if it has to be computed when the code runs. */

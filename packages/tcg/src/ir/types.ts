@@ -26,18 +26,39 @@ export interface Variable {
 /** One statement. */
 export type Node =
   | { readonly kind: "op"; readonly op: PlainOp; readonly args: readonly Val[]; readonly result: Val }
-  | { readonly kind: "lane"; readonly op: LaneOp; readonly lane: number; readonly args: readonly Val[]; readonly result: Val }
+  | {
+      readonly kind: "lane";
+      readonly op: LaneOp;
+      readonly lane: number;
+      readonly args: readonly Val[];
+      readonly result: Val;
+    }
   | { readonly kind: "shuffle"; readonly lanes: readonly number[]; readonly args: readonly Val[]; readonly result: Val }
   | { readonly kind: "v128"; readonly low: bigint; readonly high: bigint; readonly result: Val }
   | { readonly kind: "float"; readonly value: number; readonly result: Val }
-  | { readonly kind: "select"; readonly args: readonly [ifTrue: Val, ifFalse: Val, condition: Val]; readonly result: Val }
-  | { readonly kind: "load"; readonly op: LoadOp; readonly args: readonly Val[]; readonly offset: number; readonly result: Val }
+  | {
+      readonly kind: "select";
+      readonly args: readonly [ifTrue: Val, ifFalse: Val, condition: Val];
+      readonly result: Val;
+    }
+  | {
+      readonly kind: "load";
+      readonly op: LoadOp;
+      readonly args: readonly Val[];
+      readonly offset: number;
+      readonly result: Val;
+    }
   | { readonly kind: "store"; readonly op: StoreOp; readonly args: readonly Val[]; readonly offset: number }
   | { readonly kind: "copy" | "fill"; readonly args: readonly [Val, Val, Val] }
   | { readonly kind: "get"; readonly variable: Variable; readonly result: Val }
   | { readonly kind: "set"; readonly variable: Variable; readonly args: readonly [Val] }
   | { readonly kind: "call"; readonly target: string; readonly args: readonly Val[]; readonly result: Val | undefined }
-  | { readonly kind: "if"; readonly args: readonly [Val]; readonly then: readonly Node[]; readonly else: readonly Node[] }
+  | {
+      readonly kind: "if";
+      readonly args: readonly [Val];
+      readonly whenTrue: readonly Node[];
+      readonly whenFalse: readonly Node[];
+    }
   | { readonly kind: "loop"; readonly body: readonly Node[]; readonly label: number }
   | { readonly kind: "continue" | "break"; readonly label: number }
   | { readonly kind: "exit"; readonly exit: string; readonly args: readonly Val[] };

@@ -93,10 +93,14 @@ test("a value defined before a branch and used after it is computed on both path
 
 test("an exit leaves at once", () => {
   const memory = new Uint8Array(8);
-  const result = run((b) => {
-    b.when(b.get(ARGUMENT), () => b.exit("out"));
-    b.store("i64.store8", undefined, 0, b.const(1));
-  }, memory, 1);
+  const result = run(
+    (b) => {
+      b.when(b.get(ARGUMENT), () => b.exit("out"));
+      b.store("i64.store8", undefined, 0, b.const(1));
+    },
+    memory,
+    1,
+  );
   expect([result, memory[0]]).toEqual([7, 0]);
 });
 

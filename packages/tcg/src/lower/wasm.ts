@@ -1,4 +1,4 @@
-import { CodeWriter, type ValueType } from "@tsvm/wasm-emit";
+import type { CodeWriter, ValueType } from "@tsvm/wasm-emit";
 import type { Node, Val } from "../ir/types.ts";
 
 /** What lowering has to be told: how calls and exits of this kind of code look. */
@@ -63,8 +63,8 @@ function countUses(nodes: readonly Node[], uses = new Map<number, number>()): Ma
   for (const node of nodes) {
     if ("args" in node) for (const arg of node.args) uses.set(arg.id, (uses.get(arg.id) ?? 0) + 1);
     if (node.kind === "if") {
-      countUses(node.then, uses);
-      countUses(node.else, uses);
+      countUses(node.whenTrue, uses);
+      countUses(node.whenFalse, uses);
     } else if (node.kind === "loop") countUses(node.body, uses);
   }
   return uses;
@@ -72,7 +72,7 @@ function countUses(nodes: readonly Node[], uses = new Map<number, number>()): Ma
 
 function containsLoop(node: Node): boolean {
   if (node.kind === "loop") return true;
-  return node.kind === "if" && (node.then.some(containsLoop) || node.else.some(containsLoop));
+  return node.kind === "if" && (node.whenTrue.some(containsLoop) || node.whenFalse.some(containsLoop));
 }
 
 class Lowering {
@@ -87,12 +87,7 @@ class Lowering {
   readonly #labelDepth = new Map<number, number>();
   #depth = 0;
 
-  constructor(
-    writer: CodeWriter,
-    locals: LocalPool,
-    target: LoweringTarget,
-    uses: ReadonlyMap<number, number>,
-  ) {
+  constructor(writer: CodeWriter, locals: LocalPool, target: LoweringTarget, uses: ReadonlyMap<number, number>) {
     this.#writer = writer;
     this.#locals = locals;
     this.#target = target;
@@ -165,10 +160,10 @@ class Lowering {
     const writer = this.#writer;
     writer.if();
     this.#depth++;
-    this.block(node.then);
-    if (node.else.length > 0) {
+    this.block(node.whenTrue);
+    if (node.whenFalse.length > 0) {
       writer.else();
-      this.block(node.else);
+      this.block(node.whenFalse);
     }
     this.#depth--;
     writer.end();
