@@ -47,6 +47,8 @@ export interface InterruptPort {
   readMsr(index: number): bigint | undefined;
   /** False: #GP. */
   writeMsr(index: number, value: bigint): boolean;
+  /** The guest moved its time-stamp counter: it is now `ticks` ahead of the clock. For a timer that counts by it. */
+  timeStampMoved?(ticks: number): void;
   /** Tells the vCPU that `pending` or `nmiPending` became true; set by the vCPU. */
   onRaise(notify: () => void): void;
 }
