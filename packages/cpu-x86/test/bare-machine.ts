@@ -74,7 +74,6 @@ export class BareMachine {
       powerOnTime: 1_700_000_000.5,
       readApicMsr: (index) => (index === 0x1b ? 0xfee0_0900n : undefined),
       writeApicMsr: () => false,
-      undefinedOpcode: () => {},
     };
     this.cpu = new Cpu(buffer, host, parseCpuModel(model));
     resetState(this.cpu);

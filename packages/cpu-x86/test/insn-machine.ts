@@ -113,7 +113,6 @@ export class InsnMachine {
       taskPriority: 0,
       readApicMsr: () => undefined,
       writeApicMsr: () => false,
-      undefinedOpcode: () => {},
     };
   }
 

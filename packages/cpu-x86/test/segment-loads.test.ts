@@ -166,7 +166,7 @@ describe("mode", () => {
 
   it("lets 64-bit supervisor code have a null SS, user code not", () => {
     m = new BareMachine().long();
-    expect(m.call("movToSegment", SEGMENT.ss, 0)).toBe("next");
+    expect(m.call("movToSegment", SEGMENT.ss, 0)).toBe("exit");
     m.user();
     expect(m.faultOf("movToSegment", SEGMENT.ss, 3)).toBe("#GP(0)");
   });

@@ -42,6 +42,8 @@ describe("-cpu", () => {
   it("names the nearest valid word", () => {
     expect(refusal("qemu65")).toBe('-cpu: no model "qemu65"; nearest is "qemu64"');
     expect(refusal("max,+popcn")).toBe('-cpu: no feature "popcn"; nearest is "popcnt"');
+    expect(refusal("frobnicator")).toBe('-cpu: no model "frobnicator"; -cpu help lists them');
+    expect(refusal("max,+frobnication")).toBe('-cpu: no feature "frobnication"; -cpu help lists them');
     expect(refusal("max,+avx2")).toBe('-cpu: feature "avx2" is not implemented');
     expect(refusal("max,popcnt")).toMatch(/cannot read "popcnt"/);
     expect(refusal("")).toMatch(/no model ""/);

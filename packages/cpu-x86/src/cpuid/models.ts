@@ -70,11 +70,16 @@ const KVM_FEATURES: readonly FeatureName[] = ["kvmclock", "kvmclock-stable-bit"]
 /** 5-level paging is slower and no default anywhere; it has to be asked for. */
 const ON_REQUEST: ReadonlySet<FeatureName> = new Set(["la57", ...KVM_FEATURES]);
 
-type Base = Omit<CpuModel, "name" | "features" | "kvm"> & { readonly features: readonly FeatureName[] };
+type Base = Omit<CpuModel, "name" | "features" | "kvm"> & {
+  /** For `-cpu help`. */
+  readonly help: string;
+  readonly features: readonly FeatureName[];
+};
 
 // The vendor is AMD so that guests do not defend themselves against Meltdown, which we do not have.
 const MODELS: Readonly<Record<string, Base>> = {
   max: {
+    help: "everything tsvm has",
     vendor: "AuthenticAMD",
     family: 15,
     model: 107,
@@ -84,6 +89,7 @@ const MODELS: Readonly<Record<string, Base>> = {
     features: (Object.keys(FEATURE) as FeatureName[]).filter((name) => !ON_REQUEST.has(name)),
   },
   qemu64: {
+    help: "QEMU's default CPU: x86-64 with SSE3",
     vendor: "AuthenticAMD",
     family: 15,
     model: 107,
@@ -93,6 +99,7 @@ const MODELS: Readonly<Record<string, Base>> = {
     features: FEATURES_QEMU64,
   },
   "x86-64-v2": {
+    help: "x86-64 psABI level 2: SSE4.2, SSSE3, POPCNT, CMPXCHG16B",
     vendor: "AuthenticAMD",
     family: 15,
     model: 107,
@@ -102,6 +109,7 @@ const MODELS: Readonly<Record<string, Base>> = {
     features: FEATURES_V2,
   },
   "486": {
+    help: "Intel 80486: 32 bits, no MMX, no TSC",
     vendor: "GenuineIntel",
     family: 4,
     model: 8,
@@ -115,12 +123,20 @@ const MODELS: Readonly<Record<string, Base>> = {
 /** Names that `parseCpuModel` takes before the first comma. */
 export const CPU_MODEL_NAMES: readonly string[] = Object.keys(MODELS);
 
+/** What each model is, in a few words, by name. */
+export const CPU_MODEL_HELP: Readonly<Record<string, string>> = Object.fromEntries(
+  Object.entries(MODELS).map(([name, { help }]) => [name, help]),
+);
+
+/** Names that `parseCpuModel` takes behind a comma. */
+export const CPU_FEATURE_NAMES: readonly string[] = [...Object.keys(FEATURE), "kvm"].sort();
+
 /** Reads a `-cpu` argument. @throws CpuModelError naming the nearest model or feature. */
 export function parseCpuModel(text: string): CpuModel {
   const [name = "", ...options] = text.split(",").map((part) => part.trim());
   const base = Object.hasOwn(MODELS, name) ? MODELS[name] : undefined;
   if (base === undefined) {
-    throw new CpuModelError(`-cpu: no model "${name}"; nearest is "${nearest(name, CPU_MODEL_NAMES)}"`);
+    throw new CpuModelError(`-cpu: no model "${name}"; ${hint(name, CPU_MODEL_NAMES)}`);
   }
   const features = new Set<FeatureName>(base.features);
   let kvm = false;
@@ -131,7 +147,8 @@ export function parseCpuModel(text: string): CpuModel {
   }
   if (kvm) for (const feature of KVM_FEATURES) features.add(feature);
   else for (const feature of KVM_FEATURES) features.delete(feature);
-  return { ...base, name: text, features: new Features(features), kvm };
+  const { help: _, ...rest } = base;
+  return { ...rest, name: text, features: new Features(features), kvm };
 }
 
 /** `feature` undefined: something absent was switched off, which it is. */
@@ -148,8 +165,7 @@ function parseOption(option: string): { feature: FeatureName | "kvm" | undefined
     const absent = ABSENT_FEATURES.includes(name.toLowerCase().replaceAll("_", "-"));
     if (absent && on) throw new CpuModelError(`-cpu: feature "${name}" is not implemented`);
     if (!absent) {
-      const known = [...Object.keys(FEATURE), ...ABSENT_FEATURES, "kvm"];
-      throw new CpuModelError(`-cpu: no feature "${name}"; nearest is "${nearest(name, known)}"`);
+      throw new CpuModelError(`-cpu: no feature "${name}"; ${hint(name, CPU_FEATURE_NAMES)}`);
     }
   }
   return { feature, on };
@@ -191,14 +207,15 @@ function setFeature(features: Set<FeatureName>, feature: FeatureName, on: boolea
   }
 }
 
-function nearest(word: string, candidates: readonly string[]): string {
-  let best = candidates[0] as string;
-  let least = Number.POSITIVE_INFINITY;
+/** The nearest candidate, unless more than a third of the letters would have to change: then where the list is. */
+function hint(word: string, candidates: readonly string[]): string {
+  let best = "";
+  let least = Math.max(1, Math.floor(word.length / 3)) + 1;
   for (const candidate of candidates) {
     const distance = editDistance(word.toLowerCase(), candidate);
     if (distance < least) [best, least] = [candidate, distance];
   }
-  return best;
+  return best === "" ? "-cpu help lists them" : `nearest is "${best}"`;
 }
 
 /** Insertions, deletions and replacements that turn one word into the other. */

@@ -16,6 +16,7 @@ import { NO_ERROR_CODE, VECTOR } from "./vectors.ts";
  * @returns false: delivering raised an exception, now pending.
  */
 export function deliver(cpu: Cpu, vector: number, kind: EventKind, errorCode: number = NO_ERROR_CODE): boolean {
+  cpu.host.delivering?.(vector, kind, errorCode);
   const entered = enterHandler(cpu, vector, kind, errorCode);
   if (!entered && (kind === "external" || kind === "exception")) markExternal(cpu);
   return entered;
@@ -23,9 +24,15 @@ export function deliver(cpu: Cpu, vector: number, kind: EventKind, errorCode: nu
 
 function enterHandler(cpu: Cpu, vector: number, kind: EventKind, errorCode: number): boolean {
   if (!cpu.protectedMode) return deliverReal(cpu, vector);
-  const flags = kind === "exception" && isFaultClass(vector) ? cpu.rflags | FLAG.RF : cpu.rflags;
+  const flags = savedFlags(cpu, vector, kind);
   if (cpu.longMode) return deliverLong(cpu, vector, kind, errorCode, flags);
   return deliverProtected(cpu, vector, kind, errorCode, flags);
+}
+
+/** RF is for the instruction the handler returns to: set behind faults, clear behind instructions that have ended. */
+function savedFlags(cpu: Cpu, vector: number, kind: EventKind): number {
+  if (kind === "external") return cpu.rflags;
+  return kind === "exception" && isFaultClass(vector) ? cpu.rflags | FLAG.RF : cpu.rflags & ~FLAG.RF;
 }
 
 /** Sets EXT in the pending error code if it is one of a descriptor: the event was not the program's doing. */

@@ -1,3 +1,5 @@
+import type { EventKind } from "../exceptions/event.ts";
+
 /** What the CPU needs of the machine below it; accel-tcg supplies it. Addresses are guest physical, in bytes. */
 export interface PhysicalMemory {
   /** hva of the frame's first byte if it is RAM or ROM, else -1. */
@@ -27,6 +29,8 @@ export interface CpuHost {
   readApicMsr(index: number): bigint | undefined;
   /** False: #GP. */
   writeApicMsr(index: number, value: bigint): boolean;
-  /** An opcode without semantics was executed (it raised #UD); once per execution. */
-  undefinedOpcode(rip: bigint): void;
+  /** An event is about to enter its handler; registers still show where it came from. For logs. */
+  delivering?(vector: number, kind: EventKind, errorCode: number): void;
+  /** The guest wrote the time-stamp counter or IA32_TSC_ADJUST: it is now this many ticks ahead of the clock. */
+  timeStampMoved?(ticks: number): void;
 }

@@ -1,7 +1,7 @@
 // Every model-specific register there is. SDM vol. 4; AMD BKDG and PPR, "MSRs". Anything else is #GP(0).
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { GPR, SEGMENT } from "../state/layout.ts";
-import { setTimeStamp, timeStamp } from "../system/time-stamp.ts";
+import { setTimeStamp, setTimeStampAdjust, timeStamp } from "../system/time-stamp.ts";
 import {
   aliasing,
   amdOnly,
@@ -40,14 +40,22 @@ const timeStampMsr: Msr = {
   },
 };
 
+/** Saved though "tsc-adjust" may be hidden: it is how far the counter is ahead. */
+const timeStampAdjustMsr: Msr = {
+  ...stored(0x3b, "IA32_TSC_ADJUST", "tscAdjust"),
+  write: (cpu, value) => {
+    setTimeStampAdjust(cpu, value);
+    return true;
+  },
+};
+
 const MSRS: readonly Msr[] = [
   timeStampMsr,
   constant(0x17, "IA32_PLATFORM_ID", 0n),
   inApic(0x1b, "IA32_APIC_BASE", "apic"),
   ignored(0x2a, "EBL_CR_POWERON"),
   constant(0x34, "MSR_SMI_COUNT", 0n),
-  // Saved though "tsc-adjust" may be hidden: it is how far the counter is ahead.
-  stored(0x3b, "IA32_TSC_ADJUST", "tscAdjust"),
+  timeStampAdjustMsr,
   ignored(0x8b, "IA32_BIOS_SIGN_ID", MICROCODE),
   constant(0xce, "MSR_PLATFORM_INFO", 0n),
   ...needing("sep", [

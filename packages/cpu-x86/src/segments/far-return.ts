@@ -45,8 +45,15 @@ function returnOutward(cpu: Cpu, stack: Stack, size: SlotSize, target: CodeTarge
 
 /** IRET, IRETD, IRETQ. Argument: operand size in bits. */
 export function returnFromInterrupt(cpu: Cpu): HelperResult {
+  const blocked = cpu.get32("nmiBlocked") !== 0;
   // Even an IRET that faults ends the blocking of NMIs (SDM vol. 3A, "Handling Multiple NMIs").
   cpu.set32("nmiBlocked", 0);
+  const result = returnByMode(cpu);
+  // One that waited for this comes in before the next instruction.
+  return blocked && result === HELPER.jump && cpu.get32("interruptRequest") !== 0 ? HELPER.exit : result;
+}
+
+function returnByMode(cpu: Cpu): HelperResult {
   const size = (cpu.arg32(0) >> 3) as SlotSize;
   if (!cpu.protectedMode) return returnReal(cpu, size);
   if (cpu.vm86) {

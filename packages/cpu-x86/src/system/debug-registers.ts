@@ -1,4 +1,5 @@
 // MOV to and from debug registers. SDM vol. 2B, "MOV-Move to/from Debug Registers"; vol. 3B, "Debug Registers".
+import { breakpointsEnabled } from "../exceptions/breakpoints.ts";
 import { DR6, raiseDebug } from "../exceptions/debug.ts";
 import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
@@ -37,7 +38,8 @@ export function movToDr(cpu: Cpu): HelperResult {
   const low = Number(value);
   if (number === 6) cpu.setLow("dr", (low & DR6_WRITABLE) | DR6_FIXED, 6);
   else cpu.setLow("dr", (low & DR7_WRITABLE) | DR7_FIXED, 7);
-  return HELPER.next;
+  // From the next instruction on the run loop watches each.
+  return breakpointsEnabled(cpu) ? HELPER.exit : HELPER.next;
 }
 
 /** DR4 and DR5 stand for DR6 and DR7 unless CR4.DE is set. @returns the register, or -1: exception pending. */

@@ -1,7 +1,6 @@
 // MOV and POP to segment registers, LDS and its relatives. SDM vol. 2, "MOV-Move", "POP", "LDS/LES/LFS/LGS/LSS".
 import { loadSegment } from "../segments/load.ts";
 import { releaseStack } from "../segments/stack.ts";
-import { FLAG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { SEGMENT } from "../state/layout.ts";
 
@@ -42,9 +41,9 @@ export function loadFarPointer(cpu: Cpu): HelperResult {
   return cpu.get32("mode") === mode ? HELPER.next : HELPER.jump;
 }
 
-/** The shadow of an SS load matters only if something could come in; the run loop then executes one instruction. */
+/** Nothing may come in between a load of SS and the next instruction, which the run loop executes by itself. */
 function afterLoad(cpu: Cpu, segment: number, mode: number): HelperResult {
-  if (segment === SEGMENT.ss && (cpu.get32("rflags") & (FLAG.IF | FLAG.TF)) !== 0) {
+  if (segment === SEGMENT.ss) {
     cpu.set32("interruptShadow", SHADOW_SS);
     return HELPER.exit;
   }

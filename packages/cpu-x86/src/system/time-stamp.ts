@@ -26,7 +26,18 @@ export function timeStamp(cpu: Cpu): bigint {
 
 /** WRMSR to IA32_TIME_STAMP_COUNTER moves IA32_TSC_ADJUST by as much. */
 export function setTimeStamp(cpu: Cpu, value: bigint): void {
-  cpu.set64("tscAdjust", BigInt.asUintN(64, value - BigInt(clockTicks(cpu))));
+  setTimeStampAdjust(cpu, BigInt.asUintN(64, value - BigInt(clockTicks(cpu))));
+}
+
+/** WRMSR to IA32_TSC_ADJUST. */
+export function setTimeStampAdjust(cpu: Cpu, value: bigint): void {
+  cpu.set64("tscAdjust", value);
+  cpu.host.timeStampMoved?.(timeStampLead(cpu));
+}
+
+/** Ticks by which the guest's counter is ahead of the clock; negative: behind. */
+export function timeStampLead(cpu: Cpu): number {
+  return Number(BigInt.asIntN(64, cpu.get64("tscAdjust")));
 }
 
 /** RDTSC: EDX:EAX. #GP(0) above CPL 0 if CR4.TSD is set. */
