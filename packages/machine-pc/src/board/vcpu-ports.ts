@@ -30,6 +30,7 @@ export function wakingPort(port: InterruptPort, wake: () => void): InterruptPort
     },
     readMsr: (index) => port.readMsr(index),
     writeMsr: (index, value) => port.writeMsr(index, value),
+    timeStampMoved: (ticks) => port.timeStampMoved?.(ticks),
     onRaise: (notify) =>
       port.onRaise(() => {
         notify();
