@@ -1,20 +1,22 @@
 import type { Clock, HostMemory, InterruptPort, IoPort, MemorySlot, Vcpu, Vm } from "@tsvm/contracts";
 import type { CpuModel } from "@tsvm/cpu-x86";
 import { GuestFrames } from "./guest-frames.ts";
-import { TcgVcpu } from "./vcpu.ts";
+import { TcgVcpu, type VcpuOptions } from "./vcpu.ts";
 
 /** One virtual machine: memory slots and, for now, one vCPU. */
 export class TcgVm implements Vm {
   readonly #host: HostMemory;
   readonly #clock: Clock;
   readonly #model: CpuModel;
+  readonly #options: VcpuOptions;
   readonly #frames: GuestFrames;
   #vcpu: TcgVcpu | undefined;
 
-  constructor(host: HostMemory, clock: Clock, model: CpuModel) {
+  constructor(host: HostMemory, clock: Clock, model: CpuModel, options: VcpuOptions) {
     this.#host = host;
     this.#clock = clock;
     this.#model = model;
+    this.#options = options;
     this.#frames = new GuestFrames(host.memory.buffer);
   }
 
@@ -42,6 +44,7 @@ export class TcgVm implements Vm {
       clock: this.#clock,
       interrupts,
       io,
+      options: this.#options,
     });
     return this.#vcpu;
   }

@@ -1,26 +1,34 @@
-import type { Clock, InterruptPort, IoPort, Vcpu, VcpuExit, VcpuState } from "@tsvm/contracts";
+import type { Vcpu, VcpuExit, VcpuState } from "@tsvm/contracts";
+import { type Clock, type InterruptPort, type IoPort, SnapshotError } from "@tsvm/contracts";
 import {
   AT,
-  type CpuModel,
   Cpu,
+  type CpuHost,
+  type CpuModel,
+  CpuStateError,
+  DR6,
   deliverInterrupt,
   deliverNmi,
   describe,
-  DR6,
   EXIT,
   FLAG,
   HELPERS,
   interruptDeliverable,
   nmiDeliverable,
+  raiseAtBreakpoint,
   raiseDebug,
   resetState,
   restoreRegisters,
   saveRegisters,
   takePendingException,
+  timeStampLead,
 } from "@tsvm/cpu-x86";
+import { DataBreakpoints } from "./data-breakpoints.ts";
+import { ExecutionLog, type LogSink } from "./execution-log.ts";
 import type { GuestFrames } from "./guest-frames.ts";
-import { instantiateInterpreter } from "./interpreter-module.ts";
+import { type InterpreterImports, instantiateInterpreter } from "./interpreter-module.ts";
 import { RecordCache } from "./record-cache.ts";
+import { SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
 
 const INTR = { reason: "intr" } as const;
 const HLT = { reason: "hlt" } as const;
@@ -28,6 +36,8 @@ const SHUTDOWN = { reason: "shutdown" } as const;
 
 /** Helpers by the number generated code knows them by. */
 const HELPER_FUNCTIONS = Object.values(HELPERS);
+/** L0 G0 .. L3 G3: instructions are executed one by one while any is set. */
+const DR7_ENABLES = 0xff;
 
 /** What a vCPU is made of. */
 export interface VcpuParts {
@@ -37,6 +47,17 @@ export interface VcpuParts {
   readonly clock: Clock;
   readonly interrupts: InterruptPort;
   readonly io: IoPort;
+  readonly options: VcpuOptions;
+}
+
+/** What a vCPU may have besides. */
+export interface VcpuOptions {
+  /** 32 random bits a call, for RDRAND and RDSEED; without it they report that they have none. */
+  readonly random?: () => number;
+  /** Seconds between 1970-01-01 UTC and power-on, for KVM's paravirtual clock; 0 by default. */
+  readonly powerOnTime?: number;
+  /** What the processor does, in words. */
+  readonly log?: LogSink;
 }
 
 /** Counters of one vCPU, for the facade. */
@@ -54,44 +75,32 @@ export class TcgVcpu implements Vcpu {
   readonly #interrupts: InterruptPort;
   readonly #records: RecordCache;
   readonly #run: (record: number) => number;
+  readonly #dataBreakpoints: DataBreakpoints;
+  readonly #log: ExecutionLog | undefined;
   /** Instructions retired before the current `run` call. */
   #retired = 0;
   /** Fuel the current call has been given, less what `kick` took away. */
   #granted = 0;
   /** Fuel put aside so that the run loop looks at interrupts; given back there. */
   #deferred = 0;
+  /** Number of the last helper called. */
+  #lastHelper = -1;
+  /** The pending exception is of the next instruction, which could not be fetched. */
+  #fetchFaulted = false;
+  /** DR6 bits of breakpoints that an SS shadow holds off. */
+  #heldConditions = 0;
 
   constructor(parts: VcpuParts) {
-    const { frames, interrupts, io, clock } = parts;
+    const { frames, interrupts, io, options } = parts;
     frames.io = io;
-    this.cpu = new Cpu(parts.memory.buffer, {
-      physical: frames,
-      portIn: (port, size) => io.in(port, size),
-      portOut: (port, size, value) => io.out(port, size, value),
-      now: () => clock.now(),
-      get taskPriority() {
-        return interrupts.tpr;
-      },
-      set taskPriority(value: number) {
-        interrupts.tpr = value;
-      },
-      readApicMsr: (index) => interrupts.readMsr(index),
-      writeApicMsr: (index, value) => interrupts.writeMsr(index, value),
-      undefinedOpcode: () => {},
-    }, parts.model);
+    this.#log = options.log && new ExecutionLog(options.log);
+    this.cpu = new Cpu(parts.memory.buffer, this.#createHost(parts), parts.model);
+    this.#dataBreakpoints = new DataBreakpoints(this.cpu);
     const { features } = parts.model;
     this.#records = new RecordCache(this.cpu, frames, (name) => features.has(name));
     this.#interrupts = interrupts;
     interrupts.onRaise(() => this.#requestInterrupt());
-    const { linear } = this.cpu;
-    this.#run = instantiateInterpreter(parts.memory, {
-      readMiss: (low, high, size, record) => linear.readMiss(low, high, size, record),
-      modifyMiss: (low, high, size, record) => linear.modifyMiss(low, high, size, record),
-      writeMiss: (low, high, size, record) => linear.writeMiss(low, high, size, record),
-      helper: (number) => this.#helper(number),
-      resolve: () => this.#resolve(),
-      resolveNear: (record) => this.#faultUnless(this.#records.resolveNear(record)),
-    });
+    this.#run = instantiateInterpreter(parts.memory, this.#createImports());
     this.reset();
   }
 
@@ -114,6 +123,8 @@ export class TcgVcpu implements Vcpu {
     const { cpu } = this;
     this.#granted = budget;
     cpu.set32("fuel", budget);
+    // Pins that were raised while nobody listened (reset, restore) are seen here.
+    cpu.set32("interruptRequest", 1);
     const exit = this.#loop();
     this.#retired += this.#spent();
     this.#granted = 0;
@@ -129,7 +140,7 @@ export class TcgVcpu implements Vcpu {
 
   reset(): void {
     resetState(this.cpu);
-    this.#records.flush();
+    this.#forgetProgress();
   }
 
   save(): VcpuState {
@@ -137,8 +148,14 @@ export class TcgVcpu implements Vcpu {
   }
 
   restore(state: VcpuState): void {
-    restoreRegisters(this.cpu, state.regs);
-    this.#records.flush();
+    try {
+      restoreRegisters(this.cpu, state.regs);
+    } catch (cause) {
+      if (!(cause instanceof CpuStateError)) throw cause;
+      throw new SnapshotError("SNAPSHOT_CPU", cause.message, { cause });
+    }
+    this.#forgetProgress();
+    this.#interrupts.timeStampMoved?.(timeStampLead(this.cpu));
   }
 
   describe(): string {
@@ -151,6 +168,69 @@ export class TcgVcpu implements Vcpu {
     this.cpu.linear.flushAll();
   }
 
+  /** The world as instructions see it. */
+  #createHost({ frames, interrupts, io, clock, options }: VcpuParts): CpuHost {
+    const log = this.#log;
+    return {
+      physical: frames,
+      portIn: (port, size) => {
+        if (this.#dataBreakpoints.armed) this.#dataBreakpoints.notePort(port, size);
+        return io.in(port, size);
+      },
+      portOut: (port, size, value) => {
+        if (this.#dataBreakpoints.armed) this.#dataBreakpoints.notePort(port, size);
+        io.out(port, size, value);
+      },
+      now: () => clock.now(),
+      get taskPriority() {
+        return interrupts.tpr;
+      },
+      set taskPriority(value: number) {
+        interrupts.tpr = value;
+      },
+      readApicMsr: (index) => interrupts.readMsr(index),
+      writeApicMsr: (index, value) => interrupts.writeMsr(index, value),
+      timeStampMoved: (ticks) => interrupts.timeStampMoved?.(ticks),
+      ...(options.random && { random: options.random }),
+      ...(options.powerOnTime !== undefined && { powerOnTime: options.powerOnTime }),
+      ...(log && { delivering: (vector, kind, code) => log.delivering(this.cpu, vector, kind, code) }),
+    };
+  }
+
+  #createImports(): InterpreterImports {
+    const { linear } = this.cpu;
+    const watch = this.#dataBreakpoints;
+    // Watched or not, a miss is answered the same; a watched one leaves nothing in the TLB.
+    const told = (found: number): number => {
+      if (watch.armed) linear.flushAll();
+      return found;
+    };
+    return {
+      readMiss: (low, high, size, record) => {
+        if (watch.armed) watch.noteMemory(low, high, size, false);
+        return told(linear.readMiss(low, high, size, record));
+      },
+      modifyMiss: (low, high, size, record) => {
+        if (watch.armed) watch.noteMemory(low, high, size, true);
+        return told(linear.modifyMiss(low, high, size, record));
+      },
+      writeMiss: (low, high, size, record) => {
+        if (watch.armed) watch.noteMemory(low, high, size, true);
+        return told(linear.writeMiss(low, high, size, record));
+      },
+      helper: (number) => this.#helper(number),
+      resolve: () => this.#resolved(this.#records.lookup()),
+      resolveNear: (record) => this.#resolved(this.#records.resolveNear(record)),
+    };
+  }
+
+  /** What was decoded, and what is known of the instruction executed last, belong to registers that are no more. */
+  #forgetProgress(): void {
+    this.#records.flush();
+    this.#lastHelper = -1;
+    this.#heldConditions = 0;
+  }
+
   #spent(): number {
     return this.#granted - this.#deferred - (this.cpu.i32[AT.fuel >> 2] as number);
   }
@@ -160,7 +240,7 @@ export class TcgVcpu implements Vcpu {
     const records = this.#records;
     for (;;) {
       this.#resumeFuel();
-      if (cpu.faulted && takePendingException(cpu) === "shutdown") return SHUTDOWN;
+      if (cpu.faulted && this.#takeException() === "shutdown") return SHUTDOWN;
       if (cpu.get32("interruptRequest") !== 0) this.#acceptInterrupt();
       if (cpu.faulted) continue;
       if (cpu.get32("halted") !== 0) return HLT;
@@ -173,37 +253,89 @@ export class TcgVcpu implements Vcpu {
       if (record === 0) continue;
       records.enter(record);
       this.#run(record);
+      if (sysretTraps(cpu, this.#lastHelper)) raiseDebug(cpu, DR6.BS);
     }
   }
 
-  /** Single steps are for TF, interrupt shadows, and budgets that must be met exactly. */
+  /** An event costs as much as an instruction, so that a guest which only ever faults does not hold the host. */
+  #chargeEvent(): void {
+    (this.cpu.i32[AT.fuel >> 2] as number) -= 1;
+  }
+
+  #takeException(): "delivered" | "shutdown" {
+    this.#chargeEvent();
+    this.#log?.raised(this.cpu);
+    const delivery = takePendingException(this.cpu);
+    if (delivery === "shutdown") this.#log?.tripleFault();
+    return delivery;
+  }
+
+  /** Single steps are for TF, breakpoints, interrupt shadows, traces, and budgets that must be met exactly. */
   #mustStep(): boolean {
     const { cpu } = this;
     return (
       this.#granted === 1 ||
       cpu.get32("interruptShadow") !== 0 ||
       (cpu.get32("rflags") & FLAG.TF) !== 0 ||
-      (cpu.low("dr", 7) & 0xff) !== 0
+      (cpu.low("dr", 7) & DR7_ENABLES) !== 0 ||
+      this.#log?.tracing === true
     );
   }
 
+  /** One instruction, or one turn of a repeated one, and the debug exceptions around it. */
   #step(): void {
     const { cpu } = this;
-    const trap = (cpu.get32("rflags") & FLAG.TF) !== 0;
+    const flags = cpu.get32("rflags");
     const shadow = cpu.get32("interruptShadow");
+    if (shadow !== SHADOW_SS && raiseAtBreakpoint(cpu)) return;
+    // RF is for this one instruction; if that faults, the saved image gets it anew.
+    cpu.set32("rflags", flags & ~FLAG.RF);
+    this.#log?.trace(cpu);
     const record = this.#records.lookupSingle();
     if (record === 0) return;
     this.#records.enter(record);
-    this.#run(record);
+    const hits = this.#runAlone(record);
     // The shadow lasts for one instruction; one that starts a new shadow keeps that.
     if (cpu.get32("interruptShadow") === shadow) cpu.set32("interruptShadow", 0);
-    if (trap) raiseDebug(cpu, DR6.BS);
+    if (!cpu.faulted) this.#trap(hits | (singleStepDue(cpu, flags, this.#lastHelper) ? DR6.BS : 0));
+  }
+
+  /** @returns DR6 bits of the data breakpoints that were hit. */
+  #runAlone(record: number): number {
+    const { cpu } = this;
+    const watch = this.#dataBreakpoints;
+    this.#lastHelper = -1;
+    this.#fetchFaulted = false;
+    if ((cpu.low("dr", 7) & DR7_ENABLES) !== 0) watch.arm();
+    if (watch.armed) cpu.linear.flushAll();
+    this.#deferAllBut(1);
+    this.#run(record);
+    // Traps of this instruction come before faults of the next, which will be found again.
+    if (this.#fetchFaulted) dropPendingException(cpu);
+    return watch.disarm();
+  }
+
+  /** Debug exceptions behind an instruction. They end HLT; an SS shadow holds those of breakpoints off. */
+  #trap(conditions: number): void {
+    const { cpu } = this;
+    const due = conditions | this.#heldConditions;
+    const held = cpu.get32("interruptShadow") === SHADOW_SS;
+    this.#heldConditions = held ? due : 0;
+    if (held || due === 0) return;
+    cpu.set32("halted", 0);
+    raiseDebug(cpu, due);
   }
 
   #acceptInterrupt(): void {
     const { cpu } = this;
     const interrupts = this.#interrupts;
-    if (interrupts.nmiPending && nmiDeliverable(cpu)) {
+    const nmi = interrupts.nmiPending && nmiDeliverable(cpu);
+    if (nmi || (interrupts.pending && interruptDeliverable(cpu))) {
+      this.#chargeEvent();
+      // While no breakpoint is set nobody clears RF behind each instruction.
+      if ((cpu.low("dr", 7) & DR7_ENABLES) === 0) cpu.set32("rflags", cpu.get32("rflags") & ~FLAG.RF);
+    }
+    if (nmi) {
       interrupts.acknowledgeNmi();
       deliverNmi(cpu);
     } else if (interrupts.pending && interruptDeliverable(cpu)) deliverInterrupt(cpu, interrupts.acknowledge());
@@ -219,11 +351,13 @@ export class TcgVcpu implements Vcpu {
 
   /** Makes generated code return at the end of the block without ending `run`. */
   #yield(): void {
-    const fuel = AT.fuel >> 2;
-    const left = this.cpu.i32[fuel] as number;
-    if (left <= 0) return;
-    this.#deferred += left;
-    this.cpu.i32[fuel] = 0;
+    if ((this.cpu.i32[AT.fuel >> 2] as number) > 0) this.#deferAllBut(0);
+  }
+
+  #deferAllBut(fuel: number): void {
+    const at = AT.fuel >> 2;
+    this.#deferred += (this.cpu.i32[at] as number) - fuel;
+    this.cpu.i32[at] = fuel;
   }
 
   #resumeFuel(): void {
@@ -232,17 +366,22 @@ export class TcgVcpu implements Vcpu {
   }
 
   #helper(number: number): number {
+    this.#lastHelper = number;
     const helper = HELPER_FUNCTIONS[number];
     return helper === undefined ? this.cpu.raise("UD") : helper(this.cpu);
   }
 
-  #resolve(): number {
-    return this.#faultUnless(this.#records.lookup());
-  }
-
   /** Generated code returns at once on 0; the exit reason is ours to give then. */
-  #faultUnless(record: number): number {
-    if (record === 0) this.cpu.set32("exitReason", EXIT.exception);
+  #resolved(record: number): number {
+    if (record === 0) {
+      this.#fetchFaulted = true;
+      this.cpu.set32("exitReason", EXIT.exception);
+    }
     return record;
   }
+}
+
+function dropPendingException(cpu: Cpu): void {
+  cpu.set32("pendingVector", 0);
+  cpu.set64("pendingAddress", 0n);
 }
