@@ -1,4 +1,4 @@
-import { ACCELERATORS, CPU_MODELS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "@tsvm/vm";
+import { ACCELERATORS, CPU_FEATURES, CPU_MODELS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "@tsvm/vm";
 import type { Listing } from "./command-line/cli-config.ts";
 import { OPTIONS } from "./command-line/option-table.ts";
 
@@ -10,7 +10,7 @@ export function listingText(listing: Listing, version: string): string {
     case "version":
       return `tsvm version ${version}\n`;
     case "cpu":
-      return `Available CPU models:\n${rows(CPU_MODELS)}`;
+      return `Available CPU models:\n${rows(CPU_MODELS)}\nFeatures, as +NAME or -NAME:\n${wrapped(CPU_FEATURES)}`;
     case "machine":
       return `Supported machines:\n${rows(MACHINES)}`;
     case "accel":
@@ -56,4 +56,18 @@ function rows(table: Readonly<Record<string, string>>): string {
   return Object.entries(table)
     .map(([name, help]) => `  ${name.padEnd(16)} ${help}\n`)
     .join("");
+}
+
+/** Words in lines of at most 78 columns. */
+function wrapped(words: readonly string[]): string {
+  const lines: string[] = [];
+  let line = " ";
+  for (const word of words) {
+    if (line.length + 1 + word.length > 78) {
+      lines.push(line);
+      line = " ";
+    }
+    line += ` ${word}`;
+  }
+  return [...lines, line].map((text) => `${text}\n`).join("");
 }

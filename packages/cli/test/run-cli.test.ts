@@ -76,7 +76,7 @@ test.each([
   ["-machine q35", "machine 'q35' is unknown; known: 'pc'"],
   ["-accel kvm", "accelerator 'kvm' is unknown; known: 'tcg'"],
   ["-device isa-debug-exit,iosiez=4", "device isa-debug-exit: no property 'iosiez'; did you mean 'iosize'?"],
-  ["-d int", "log category 'int' is unknown; known: 'cpu_reset'"],
+  ["-d in", "log category 'in' is unknown; did you mean 'int'?"],
 ])("%s is refused before a guest is fetched", async (line, message) => {
   const { code, io } = await run(line);
   expect(code).toBe(1);
@@ -204,9 +204,11 @@ test.each([
   ["-version", "tsvm version 1.2.3\n"],
   ["-machine help", "pc "],
   ["-cpu help", "qemu64"],
+  ["-cpu help", " tsc-deadline"],
   ["-accel help", "tcg"],
   ["-device help", "iobase=<number>"],
   ["-d help", "cpu_reset"],
+  ["-d help", "unimp"],
   ["-display help", "none"],
   ["-help", "-kernel FILE"],
 ])("%s answers on standard output", async (line, text) => {

@@ -10,6 +10,7 @@ import { createDefaultHost } from "./host.ts";
 import { checkInitrd } from "./initrd-check.ts";
 import type { LogOptions, VmOptions } from "./options.ts";
 import { paceByOutput } from "./output-pace.ts";
+import { createHostRandom, createSeededRandom } from "./random-source.ts";
 import { type ResolvedOptions, resolveOptions } from "./resolve-options.ts";
 import { superviseMachine, type VirtualMachine } from "./virtual-machine.ts";
 
@@ -17,8 +18,12 @@ import { superviseMachine, type VirtualMachine } from "./virtual-machine.ts";
 export interface AcceleratorChoice {
   /** CPU model string. */
   readonly cpu: string;
-  /** The same input has to give the same run, instruction by instruction. */
-  readonly deterministic: boolean;
+  /** 32 random bits a call, the same in every run on the virtual clock; absent: there are none. */
+  readonly random?: () => number;
+  /** Seconds between 1970-01-01 and power-on, as the battery-backed clock has it. */
+  readonly powerOnTime: number;
+  /** What the processor does, a line at a time, in the categories that are asked for. */
+  readonly log?: { has(category: string): boolean; write(line: string): void };
 }
 
 /** What {@link assembleVm} chooses from by name. */
@@ -27,9 +32,8 @@ export interface VmParts {
   readonly accelerators: Readonly<Record<string, (choice: AcceleratorChoice) => ChosenAccelerator>>;
 }
 
-/** An accelerator, and what the board has to know of its CPU model. */
-export interface ChosenAccelerator {
-  readonly accelerator: Accelerator;
+/** An accelerator that says what the board has to know of its CPU model. */
+export interface ChosenAccelerator extends Accelerator {
   readonly cpu: NonNullable<PcOptions["cpu"]>;
 }
 
@@ -43,9 +47,9 @@ export async function assembleVm(options: VmOptions, parts: VmParts): Promise<Vi
   const { release, host } = pacedHost(resolved, options.host ?? {});
   const clock = createClock(resolved, host);
   const choose = named(parts.accelerators, resolved.accelerator);
-  const { accelerator, cpu } = choose({ cpu: resolved.cpu, deterministic: resolved.clock === "virtual" });
+  const accelerator = choose(acceleratorChoice(resolved));
   const board = named(parts.boards, resolved.machine);
-  const machine = board.build(accelerator, { ...boardOptions(resolved, host), cpu }, clock);
+  const machine = board.build(accelerator, { ...boardOptions(resolved, host), cpu: accelerator.cpu }, clock);
   const vm: VirtualMachine = superviseMachine({
     machine,
     name: resolved.name,
@@ -80,6 +84,21 @@ function createClock({ clock, icountShift }: ResolvedOptions, host: MachineHost)
   return clock === "virtual" ? createVirtualClock({ shift: icountShift }) : createRealTimeClock(host);
 }
 
+/** Any number will do: the same seed makes the same run. */
+const SEED = 1;
+
+function acceleratorChoice({ cpu, clock, rtcBaseMs, log }: ResolvedOptions): AcceleratorChoice {
+  const random = clock === "virtual" ? createSeededRandom(SEED) : createHostRandom();
+  return {
+    cpu,
+    powerOnTime: rtcBaseMs / 1000,
+    ...(random && { random }),
+    ...(log && {
+      log: { has: (category) => log.categories.includes(category), write: (line) => log.write(`${line}\n`) },
+    }),
+  };
+}
+
 function boardOptions(resolved: ResolvedOptions, host: MachineHost): PcOptions {
   const { initrd, debugConsole, debugExit } = resolved;
   return {
@@ -90,7 +109,7 @@ function boardOptions(resolved: ResolvedOptions, host: MachineHost): PcOptions {
     serial: resolved.serial,
     ...(debugConsole && { debugConsole }),
     ...(debugExit && { debugExit }),
-    rtcBaseMs: resolved.rtcBaseMs ?? Date.now(),
+    rtcBaseMs: resolved.rtcBaseMs,
     host,
   };
 }

@@ -1,4 +1,5 @@
 // What the options may name. Frontends print these tables, and error messages offer their nearest entry.
+import { CPU_FEATURE_NAMES, CPU_MODEL_HELP, TCG_LOG_CATEGORIES } from "@tsvm/accel-tcg";
 
 /** A number property of a device. */
 export interface DeviceProperty {
@@ -33,13 +34,12 @@ export const DEVICE_TYPES: Readonly<
 
 /** Log categories by name, as QEMU's `-d`. */
 export const LOG_CATEGORIES: Readonly<Record<string, string>> = {
-  cpu_reset: "registers before every reset",
+  ...TCG_LOG_CATEGORIES,
+  cpu_reset: "registers before every reset, and triple faults",
 };
 
 /** CPU models by name. */
-export const CPU_MODELS: Readonly<Record<string, string>> = {
-  max: "everything tsvm has",
-  qemu64: "QEMU's default CPU: x86-64 with SSE3",
-  "x86-64-v2": "x86-64 psABI level 2: SSE4.2, SSSE3, POPCNT, CMPXCHG16B",
-  "486": "Intel 80486: 32 bits, no MMX, no TSC",
-};
+export const CPU_MODELS: Readonly<Record<string, string>> = CPU_MODEL_HELP;
+
+/** CPU features by name, for the `cpu` option. */
+export const CPU_FEATURES: readonly string[] = CPU_FEATURE_NAMES;

@@ -1,4 +1,12 @@
-export { ACCELERATORS, CPU_MODELS, DEVICE_TYPES, type DeviceProperty, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
+export {
+  ACCELERATORS,
+  CPU_FEATURES,
+  CPU_MODELS,
+  DEVICE_TYPES,
+  type DeviceProperty,
+  LOG_CATEGORIES,
+  MACHINES,
+} from "./catalog.ts";
 export { createVm } from "./create-vm.ts";
 export { createMonitorCommands } from "./monitor-commands.ts";
 export { nearest, suggest } from "./nearest.ts";

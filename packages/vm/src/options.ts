@@ -42,7 +42,7 @@ export interface VmOptions {
   readonly devices?: readonly DeviceOptions[];
   /**
    * 'realtime': guest time runs as the host's. 'virtual': it counts instructions, and the same input gives the same run.
-   * Default 'realtime'.
+   * Default 'realtime'. Random numbers of the CPU follow: the engine's own, or a sequence.
    */
   readonly clock?: "realtime" | "virtual";
   /** With the virtual clock: one instruction takes 2^shift nanoseconds; 0 to 10, default 0. */

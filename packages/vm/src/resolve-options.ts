@@ -19,7 +19,7 @@ export interface ResolvedOptions {
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
   readonly clock: "realtime" | "virtual";
   readonly icountShift: number;
-  readonly rtcBaseMs: number | undefined;
+  readonly rtcBaseMs: number;
   readonly onReboot: "reset" | "stop";
   readonly onCrash: "reset" | "stop";
   readonly onShutdown: "stop" | "pause";
@@ -131,8 +131,8 @@ function resolveDebugExit(options: VmOptions): ResolvedOptions["debugExit"] {
   return { iobase, iosize };
 }
 
-function resolveRtcBase(rtcBaseMs: number | undefined): number | undefined {
-  if (rtcBaseMs !== undefined && !Number.isFinite(rtcBaseMs)) {
+function resolveRtcBase(rtcBaseMs = Date.now()): number {
+  if (!Number.isFinite(rtcBaseMs)) {
     throw invalid(`rtcBaseMs ${rtcBaseMs}: must be milliseconds since 1970`);
   }
   return rtcBaseMs;
