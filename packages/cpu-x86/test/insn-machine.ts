@@ -20,7 +20,7 @@ import { resetState } from "../src/state/reset.ts";
 import { HELPERS } from "../src/system/helpers.ts";
 
 /** Frames below are RAM. */
-export const RAM_BYTES = 0x1_8000;
+const RAM_BYTES = 0x1_8000;
 /** A page that is a device: reads give its reading number in every byte, writes are logged. */
 export const DEVICE = RAM_BYTES;
 /** Where instructions are executed. */

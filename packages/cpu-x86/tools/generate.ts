@@ -1,8 +1,8 @@
 // Writes interpreter.wasm as a module of its own: the same import works in Node, browsers and bundlers.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { generationKey } from "../src/interpreter/generation-key.ts";
 import { generateInterpreter } from "../src/interpreter/generate.ts";
+import { generationKey } from "../src/interpreter/generation-key.ts";
 
 const start = performance.now();
 const { bytes, shapes, inline } = generateInterpreter();

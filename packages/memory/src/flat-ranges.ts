@@ -20,9 +20,7 @@ export function flatten(mapped: readonly MappedRegion[]): readonly FlatRange[] {
   const seen: FlatRange[] = [];
   for (let i = mapped.length - 1; i >= 0; i--) {
     const { base, region } = mapped[i] as MappedRegion;
-    seen.push(
-      ...uncovered(seen, base, base + region.length).map((gap) => ({ ...gap, base, region })),
-    );
+    seen.push(...uncovered(seen, base, base + region.length).map((gap) => ({ ...gap, base, region })));
     seen.sort((a, b) => a.start - b.start);
   }
   return seen;

@@ -31,18 +31,12 @@ interface MemoryConstructor {
  */
 export function allocateHostMemory(options: HostMemoryOptions): AllocatedMemory {
   const { reservedBytes, ramBytes } = options;
-  invariant(
-    reservedBytes >= 0 && reservedBytes % WASM_PAGE_BYTES === 0,
-    "reserved bytes are whole pages",
-  );
+  invariant(reservedBytes >= 0 && reservedBytes % WASM_PAGE_BYTES === 0, "reserved bytes are whole pages");
   invariant(ramBytes > 0, "a machine has RAM");
   const pages = Math.ceil((reservedBytes + ramBytes) / WASM_PAGE_BYTES);
   if (pages * WASM_PAGE_BYTES > HOST_MEMORY_MAX_BYTES) {
     const most = Math.floor((HOST_MEMORY_MAX_BYTES - reservedBytes) / (1 << 20));
-    throw new ConfigError(
-      "CONFIG_MEMORY_SIZE",
-      `guest memory is too large: at most ${most} MiB fit`,
-    );
+    throw new ConfigError("CONFIG_MEMORY_SIZE", `guest memory is too large: at most ${most} MiB fit`);
   }
   return { memory: newMemory(pages), ramHva: reservedBytes };
 }

@@ -93,23 +93,15 @@ export function createRam(options: RamOptions): Ram {
 
 function toRange(host: HostMemory, slot: MemorySlot): Range {
   const { gpa, length, hva } = slot;
-  invariant(
-    length > 0 && gpa % 4096 === 0 && hva % 4096 === 0 && length % 4096 === 0,
-    "slots are page-aligned",
-  );
+  invariant(length > 0 && gpa % 4096 === 0 && hva % 4096 === 0 && length % 4096 === 0, "slots are page-aligned");
   invariant(hva + length <= host.memory.buffer.byteLength, "slots lie inside the host memory");
   return { slot, end: gpa + length, bytes: new Uint8Array(host.memory.buffer, hva, length) };
 }
 
 function sortRanges(byIndex: readonly (Range | undefined)[]): readonly Range[] {
-  const ranges = byIndex
-    .filter((range) => range !== undefined)
-    .sort((a, b) => a.slot.gpa - b.slot.gpa);
+  const ranges = byIndex.filter((range) => range !== undefined).sort((a, b) => a.slot.gpa - b.slot.gpa);
   for (let i = 1; i < ranges.length; i++) {
-    invariant(
-      (ranges[i - 1] as Range).end <= (ranges[i] as Range).slot.gpa,
-      "slots do not overlap",
-    );
+    invariant((ranges[i - 1] as Range).end <= (ranges[i] as Range).slot.gpa, "slots do not overlap");
   }
   return ranges;
 }
@@ -122,12 +114,7 @@ function rangeAt(ranges: readonly Range[], gpa: Gpa): Range | undefined {
   return undefined;
 }
 
-function checkCovered(
-  ranges: readonly Range[],
-  gpa: Gpa,
-  length: number,
-  evenReadOnly: boolean,
-): void {
+function checkCovered(ranges: readonly Range[], gpa: Gpa, length: number, evenReadOnly: boolean): void {
   for (let at = gpa; at < gpa + length; ) {
     const range = rangeAt(ranges, at);
     if (range === undefined || (range.slot.readOnly && !evenReadOnly)) {

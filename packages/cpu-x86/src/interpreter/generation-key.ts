@@ -1,5 +1,5 @@
-import { numbering } from "../decode/decoder.ts";
 import { RECORD } from "../decode/decoded-insn.ts";
+import { numbering } from "../decode/decoder.ts";
 import { AT } from "../state/layout.ts";
 import * as memoryMap from "../state/memory-map.ts";
 import { HELPERS } from "../system/helpers.ts";

@@ -86,7 +86,10 @@ function writeDispatch(
   w.op("i32.sub");
   w.callIndirect(handlerType);
   const byCode = Object.entries(EXIT_CODE).sort(([, a], [, b]) => a - b);
-  w.brTable(byCode.map(([exit]) => LABELS.indexOf(exit as X86Exit)), LABELS.indexOf("leave"));
+  w.brTable(
+    byCode.map(([exit]) => LABELS.indexOf(exit as X86Exit)),
+    LABELS.indexOf("leave"),
+  );
 }
 
 type Tail = (w: CodeWriter, toLoop: number, target: Pick<LoweringTarget, "functionIndex">) => void;

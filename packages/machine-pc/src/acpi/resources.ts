@@ -1,4 +1,4 @@
-import { type Bytes, u8, u16, u32, u64, zeros } from "../bytes/fields.ts";
+import { type Bytes, u8, u16, u32 } from "../bytes/fields.ts";
 import { type Aml, buffer } from "./aml.ts";
 
 /** Resource descriptors for _CRS. ACPI Specification, "Resource Data Types for ACPI". */
@@ -38,12 +38,6 @@ export const ioRange = (first: number, last: number): Bytes => wordSpace(IO, 3, 
 export const memoryRange = (first: number, last: number): Bytes => {
   const range = [...u32(0), ...u32(first), ...u32(last), ...u32(0), ...u32(last - first + 1)];
   return [0x87, ...u16(3 + range.length), MEMORY, PRODUCER_FIXED, 1, ...range];
-};
-
-/** Memory `first` to `last` above 4 GiB that the bridge passes on. */
-export const memoryRange64 = (first: number, last: number): Bytes => {
-  const range = [...u64(0), ...u64(first), ...u64(last), ...zeros(8), ...u64(last - first + 1)];
-  return [0x8a, ...u16(3 + range.length), MEMORY, PRODUCER_FIXED, 1, ...range];
 };
 
 function wordSpace(type: number, flags: number, first: number, last: number): Bytes {
