@@ -307,7 +307,8 @@ export class TcgVcpu implements Vcpu {
     this.#lastHelper = -1;
     this.#fetchFaulted = false;
     if ((cpu.low("dr", 7) & DR7_ENABLES) !== 0) watch.arm();
-    if (watch.armed) cpu.linear.flushAll();
+    // An empty TLB also keeps MOVS and STOS from moving more than one element at a time.
+    if (watch.armed || (cpu.get32("rflags") & FLAG.TF) !== 0) cpu.linear.flushAll();
     this.#deferAllBut(1);
     this.#run(record);
     // Traps of this instruction come before faults of the next, which will be found again.

@@ -10,7 +10,7 @@ describe("instruction breakpoints", () => {
     m.call("movToDr", 2, 0x1_0000);
   });
 
-  it("fault at their address with RF in the saved flags, which lets the instruction through", () => {
+  it("fault at their address, unless RF lets the instruction through", () => {
     m.call("movToDr", 7, 0x10);
     expect(raiseAtBreakpoint(m.cpu)).toBe(true);
     m.take();
