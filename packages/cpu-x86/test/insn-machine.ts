@@ -10,6 +10,7 @@ import { recordFields } from "../src/emit/fields.ts";
 import type { X86Exit } from "../src/emit/x86-builder.ts";
 import { EXIT_CODE } from "../src/interpreter/exits.ts";
 import { IMPORTS } from "../src/interpreter/generate.ts";
+import { defineSubroutines } from "../src/interpreter/subroutines.ts";
 import type { CpuHost } from "../src/memory/physical-memory.ts";
 import { recomputeMode, setSegmentCache } from "../src/segments/cache.ts";
 import { ARITHMETIC_FLAGS } from "../src/state/bits.ts";
@@ -40,12 +41,14 @@ const compiled = new Map<number, WebAssembly.Module>();
 /** A module that exports the handler of one shape as `handler`. */
 function compileHandler(number: number): WebAssembly.Module {
   const module = new ModuleBuilder({ minPages: 1 });
-  const names = Object.keys(IMPORTS) as (keyof typeof IMPORTS)[];
-  for (const name of names) module.importFunction("env", name, IMPORTS[name]);
+  const indices = new Map<string, number>();
+  for (const [name, type] of Object.entries(IMPORTS)) indices.set(name, module.importFunction("env", name, type));
+  const functionIndex = (name: string): number => indices.get(name)!;
+  defineSubroutines(module, indices, functionIndex);
   const writer = new CodeWriter();
   const locals = new LocalPool(1);
   lowerNodes(emitInsn(numbering.shapes[number]!, recordFields), writer, locals, {
-    functionIndex: (name) => names.indexOf(name as keyof typeof IMPORTS),
+    functionIndex,
     writeExit(exit, out) {
       out.i32Const(EXIT_CODE[exit as X86Exit]);
       out.return();

@@ -31,6 +31,7 @@ import { rows as x87Arithmetic } from "./x87-arithmetic.ts";
 import { rows as x87Compare } from "./x87-compare.ts";
 import { rows as x87Control } from "./x87-control.ts";
 import { rows as x87Moves } from "./x87-moves.ts";
+import { rows as x87Transcendental } from "./x87-transcendental.ts";
 
 /** Every instruction there is. */
 export const allRows: readonly Row[] = [
@@ -66,4 +67,5 @@ export const allRows: readonly Row[] = [
   ...x87Compare,
   ...x87Control,
   ...x87Moves,
+  ...x87Transcendental,
 ];

@@ -5,7 +5,6 @@ import type { X86Builder } from "../emit/x86-builder.ts";
 import { add } from "../softfloat/add.ts";
 import { divide } from "../softfloat/divide.ts";
 import { bitsOf, loadStatus } from "../softfloat/exceptions.ts";
-import { storeIndefinite } from "../softfloat/extended.ts";
 import { roundToIntegral } from "../softfloat/integer.ts";
 import { multiply } from "../softfloat/multiply.ts";
 import { remainder } from "../softfloat/remainder.ts";
@@ -18,19 +17,14 @@ import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { type MemoryFormat, widen } from "./x87-operand.ts";
 import {
   addressOf,
-  arePresent,
   clearC1,
-  markValid,
-  note,
-  OVERFLOW,
   popTimes,
-  rotate,
+  pushBeside,
   setStatus,
   slotOf,
   slotOfRm,
   trackInstruction,
   trackOperand,
-  UNDERFLOW,
   withRegisters,
 } from "./x87-stack.ts";
 
@@ -136,30 +130,10 @@ const signs = (change: (b: X86Builder, head: Val) => Val): Semantics =>
     return b.const32(1);
   });
 
-/** FXTRACT: the exponent stays where ST(0) was, the significand is pushed; both are the default NaN on a stack fault. */
+/** FXTRACT: the exponent stays where ST(0) was, the significand is pushed. */
 const fxtract: Semantics = (b) => {
   trackInstruction(b);
-  const [source, pushed] = [slotOf(b, 0), slotOf(b, -1)];
-  const [from, to] = [addressOf(b, source), addressOf(b, pushed)];
-  const stored = b.variable(b.const32(0));
-  const present = arePresent(b, source);
-  const fits = b.isFalse(arePresent(b, pushed));
-  b.when(
-    b.both(present, fits),
-    () => b.set(stored, callSubroutine(b, extract, from, from, to)),
-    () => {
-      b.set(stored, note(b, b.select(present, b.const32(OVERFLOW), b.const32(UNDERFLOW))));
-      b.when(b.get(stored), () => {
-        storeIndefinite(b, from);
-        storeIndefinite(b, to);
-      });
-    },
-  );
-  b.when(b.get(stored), () => {
-    markValid(b, source);
-    markValid(b, pushed);
-    rotate(b, -1);
-  });
+  pushBeside(b, (x, pushed) => callSubroutine(b, extract, x, x, pushed));
 };
 
 const prem =

@@ -147,6 +147,34 @@ export function push(b: X86Builder, write: (address: Val) => Val): void {
   });
 }
 
+/**
+ * Replaces ST(0) by one number and pushes another: `write` gets the addresses of both. A stack fault makes both the
+ * default NaN. @param write returns whether it stored them, i32: otherwise nothing is pushed.
+ */
+export function pushBeside(b: X86Builder, write: (top: Val, pushed: Val) => Val): void {
+  const [source, above] = [slotOf(b, 0), slotOf(b, -1)];
+  const [top, pushed] = [addressOf(b, source), addressOf(b, above)];
+  const stored = b.variable(b.const32(0));
+  const present = arePresent(b, source);
+  const fits = b.isFalse(arePresent(b, above));
+  b.when(
+    b.both(present, fits),
+    () => b.set(stored, write(top, pushed)),
+    () => {
+      b.set(stored, note(b, b.select(present, b.const32(OVERFLOW), b.const32(UNDERFLOW))));
+      b.when(b.get(stored), () => {
+        storeIndefinite(b, top);
+        storeIndefinite(b, pushed);
+      });
+    },
+  );
+  b.when(b.get(stored), () => {
+    markValid(b, source);
+    markValid(b, above);
+    rotate(b, -1);
+  });
+}
+
 /** Copies a number between addresses. */
 export function copyExtended(b: X86Builder, from: Val, to: Val): void {
   const significand = b.load("i64.load", from, 0);

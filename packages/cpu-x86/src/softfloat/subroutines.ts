@@ -11,6 +11,7 @@ import { roundAndStore } from "./round.ts";
 import { extract, scale } from "./scale.ts";
 import { squareRoot } from "./square-root.ts";
 import type { Subroutine } from "./subroutine.ts";
+import { storeResult } from "./transcendental.ts";
 
 /** Every subroutine of the x87. */
 export const X87_SUBROUTINES: readonly Subroutine[] = [
@@ -34,4 +35,5 @@ export const X87_SUBROUTINES: readonly Subroutine[] = [
   toDouble,
   fromDecimal,
   toDecimal,
+  storeResult,
 ];

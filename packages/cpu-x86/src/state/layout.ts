@@ -119,6 +119,8 @@ const FIELDS = {
   fpuDs: u32(),
   /** Physical x87 registers 0..7, 16 bytes each: 64-bit significand, 16-bit sign and exponent. MMX aliases the significand. */
   fpr: { size: 16, count: 8 },
+  /** Results of transcendental functions before they are rounded: two of five words, see softfloat/transcendental.ts. */
+  x87Results: u64(10),
   /** Vector registers, 64 bytes each: zmm0..zmm31. */
   zmm: { size: 64, count: 32 },
   /** AVX-512 mask registers. */
@@ -158,8 +160,22 @@ export const ELEMENT_SIZE: Readonly<Record<FieldName, number>> = Object.fromEntr
 
 /** General registers by number. */
 export const GPR = {
-  rax: 0, rcx: 1, rdx: 2, rbx: 3, rsp: 4, rbp: 5, rsi: 6, rdi: 7,
-  r8: 8, r9: 9, r10: 10, r11: 11, r12: 12, r13: 13, r14: 14, r15: 15,
+  rax: 0,
+  rcx: 1,
+  rdx: 2,
+  rbx: 3,
+  rsp: 4,
+  rbp: 5,
+  rsi: 6,
+  rdi: 7,
+  r8: 8,
+  r9: 9,
+  r10: 10,
+  r11: 11,
+  r12: 12,
+  r13: 13,
+  r14: 14,
+  r15: 15,
   /** Always zero: the base or index of an address that has none. */
   zero: 16,
   /** rip of byte 0 of the current code page: the base of rip-relative addresses. */

@@ -22,6 +22,7 @@ import { lar, lsl, verr, verw } from "./selector-checks.ts";
 import { checkUmip, lgdt, lidt, lldt, ltr, sgdt, sidt } from "./table-registers.ts";
 import { rdpid, rdtsc, rdtscp } from "./time-stamp.ts";
 import { fldenv, fnsave, fnstenv, frstor } from "./x87-environment.ts";
+import { x87Transcendental } from "./x87-transcendental.ts";
 
 /** All helpers; a helper's number is its position. */
 export const HELPERS = {
@@ -92,6 +93,7 @@ export const HELPERS = {
   verw,
   writeSegmentBase,
   wrmsr,
+  x87Transcendental,
   xgetbv,
   xrstor,
   xsave,
