@@ -215,6 +215,10 @@ export class Decoder {
       const high = facts.regInOpcode ? (insn.rex & 1) << 3 : (insn.rex & 4) << 1;
       view.setUint16(record + RECORD.reg, registerField(facts.regFile, low | high, insn.rex), true);
     }
+    if (parsed.row.fpu === "x87") {
+      const saved = ((insn.opcode & 7) << 8) | insn.modrm;
+      view.setUint16(record + RECORD.x87Opcode, saved, true);
+    }
     if (parsed.hasModrm && !insn.isMemory) {
       const file = facts.rmFile ?? "number";
       const number = (insn.modrm & 7) | ((insn.rex & 1) << 3);
