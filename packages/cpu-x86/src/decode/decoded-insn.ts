@@ -42,4 +42,6 @@ export const RECORD = {
   heat: 32,
   /** u16: register of VEX.vvvv. */
   vvvv: 36,
+  /** u16, x87 only: the 11 bits of opcode and ModRM that FNSTENV saves. */
+  x87Opcode: 36,
 } as const;

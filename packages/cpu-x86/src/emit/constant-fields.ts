@@ -10,6 +10,7 @@ export function constantFields(b: IrBuilder): InsnFields {
     reg: zero32,
     rm: zero32,
     vvvv: zero32,
+    x87Opcode: zero32,
     base: zero32,
     index: zero32,
     scale: zero,

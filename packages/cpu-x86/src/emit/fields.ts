@@ -11,6 +11,8 @@ export interface InsnFields {
   reg(): Val;
   rm(): Val;
   vvvv(): Val;
+  /** Opcode and ModRM of x87 instructions as FNSTENV saves them, i32. */
+  x87Opcode(): Val;
   base(): Val;
   index(): Val;
   /** log2 of the index scale, i64. */
@@ -40,7 +42,8 @@ export function recordFields(b: IrBuilder): InsnFields {
     rm: u16(RECORD.rm),
     base: u16(RECORD.base),
     index: u16(RECORD.index),
-    vvvv: () => b.load("i32.load16_u", record(), RECORD.vvvv),
+    vvvv: u16(RECORD.vvvv),
+    x87Opcode: u16(RECORD.x87Opcode),
     scale: () => b.load("i64.load8_u", record(), RECORD.scale),
     segment: () => b.load("i32.load8_u", record(), RECORD.segment),
     displacement: () => b.load("i64.load32_s", record(), RECORD.displacement),

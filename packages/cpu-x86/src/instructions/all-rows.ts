@@ -30,7 +30,9 @@ import { rows as system } from "./system.ts";
 import { rows as x87Arithmetic } from "./x87-arithmetic.ts";
 import { rows as x87Compare } from "./x87-compare.ts";
 import { rows as x87Control } from "./x87-control.ts";
+import { rows as x87Load } from "./x87-load.ts";
 import { rows as x87Moves } from "./x87-moves.ts";
+import { rows as x87Store } from "./x87-store.ts";
 import { rows as x87Transcendental } from "./x87-transcendental.ts";
 
 /** Every instruction there is. */
@@ -66,6 +68,8 @@ export const allRows: readonly Row[] = [
   ...x87Arithmetic,
   ...x87Compare,
   ...x87Control,
+  ...x87Load,
   ...x87Moves,
+  ...x87Store,
   ...x87Transcendental,
 ];

@@ -12,7 +12,7 @@ import { storeIndefinite } from "../softfloat/extended.ts";
 import { FLAGS_SLOT } from "../softfloat/slots.ts";
 import { EXCEPTIONS, FSW, TOP_SHIFT } from "../softfloat/status-word.ts";
 import { callSubroutine } from "../softfloat/subroutine.ts";
-import { AT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 
 const SLOT_MASK = 0x70;
 const ONE_TOP = 1 << TOP_SHIFT;
@@ -186,6 +186,8 @@ export function copyExtended(b: X86Builder, from: Val, to: Val): void {
 /** Notes for FNSTENV and its like which instruction this was. Commits. */
 export function trackInstruction(b: X86Builder): void {
   b.setState("fpuIp", b.add(b.reg(64, "pageRip"), b.fields.pageOffset()));
+  b.setState("fpuCs", b.state("segSelector", SEGMENT.cs));
+  b.store("i32.store", undefined, AT.fpuOpcode, b.fields.x87Opcode());
 }
 
 /** As {@link trackInstruction}, with the offset of the memory operand in its segment. Commits. */
@@ -194,6 +196,7 @@ export function trackOperand(b: X86Builder, operand: Operand): void {
   const linear = operand.address();
   const base = b.shape.form === "mea" ? b.stateAt("segBase", b.fields.segment()) : b.const(0);
   b.setState("fpuDp", b.sub(linear, base));
+  b.setState("fpuDs", b.stateAt("segSelector", b.fields.segment()));
 }
 
 /** Exceptions that keep a result from memory, if they are unmasked. SDM vol. 1, "Numeric Overflow Exception". */

@@ -1,9 +1,7 @@
 // FNSTENV FLDENV FNSAVE FRSTOR. SDM vol. 2A, the instruction of each name; vol. 1, "x87 FPU State Storage Formats".
-//
-// Code and data selectors and the opcode are not tracked: they read as 0, as on processors that have deprecated them.
 import { EXCEPTIONS, FCW, FSW, TOP_SHIFT } from "../softfloat/status-word.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { AT, ELEMENT_SIZE, SEGMENT } from "../state/layout.ts";
+import { AT, ELEMENT_SIZE } from "../state/layout.ts";
 import { initX87 } from "./fpu-area.ts";
 import { readBlock, writeBlock } from "./memory-block.ts";
 
@@ -84,15 +82,16 @@ function setControl(cpu: Cpu, value: number): void {
   cpu.set32("fpuStatus", pending ? status | FSW.ES | FSW.B : status);
 }
 
-/** Real-address and virtual-8086 mode save linear addresses, split around the opcode. */
+/** Real-address and virtual-8086 mode save linear addresses of 20 or 32 bits, and the opcode beside the first. */
 const savesLinear = (cpu: Cpu): boolean => !cpu.protectedMode || cpu.vm86;
+const OPCODE = 0x7ff;
 
 function writeEnvironment(cpu: Cpu, opsize: number): void {
   const words: number[] = [
     UNUSED | cpu.get32("fpuControl"),
     UNUSED | cpu.get32("fpuStatus"),
     UNUSED | tagWord(cpu),
-    ...pointerWords(cpu, opsize),
+    ...(savesLinear(cpu) ? linearWords(cpu) : selectorWords(cpu)),
   ];
   words.forEach((word, i) => {
     if (opsize === 16) view.setUint16(i * 2, word, true);
@@ -100,14 +99,18 @@ function writeEnvironment(cpu: Cpu, opsize: number): void {
   });
 }
 
-function pointerWords(cpu: Cpu, opsize: number): number[] {
-  const [instruction, data] = [cpu.low("fpuIp"), cpu.low("fpuDp")];
-  if (!savesLinear(cpu)) return [instruction, 0, data, UNUSED];
-  const linear = instruction + cpu.low("segBase", SEGMENT.cs);
-  // What does not fit the low word lies above the 12 bits of the opcode's word.
-  const upper = (address: number): number => ((address >>> 16) << 12) & (opsize === 16 ? 0xf000 : 0xfff_f000);
-  const lower = (address: number): number => (opsize === 16 ? address : UNUSED | (address & 0xffff));
-  return [lower(linear), upper(linear), lower(data), upper(data)];
+/** Offset, selector and opcode of the instruction, offset and selector of its operand. */
+function selectorWords(cpu: Cpu): number[] {
+  const code = (cpu.get32("fpuOpcode") << 16) | cpu.get32("fpuCs");
+  return [cpu.low("fpuIp"), code, cpu.low("fpuDp"), UNUSED | cpu.get32("fpuDs")];
+}
+
+/** Bits 15:0 of an address in one word, the others from bit 12 of the next; with 16-bit words four of them fit. */
+function linearWords(cpu: Cpu): number[] {
+  const instruction = cpu.low("fpuIp") + (cpu.get32("fpuCs") << 4);
+  const data = cpu.low("fpuDp") + (cpu.get32("fpuDs") << 4);
+  const upper = (address: number): number => (address >>> 16) << 12;
+  return [UNUSED | instruction, upper(instruction) | cpu.get32("fpuOpcode"), UNUSED | data, upper(data)];
 }
 
 function readEnvironment(cpu: Cpu, opsize: number): void {
@@ -117,14 +120,17 @@ function readEnvironment(cpu: Cpu, opsize: number): void {
   let tag = 0;
   for (let i = 0; i < 8; i++) if (((word(2) >> (2 * i)) & 3) !== TAG.empty) tag |= 1 << i;
   cpu.set32("fpuTag", tag);
-  const [instruction, data] = savesLinear(cpu)
-    ? [linearFrom(word(3), word(4)) - cpu.low("segBase", SEGMENT.cs), linearFrom(word(5), word(6))]
-    : [word(3), word(5)];
-  cpu.setLow("fpuIp", instruction >>> 0);
-  cpu.setLow("fpuDp", data >>> 0);
+  const linear = savesLinear(cpu);
+  // A linear address comes back as an offset from selector 0, which makes the same address again.
+  cpu.setLow("fpuIp", linear ? linearFrom(word(3), word(4)) : word(3));
+  cpu.setLow("fpuDp", linear ? linearFrom(word(5), word(6)) : word(5));
+  cpu.set32("fpuCs", linear ? 0 : word(4) & 0xffff);
+  cpu.set32("fpuDs", linear ? 0 : word(6) & 0xffff);
+  // In protected mode the 16-bit format has no room for the opcode.
+  cpu.set32("fpuOpcode", linear ? word(4) & OPCODE : (word(4) >>> 16) & OPCODE);
 }
 
-const linearFrom = (lower: number, upper: number): number => (lower & 0xffff) | (((upper >>> 12) & 0xffff) << 16);
+const linearFrom = (lower: number, upper: number): number => ((lower & 0xffff) | ((upper >>> 12) << 16)) >>> 0;
 
 /** The full tag word, which says what is in the registers. SDM vol. 1, "x87 FPU Tag Word". */
 function tagWord(cpu: Cpu): number {
