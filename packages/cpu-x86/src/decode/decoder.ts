@@ -27,6 +27,7 @@ interface RowFacts {
   /** `reg` comes from the opcode's low bits instead of ModRM.reg. */
   readonly regInOpcode: boolean;
   readonly rmFile: RegisterFile | undefined;
+  readonly vvvvFile: RegisterFile | undefined;
   readonly layout: HandlerLayout;
   readonly relative: boolean;
   /** The memory operand's offset is the immediate. */
@@ -219,6 +220,8 @@ export class Decoder {
       const saved = ((insn.opcode & 7) << 8) | insn.modrm;
       view.setUint16(record + RECORD.x87Opcode, saved, true);
     }
+    if (facts.vvvvFile !== undefined)
+      view.setUint16(record + RECORD.vvvv, registerField(facts.vvvvFile, insn.vvvv, insn.rex), true);
     if (parsed.hasModrm && !insn.isMemory) {
       const file = facts.rmFile ?? "number";
       const number = (insn.modrm & 7) | ((insn.rex & 1) << 3);
@@ -250,9 +253,11 @@ export class Decoder {
     const { operands } = parsed.row;
     const reg = operands.find((code) => isCode(code, "GZSCDPV"));
     const rm = operands.find((code) => isCode(code, "ERUNQW"));
+    const vvvv = operands.find((code) => isCode(code, "BH"));
     const facts: RowFacts = {
       regFile: reg === undefined ? undefined : fileOf(reg),
       regInOpcode: reg !== undefined && reg[0] === "Z",
+      vvvvFile: vvvv === undefined ? undefined : fileOf(vvvv),
       rmFile: rm === undefined ? undefined : fileOf(rm),
       layout: numbering.layoutOf(parsed.row),
       absolute: operands.some((code) => code[0] === "O"),
@@ -279,7 +284,7 @@ function isCode(code: OperandCode, letters: string): boolean {
 }
 
 function fileOf(code: OperandCode): RegisterFile {
-  if (code[0] === "V" || code[0] === "W" || code[0] === "U") return "zmm";
+  if (code[0] === "V" || code[0] === "W" || code[0] === "U" || code[0] === "H") return "zmm";
   if (code[0] === "P" || code[0] === "Q" || code[0] === "N") return "fpr";
   if (code[0] === "S" || code[0] === "C" || code[0] === "D") return "number";
   return code[1] === "b" ? "byte" : "gpr";

@@ -6,8 +6,13 @@ export type ImmediateKind = "b" | "w" | "d" | "z" | "v" | "p" | "o";
 /** A row with its encoding taken apart. */
 export interface ParsedRow {
   readonly row: Row;
-  /** 0: one-byte opcodes, 1: 0F, 2: 0F 38, 3: 0F 3A. */
-  readonly map: 0 | 1 | 2 | 3;
+  /** 0: one-byte opcodes, 1: 0F, 2: 0F 38, 3: 0F 3A; with a VEX prefix 4 more. */
+  readonly map: number;
+  /** VEX.L and VEX.W, where the encoding names them. */
+  readonly vexL: number | undefined;
+  readonly vexW: number | undefined;
+  /** An operand is in VEX.vvvv; otherwise the field must be all ones. */
+  readonly usesVvvv: boolean;
   readonly opcode: number;
   /** The low three bits of the opcode are a register. */
   readonly plusRegister: boolean;
@@ -36,11 +41,13 @@ export function parseEncoding(row: Row): ParsedRow {
     throw new Error(`${row.mnemonic}: cannot read the encoding "${row.encoding}"`);
   };
   let prefix: number | undefined;
-  if (/^(NP|66|F2|F3)$/i.test(tokens[0] ?? "") && tokens.length > 1) {
+  const vex = tokens[0]?.startsWith("VEX.") ? parseVex(tokens.shift() as string) : undefined;
+  if (vex !== undefined) prefix = vex.prefix;
+  else if (/^(NP|66|F2|F3)$/i.test(tokens[0] ?? "") && tokens.length > 1) {
     const token = tokens.shift() as string;
     prefix = token === "NP" ? 0 : Number.parseInt(token, 16);
   }
-  const map = takeMap(tokens);
+  const map = vex?.map ?? takeMap(tokens);
   const opcodeToken = tokens.shift() ?? "";
   if (!HEX.test(opcodeToken)) fail();
   let plusRegister = false;
@@ -69,6 +76,9 @@ export function parseEncoding(row: Row): ParsedRow {
   return {
     row,
     map,
+    vexL: vex?.vexL,
+    vexW: vex?.vexW,
+    usesVvvv: row.operands.some((code) => /^[BH][a-z]+$/.test(code)),
     prefix,
     plusRegister,
     hasModrm,
@@ -84,6 +94,20 @@ export function parseEncoding(row: Row): ParsedRow {
 
 /** Register names that look like operand codes. */
 const FIXED: ReadonlySet<string> = new Set(["DX", "CL", "ES", "CS", "SS", "DS", "FS", "GS", "ST0", "STi"]);
+
+const VEX_MAPS: Readonly<Record<string, number>> = { "0F": 5, "0F38": 6, "0F3A": 7 };
+const VEX_LENGTHS: Readonly<Record<string, number>> = { LZ: 0, L0: 0, "128": 0, L1: 1, "256": 1 };
+const VEX_PREFIXES: Readonly<Record<string, number>> = { NP: 0, "66": 0x66, F2: 0xf2, F3: 0xf3 };
+
+/** Takes `VEX.128.66.0F.WIG` apart. SDM vol. 2A, "Opcode Column in the Instruction Summary Table (Instructions with VEX prefix)". */
+function parseVex(token: string): Pick<ParsedRow, "map" | "prefix" | "vexL" | "vexW"> {
+  const parts = token.split(".").slice(1);
+  const find = (table: Readonly<Record<string, number>>): number | undefined =>
+    parts.map((part) => table[part]).find((value) => value !== undefined);
+  const map = find(VEX_MAPS);
+  if (map === undefined) throw new Error(`"${token}" names no opcode map`);
+  return { map, prefix: find(VEX_PREFIXES) ?? 0, vexL: find(VEX_LENGTHS), vexW: find({ W0: 0, W1: 1 }) };
+}
 
 function takeMap(tokens: string[]): 0 | 1 | 2 | 3 {
   if (tokens[0]?.toUpperCase() !== "0F" || tokens.length < 2) return 0;

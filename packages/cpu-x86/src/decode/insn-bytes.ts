@@ -44,6 +44,10 @@ export class InsnBytes {
   repeat = 0;
   rex = 0;
   modrm = 0;
+  /** The instruction has a VEX prefix; `rex` and `repeat` then say what it says. */
+  vex = false;
+  /** Register number in VEX.vvvv. */
+  vvvv = 0;
   opcode = 0;
   /** The operand in ModRM.rm is memory: base, index (general register numbers, 16: none, 17: rip) and the rest. */
   isMemory = false;
@@ -67,7 +71,17 @@ export class InsnBytes {
   #addressPrefix = false;
   #code64 = false;
   #ranOut = false;
-  readonly #context = { repeat: 0, operandPrefix: false, rexB: false, code64: false, realAddressing: false };
+  #vexL = 0;
+  readonly #context = {
+    repeat: 0,
+    operandPrefix: false,
+    rexB: false,
+    code64: false,
+    realAddressing: false,
+    vexL: 0,
+    vexW: 0,
+    vvvv: 0,
+  };
 
   constructor(map: OpcodeMap) {
     this.#map = map;
@@ -103,7 +117,7 @@ export class InsnBytes {
 
   #prefixes(): void {
     this.lock = this.#operandPrefix = this.#addressPrefix = false;
-    this.repeat = this.rex = 0;
+    this.repeat = this.rex = this.vvvv = this.#vexL = 0;
     this.segmentPrefix = -1;
     for (;;) {
       const byte = this.#byte();
@@ -153,7 +167,13 @@ export class InsnBytes {
   #opcode(mode: number): void {
     let map = 0;
     let opcode = this.#byte();
-    if (opcode === 0x0f) {
+    this.vex = this.#startsVex(opcode, mode);
+    if (this.vex) {
+      const legal = this.#legalBeforeVex();
+      map = 4 + this.#vexFields(opcode);
+      opcode = this.#byte();
+      if (!legal || map > 7) map = 4;
+    } else if (opcode === 0x0f) {
       map = 1;
       opcode = this.#byte();
       if (opcode === 0x38 || opcode === 0x3a) {
@@ -169,9 +189,41 @@ export class InsnBytes {
     context.rexB = (this.rex & 1) !== 0;
     context.code64 = this.#code64;
     context.realAddressing = (mode & MODE.realAddressing) !== 0;
+    context.vexL = this.#vexL;
+    context.vexW = (this.rex >> 3) & 1;
+    context.vvvv = this.vvvv;
     const hasModrm = candidates.length > 0 && (candidates[0] as ParsedRow).hasModrm;
     if (hasModrm && this.#at >= this.#end) this.#ranOut = true;
     this.row = selectRow(candidates, this.#bytes[this.#at] ?? 0, context);
+  }
+
+  /** C4 and C5 are LES and LDS outside 64-bit mode, unless ModRM would name a register; always where VEX is not known. */
+  #startsVex(opcode: number, mode: number): boolean {
+    if (opcode !== 0xc4 && opcode !== 0xc5) return false;
+    if (this.#code64) return true;
+    return (mode & MODE.realAddressing) === 0 && (this.#bytes[this.#at] ?? 0) >= 0xc0;
+  }
+
+  #legalBeforeVex(): boolean {
+    return this.rex === 0 && this.repeat === 0 && !this.#operandPrefix && !this.lock;
+  }
+
+  /** Reads the rest of a VEX prefix as if REX and mandatory prefix had been given. @returns the opcode map. */
+  #vexFields(first: number): number {
+    const second = this.#byte();
+    const long = first === 0xc4;
+    const last = long ? this.#byte() : second;
+    const inverted = ~second & 0xff;
+    this.rex = ((inverted >> 5) & 4) | (long ? ((inverted >> 5) & 3) | ((last >> 4) & 8) : 0);
+    this.vvvv = (~last >> 3) & 15;
+    this.#vexL = (last >> 2) & 1;
+    this.#operandPrefix = (last & 3) === 1;
+    this.repeat = [0, 0, 0xf3, 0xf2][last & 3] as number;
+    if (!this.#code64) {
+      this.rex = 0;
+      this.vvvv &= 7;
+    }
+    return long ? second & 31 : 1;
   }
 
   #sizes(mode: number): void {
@@ -179,12 +231,13 @@ export class InsnBytes {
     const code32 = (mode & MODE.codeSizeMask) === MODE.code32;
     if (this.#code64) {
       this.asize = this.#addressPrefix ? 32 : 64;
-      if (row.f64 || (this.rex & 8) !== 0) this.opsize = 64;
+      if (this.vex) this.opsize = (this.rex & 8) !== 0 ? 64 : 32;
+      else if (row.f64 || (this.rex & 8) !== 0) this.opsize = 64;
       else if (this.#operandPrefix) this.opsize = 16;
       else this.opsize = row.d64 ? 64 : 32;
     } else {
       this.asize = this.#addressPrefix !== code32 ? 32 : 16;
-      this.opsize = this.#operandPrefix !== code32 ? 32 : 16;
+      this.opsize = this.vex || this.#operandPrefix !== code32 ? 32 : 16;
     }
   }
 

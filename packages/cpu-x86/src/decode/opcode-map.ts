@@ -10,11 +10,15 @@ export interface OpcodeContext {
   readonly rexB: boolean;
   readonly code64: boolean;
   readonly realAddressing: boolean;
+  /** With a VEX prefix: L, W, and the register in vvvv. */
+  readonly vexL: number;
+  readonly vexW: number;
+  readonly vvvv: number;
 }
 
 /** Rows by map and opcode, each list in order of preference: mandatory prefix first. */
 export class OpcodeMap {
-  readonly #lists: (readonly ParsedRow[])[] = new Array(4 * 256).fill([]);
+  readonly #lists: (readonly ParsedRow[])[] = new Array(8 * 256).fill([]);
   readonly parsed: readonly ParsedRow[];
 
   /**
@@ -59,10 +63,17 @@ function fitsBytes(parsed: ParsedRow, modrm: number, context: OpcodeContext): bo
   // A fixed register among `+r` rows is number 0 of eight: 90 is NOP, but 41 90 exchanges r8 and rAX.
   if (context.rexB && !parsed.plusRegister && !parsed.hasModrm && parsed.map === 0 && parsed.opcode === 0x90)
     return false;
+  if (parsed.map >= 4 && !fitsVex(parsed, context)) return false;
   if (!parsed.hasModrm) return true;
   if (parsed.digit !== undefined && ((modrm >> 3) & 7) !== parsed.digit) return false;
   if (parsed.rm !== "any" && modrm >= 0xc0 !== (parsed.rm === "register")) return false;
   return modrm >= parsed.modrmFirst && modrm <= parsed.modrmLast;
+}
+
+function fitsVex(parsed: ParsedRow, context: OpcodeContext): boolean {
+  if (parsed.vexL !== undefined && parsed.vexL !== context.vexL) return false;
+  if (parsed.vexW !== undefined && parsed.vexW !== context.vexW) return false;
+  return parsed.usesVvvv || context.vvvv === 0;
 }
 
 function fitsMode(row: Row, context: OpcodeContext): boolean {
@@ -91,6 +102,7 @@ function refuseOverlap(list: readonly ParsedRow[]): void {
 function overlap(a: ParsedRow, b: ParsedRow): boolean {
   if (a.prefix !== b.prefix || a.rm !== b.rm) return false;
   if (a.plusRegister !== b.plusRegister) return false;
+  if (a.vexL !== b.vexL || a.vexW !== b.vexW) return false;
   if (a.digit !== b.digit || a.modrmFirst > b.modrmLast || b.modrmFirst > a.modrmLast) return false;
   if (a.modrmLast - a.modrmFirst !== b.modrmLast - b.modrmFirst) return false;
   const disjointModes = (a.row.i64 && b.row.o64) || (a.row.o64 && b.row.i64);

@@ -83,3 +83,55 @@ describe("scans and counts", () => {
     expect([m.get("rax"), m.flags]).toEqual([0n, FLAG.ZF]);
   });
 });
+
+describe("BMI1, with VEX prefixes", () => {
+  it("ANDN takes its first source from vvvv", () => {
+    m.set({ rax: -1n, rcx: 0xff00ff00, rdx: 0x0ff00ff0 }).run("c4e270f2c2");
+    expect(m.get("rax")).toBe(0x00f000f0n);
+    expect(m.flags & (FLAG.CF | FLAG.OF | FLAG.ZF | FLAG.SF)).toBe(0);
+  });
+
+  it("BLSR BLSMSK BLSI work on the lowest set bit, 64-bit by VEX.W", () => {
+    const cases: [string, bigint, bigint, number][] = [
+      ["c4e2f8f3c9", 0x8000_0000_0000_0010n, 0x8000_0000_0000_0000n, FLAG.SF],
+      ["c4e2f8f3c9", 0n, 0n, FLAG.ZF | FLAG.CF],
+      ["c4e2f8f3d1", 0x10n, 0x1fn, 0],
+      ["c4e2f8f3d1", 0n, 0xffff_ffff_ffff_ffffn, FLAG.SF | FLAG.CF],
+      ["c4e2f8f3d9", 0x50n, 0x10n, FLAG.CF],
+      ["c4e2f8f3d9", 0n, 0n, FLAG.ZF],
+      ["c4e278f3c9", 0xf_0000_0001n, 0n, FLAG.ZF],
+    ];
+    for (const [code, source, result, flags] of cases) {
+      m.set({ rax: 0x5555n, rcx: source }).run(code);
+      expect(m.get("rax"), code).toBe(result);
+      expect(m.flags & (FLAG.CF | FLAG.OF | FLAG.ZF | FLAG.SF), code).toBe(flags);
+    }
+  });
+
+  it("BEXTR takes a field out, and nothing where it begins beyond the operand", () => {
+    m.set({ rcx: 0x0804, rdx: 0x12345678 }).run("c4e270f7c2");
+    expect(m.get("rax")).toBe(0x67n);
+    m.set({ rcx: 0xff28, rdx: 0x12345678 }).run("c4e270f7c2");
+    expect(m.get("rax")).toBe(0n);
+    m.set({ rcx: 0xff08, rdx: 0x12345678 }).run("c4e270f7c2");
+    expect(m.get("rax")).toBe(0x123456n);
+  });
+
+  it("are #UD with a legacy prefix before VEX, and with an unused vvvv", () => {
+    for (const code of ["66c4e270f2c2", "f3c4e270f2c2", "48c4e270f2c2", "c4e274f2c2"]) {
+      m.run(code);
+      expect(m.fault, code).toBe("#UD");
+    }
+  });
+
+  it("work in 32-bit code, where C4 with a memory operand is LES", () => {
+    const flat = new InsnMachine(32);
+    flat.set({ rax: -1n, rcx: 0xf0, rdx: 0xff }).run("c4e270f2c2");
+    expect(flat.get("rax") & 0xffff_ffffn).toBe(0x0fn);
+    // LES eax, [ebx] with a null selector.
+    flat.ram.fill(0, 0x4000, 0x4006);
+    flat.ram[0x4000] = 0x2a;
+    flat.set({ rbx: 0x4000 }).run("c403");
+    expect(flat.get("rax") & 0xffff_ffffn).toBe(0x2an);
+  });
+});

@@ -1,4 +1,4 @@
-// BT BTS BTR BTC BSF BSR TZCNT LZCNT POPCNT. SDM vol. 2, the instruction of each name.
+// BT BTS BTR BTC BSF BSR TZCNT LZCNT POPCNT ANDN BEXTR BLSR BLSMSK BLSI. SDM vol. 2, the instruction of each name.
 import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
@@ -87,6 +87,38 @@ const popcnt: Semantics = (b, dst, src) => {
   b.flags.zeroAlone(b.eqz(x));
 };
 
+/** DEST <- NOT SRC1 AND SRC2. */
+const andn: Semantics = (b, dst, first, second) => {
+  const result = b.and(b.not(first!.load()), second!.load());
+  dst!.store(result);
+  b.flags.logic(dst!.width, result);
+};
+
+/** DEST <- SRC1 from bit SRC2[7:0] on, SRC2[15:8] bits. */
+const bextr: Semantics = (b, dst, src, control) => {
+  const start = b.and(control!.load(), b.const(0xff));
+  const length = b.and(b.shr(control!.load(), b.const(8)), b.const(0xff));
+  const inside = b.ltU(start, b.const(64));
+  const shifted = b.select(inside, b.shr(src!.load(), start), b.const(0));
+  const mask = b.sub(b.shl(b.const(1), length), b.const(1));
+  const result = b.select(b.ltU(length, b.const(64)), b.and(shifted, mask), shifted);
+  dst!.store(result);
+  b.flags.logic(dst!.width, result);
+};
+
+/** The lowest set bit of SRC reset, masked up to, or isolated. CF tells whether SRC is 0; of BLSI, whether it is not. */
+const lowestSet =
+  (what: "reset" | "mask" | "isolate"): Semantics =>
+  (b, dst, src) => {
+    const x = src!.load();
+    const below = b.sub(x, b.const(1));
+    const isolated = b.and(x, b.sub(b.const(0), x));
+    const result = what === "reset" ? b.and(x, below) : what === "mask" ? b.xor(x, below) : isolated;
+    dst!.store(result);
+    const zero = b.eqz(x);
+    b.flags.result(dst!.width, result, what === "isolate" ? b.isFalse(zero) : zero, b.const32(0));
+  };
+
 /** Opcode of the register form, digit of the immediate form, name, what becomes of the bit. */
 const TESTS: readonly [string, number, string, Change][] = [
   ["A3", 4, "BT", undefined],
@@ -106,6 +138,11 @@ export const rows: readonly Row[] = [
   }),
   row("0F BC /r", "BSF", ["Gv", "Ev"], scan(lowestBit)),
   row("0F BD /r", "BSR", ["Gv", "Ev"], scan(highestBit)),
+  row("VEX.LZ.0F38 F2 /r", "ANDN", ["Gy", "By", "Ey"], andn, { cpuid: "bmi1", protectedOnly: true }),
+  row("VEX.LZ.0F38 F7 /r", "BEXTR", ["Gy", "Ey", "By"], bextr, { cpuid: "bmi1", protectedOnly: true }),
+  row("VEX.LZ.0F38 F3 /1", "BLSR", ["By", "Ey"], lowestSet("reset"), { cpuid: "bmi1", protectedOnly: true }),
+  row("VEX.LZ.0F38 F3 /2", "BLSMSK", ["By", "Ey"], lowestSet("mask"), { cpuid: "bmi1", protectedOnly: true }),
+  row("VEX.LZ.0F38 F3 /3", "BLSI", ["By", "Ey"], lowestSet("isolate"), { cpuid: "bmi1", protectedOnly: true }),
   row("F3 0F BC /r", "TZCNT", ["Gv", "Ev"], count(trailingZeros), { cpuid: "bmi1" }),
   row("F3 0F BD /r", "LZCNT", ["Gv", "Ev"], count(leadingZeros), { cpuid: "abm" }),
   row("F3 0F B8 /r", "POPCNT", ["Gv", "Ev"], popcnt, { cpuid: "popcnt" }),

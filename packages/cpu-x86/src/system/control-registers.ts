@@ -37,9 +37,9 @@ export function writableCr4(cpu: Cpu): number {
 
 /** MOV r, CRn. Arguments: control register number, byte offset of the destination in the general register file. */
 export function movFromCr(cpu: Cpu): HelperResult {
-  if (cpu.cpl !== 0) return cpu.raise("GP", 0);
   const value = readControl(cpu, cpu.arg32(0));
   if (value === undefined) return cpu.raise("UD");
+  if (cpu.cpl !== 0) return cpu.raise("GP", 0);
   const register = cpu.arg32(1) >> 3;
   if (cpu.code64) cpu.setGpr64(register, value);
   else cpu.setGpr32(register, Number(value & 0xffff_ffffn));
@@ -65,6 +65,8 @@ function readControl(cpu: Cpu, number: number): bigint | undefined {
 
 /** MOV CRn, r. Arguments: control register number, source value (32 bits outside 64-bit mode). */
 export function movToCr(cpu: Cpu): HelperResult {
+  // A register that does not exist is #UD at any privilege.
+  if (readControl(cpu, cpu.arg32(0)) === undefined) return cpu.raise("UD");
   if (cpu.cpl !== 0) return cpu.raise("GP", 0);
   const value = cpu.code64 ? cpu.arg64(1) : BigInt(cpu.arg32(1));
   switch (cpu.arg32(0)) {
