@@ -17,8 +17,11 @@ import { LSR_BI, LSR_DR, LSR_FIFO_ERROR, LSR_OE } from "./uart-registers.ts";
 const FASTEST_CHARACTER_NS = 86_806;
 /** Silence after which waiting characters below the trigger level are announced ("FIFO Interrupt Mode Operation"). */
 const TIMEOUT_CHARACTERS = 4;
-/** Reads of an empty LSR in a row that no transmitting driver makes, only one that waits for input. */
-const POLLS_TO_LISTEN = 2;
+/**
+ * Reads of an empty LSR in a row that nobody makes who does not wait for input. Linux makes pairs of them: between
+ * console messages, and as it opens the port, where it then throws away whatever it finds in RBR.
+ */
+export const POLLS_TO_LISTEN = 16;
 
 export interface ReceiverState {
   readonly fifo: readonly number[];

@@ -249,17 +249,26 @@ describe("receiver", () => {
     expect([inb(RBR), inb(RBR), inb(RBR)]).toEqual([0x6c, 0x73, 0x0a]);
   });
 
+  it("keeps input through what Linux does when it opens the port, LSR read twice before RBR", () => {
+    const { inb, outb, chardev } = setUp();
+    chardev.feed("k");
+    for (const command of [0x01, 0x07, 0x00]) outb(FCR, command);
+    for (const register of [LSR, RBR, IIR, MSR, LSR, LSR]) inb(register);
+    for (const probe of [0x02, 0x00, 0x02, 0x00]) outb(IER, probe);
+    for (const register of [LSR, IIR, LSR, RBR, IIR, MSR]) inb(register);
+    expect(chardev.waiting).toBe("k");
+  });
+
   it("serves a guest that polls, but not one that looks at LSR between transmissions", () => {
     const { inb, outb, chardev } = setUp();
     chardev.feed("k");
-    for (let i = 0; i < 10; i++) {
+    for (let i = 0; i < 100; i++) {
+      inb(LSR);
       inb(LSR);
       outb(THR, 0x2e);
     }
     expect(chardev.waiting).toBe("k");
-    inb(LSR);
-    inb(LSR);
-    expect(inb(LSR) & 1).toBe(1);
+    for (let i = 0; i < 100 && (inb(LSR) & 1) === 0; i++);
     expect(inb(RBR)).toBe(0x6b);
   });
 

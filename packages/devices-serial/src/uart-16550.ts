@@ -23,7 +23,7 @@ import {
   u16Field,
 } from "@tsvm/contracts";
 import { createBatchedOutput } from "./batched-output.ts";
-import { createReceiver, type ReceiverState } from "./receiver.ts";
+import { createReceiver, POLLS_TO_LISTEN, type ReceiverState } from "./receiver.ts";
 import { FIFO_DEPTH } from "./receiver-fifo.ts";
 import {
   CLOCK_HZ,
@@ -128,7 +128,7 @@ const stateField = recordField<Uart16550State>({
     depth: choiceField(1, FIFO_DEPTH),
     listening: booleanField,
     looped: booleanField,
-    polls: integerField(0, 1),
+    polls: integerField(0, POLLS_TO_LISTEN - 1),
     breakWaiting: booleanField,
     timedOut: booleanField,
     timeoutNs: finiteField,
