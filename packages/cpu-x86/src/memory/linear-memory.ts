@@ -21,6 +21,8 @@ import { JUMP_CACHE, SCRATCH_RECORDS, TLB_READ, TLB_WRITE } from "../state/memor
 /** Privileges that have TLB contexts of their own: supervisor, supervisor with EFLAGS.AC, user. */
 const CONTEXTS_PER_SPACE = 4;
 const BOUNCE = AT.bounce;
+/** Beside what a store has left in the bounce buffer before its walk. */
+const PTE_BOUNCE = AT.bounce + 64;
 const PAGE = 4096;
 
 /**
@@ -419,14 +421,21 @@ export class LinearMemory {
   #loadPte(gpa: number): number {
     const { host, i32 } = this.#cpu;
     const frame = host.physical.readableFrame(Math.floor(gpa / PAGE));
-    return frame < 0 ? -1 : (i32[(frame + (gpa % PAGE)) >> 2] as number);
+    return frame < 0 ? -1 : (i32[(frame + (gpa % PAGE)) >>> 2] as number);
   }
 
+  /** Accessed and dirty bits are stores like others: not into ROM, and seen by the dirty log and by decoded code. */
   #orPte(gpa: number, bits: number): void {
     const { host, i32 } = this.#cpu;
-    // Accessed and dirty bits are stores like others: not into ROM, and seen by the dirty log.
-    const frame = host.physical.writableFrame(Math.floor(gpa / PAGE));
-    if (frame >= 0) (i32[(frame + (gpa % PAGE)) >> 2] as number) |= bits;
+    const { physical } = host;
+    const gfn = Math.floor(gpa / PAGE);
+    const frame = physical.writableFrame(gfn);
+    if (frame >= 0) (i32[(frame + (gpa % PAGE)) >>> 2] as number) |= bits;
+    else if (physical.readableFrame(gfn) >= 0) {
+      physical.load(gpa, 4, PTE_BOUNCE);
+      (i32[PTE_BOUNCE >> 2] as number) |= bits;
+      physical.store(gpa, 4, PTE_BOUNCE);
+    }
   }
 }
 
