@@ -5,7 +5,7 @@ import {
   exponentOf,
   nudged,
   type Real,
-  TINY,
+  TINY_ODD,
   toFixed,
   WORKING_BITS,
 } from "./approximation.ts";
@@ -25,7 +25,7 @@ export function arcTangent(y: Real, x: Real): Approximation {
   const { negative } = y;
   if (!steep && !x.negative) return { ...angle, negative };
   // pi/2 - angle, pi/2 + angle or pi - angle; in these the angle may be as small as it likes.
-  const scale = Math.min(angle.scale, WORKING_BITS + TINY);
+  const scale = Math.min(angle.scale, WORKING_BITS + TINY_ODD);
   const part = toFixed(angle, scale);
   const base = steep ? pi(scale) >> 1n : pi(scale);
   const significand = steep === x.negative ? base + part : base - part;
@@ -46,7 +46,7 @@ const sliceAngles: bigint[] = [0n];
 function arcTangentOfRatio(small: bigint, large: bigint): Approximation {
   const ratio = ratioOf(small, large);
   const size = -exponentOf(ratio);
-  if (size > TINY) return nudged(ratio, false);
+  if (size > TINY_ODD) return nudged(ratio, false);
   const slice = (2n * SLICES * small + large) / (2n * large);
   const scale = WORKING_BITS + (slice === 0n ? size : 0);
   const bits = BigInt(scale);

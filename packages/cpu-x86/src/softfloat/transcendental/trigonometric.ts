@@ -5,7 +5,7 @@ import {
   exponentOf,
   nudged,
   type Real,
-  TINY,
+  TINY_ODD,
   toFixed,
   WORKING_BITS,
 } from "./approximation.ts";
@@ -33,7 +33,7 @@ export function sineCosine(x: Real): { readonly sine: Approximation; readonly co
 
 /** The tangent of x, |x| < 2^63, not 0. */
 export function tangent(x: Real): Approximation {
-  if (-exponentOf(x) > TINY) return nudged(x, true);
+  if (-exponentOf(x) > TINY_ODD) return nudged(x, true);
   const { sine, cosine } = sineCosine(x);
   // As many bits in the quotient as it takes whichever of the two is longer.
   const spare = bitLength(cosine.significand) - bitLength(sine.significand);
@@ -63,7 +63,7 @@ function reduce(x: Real): { rest: Real; quadrant: number } {
 /** Sine and cosine for |x| up to pi/4. */
 function nearZero(x: Real): { sine: Approximation; cosine: Approximation } {
   const size = -exponentOf(x);
-  if (size > TINY) return { sine: nudged(x, false), cosine: nudged(ONE, false) };
+  if (size > TINY_ODD) return { sine: nudged(x, false), cosine: nudged(ONE, false) };
   const scale = WORKING_BITS + size;
   const { sine, cosine } = sineAndCosine(toFixed(x, scale), scale);
   return {
