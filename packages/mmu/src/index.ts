@@ -2,7 +2,37 @@ export * from "./access.ts";
 export { type PagingControls, pagingControlsOf, pagingModeOf } from "./control.ts";
 export { createMmu, type MmuOptions, type TlbMmu } from "./create-mmu.ts";
 export { createWalker } from "./create-walker.ts";
+export * from "./ept.ts";
 export * from "./fault.ts";
+export {
+  createTables,
+  type MapOptions,
+  type TableFormat,
+  type Tables,
+  type TablesOptions,
+} from "./lab/build-tables.ts";
+export {
+  EPT_VIOLATION_FETCH,
+  EPT_VIOLATION_LINEAR,
+  EPT_VIOLATION_READ,
+  EPT_VIOLATION_RIGHTS_SHIFT,
+  EPT_VIOLATION_TRANSLATED,
+  EPT_VIOLATION_WRITE,
+  type HostPaging,
+  NPF_FINAL,
+  NPF_TABLE,
+} from "./lab/host-dimension.ts";
+export { guestView, LabMemory, type TableMemory } from "./lab/lab-memory.ts";
+export { createNativeTranslator, type NativeOptions } from "./lab/native.ts";
+export { createNestedTranslator, type NestedOptions } from "./lab/nested.ts";
+export {
+  type CountOptions,
+  countReferences,
+  type PageSize,
+  type ReferenceCount,
+  referenceCounts,
+} from "./lab/reference-counts.ts";
+export type * from "./lab/translator.ts";
 export type * from "./mmu.ts";
 export * from "./pte.ts";
 export { grantedKinds, type RightsControls } from "./rights.ts";

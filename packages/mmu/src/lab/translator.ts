@@ -1,0 +1,108 @@
+import type { Access } from "../mmu.ts";
+import type { PagingMode, PagingRegisters } from "../walker.ts";
+
+/** What a scheme is told of the guest's paging. */
+export interface GuestPaging {
+  readonly mode: PagingMode;
+  /** What differs from `DEFAULT_PAGING_REGISTERS`. */
+  readonly registers: Partial<PagingRegisters>;
+}
+
+/**
+ * One way to get from guest virtual to host physical addresses. Schemes differ in the references they make and in who
+ * hears of what; over the same tables they agree on the address and on the guest's faults.
+ */
+export interface Translator {
+  /** The scheme's name, as the literature has it. */
+  readonly scheme: Scheme;
+  /**
+   * Translates one address without any cache of translations, sets accessed and dirty flags as the scheme does, and
+   * tells everything it did.
+   * @param gva 64 bits, signed or unsigned.
+   */
+  translate(gva: bigint, access: Access): Walk;
+  /**
+   * MOV to CR3. PAE paging reads the PDPTEs, through the host's tables where there are any.
+   * @returns undefined when it went through; otherwise nothing has changed.
+   * @throws RangeError (code `MMU_REGISTERS`) if `cr3` is not an integer from 0 to 2^52 - 1.
+   */
+  writeCr3(cr3: number): GuestFault | HypervisorExit | undefined;
+}
+
+export type Scheme = "native" | "naive" | "ept" | "npt" | "shadow" | "agile";
+
+/** One translation, told in full. */
+export interface Walk {
+  /** Every page-table entry the processor read, in its order; an entry counts once, whatever its size. */
+  readonly references: readonly WalkReference[];
+  readonly outcome: Mapping | GuestFault | HypervisorExit;
+  /** What the hypervisor was called for before `outcome` could be reached; only software-made tables need that. */
+  readonly hiddenFaults: number;
+}
+
+/** One read of one page-table entry. */
+export interface WalkReference {
+  /**
+   * Whose table: `native` without a hypervisor, `guest` the guest's own, `host` the tables that place guest physical
+   * memory, `shadow` those the hypervisor derived from both.
+   */
+  readonly dimension: "native" | "guest" | "host" | "shadow";
+  /** Level of the entry in its own tables: 1 is a PTE, 5 a PML5E. */
+  readonly level: number;
+  /** `host` only: the guest level whose entry is being looked for, 0 for the page itself. */
+  readonly guestLevel?: number;
+  /** What `address` is. */
+  readonly addressKind: "gpa" | "hpa";
+  /** Where the entry is, as its table's owner sees it. */
+  readonly address: number;
+  /** Where the entry is in host memory. */
+  readonly hpa: number;
+}
+
+/** The access is allowed. */
+export interface Mapping {
+  readonly receiver: "none";
+  /** Host physical address of the byte asked for. */
+  readonly hpa: number;
+  /** Guest physical address; absent where the processor never saw one (native, shadow). */
+  readonly gpa?: number;
+  /** log2 of the bytes around it that one TLB entry could cover: the smaller page of the dimensions. */
+  readonly pageShift: number;
+  /** Kinds granted to this privilege by all dimensions together: `ACCESS_READ`, `ACCESS_WRITE`, `ACCESS_FETCH`. */
+  readonly permits: number;
+}
+
+/** The guest gets an exception: #PF (14), or #GP (13) for an address that is not canonical or for bad PDPTEs. */
+export interface GuestFault {
+  readonly receiver: "guest";
+  readonly vector: 13 | 14;
+  /** As pushed on the stack: `PF_*` for #PF. */
+  readonly errorCode: number;
+}
+
+/** The hypervisor gets an exit, or the host kernel a fault of the process that holds the guest's memory. */
+export type HypervisorExit =
+  | {
+      readonly receiver: "hypervisor";
+      readonly cause: "ept-violation";
+      /** `EPT_VIOLATION_*` bits. SDM vol. 3C, "Exit Qualification for EPT Violations". */
+      readonly qualification: number;
+      readonly gpa: number;
+    }
+  | { readonly receiver: "hypervisor"; readonly cause: "ept-misconfiguration"; readonly gpa: number }
+  | {
+      readonly receiver: "hypervisor";
+      readonly cause: "nested-page-fault";
+      /** `PF_*` bits in 31:0 and `NPF_*` above. APM vol. 2, "Nested versus Guest Page Faults". */
+      readonly exitInfo1: number;
+      /** EXITINFO2. */
+      readonly gpa: number;
+    }
+  | {
+      readonly receiver: "hypervisor";
+      readonly cause: "host-page-fault";
+      readonly errorCode: number;
+      /** The address in the process that holds the guest's memory. */
+      readonly hva: number;
+      readonly gpa: number;
+    };
