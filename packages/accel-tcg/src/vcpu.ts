@@ -330,16 +330,14 @@ export class TcgVcpu implements Vcpu {
   #acceptInterrupt(): void {
     const { cpu } = this;
     const interrupts = this.#interrupts;
-    const nmi = interrupts.nmiPending && nmiDeliverable(cpu);
-    if (nmi || (interrupts.pending && interruptDeliverable(cpu))) {
+    if (interrupts.nmiPending && nmiDeliverable(cpu)) {
       this.#chargeEvent();
-      // While no breakpoint is set nobody clears RF behind each instruction.
-      if ((cpu.low("dr", 7) & DR7_ENABLES) === 0) cpu.set32("rflags", cpu.get32("rflags") & ~FLAG.RF);
-    }
-    if (nmi) {
       interrupts.acknowledgeNmi();
       deliverNmi(cpu);
-    } else if (interrupts.pending && interruptDeliverable(cpu)) deliverInterrupt(cpu, interrupts.acknowledge());
+    } else if (interrupts.pending && interruptDeliverable(cpu)) {
+      this.#chargeEvent();
+      deliverInterrupt(cpu, interrupts.acknowledge());
+    }
     cpu.set32("interruptRequest", interrupts.pending || interrupts.nmiPending ? 1 : 0);
   }
 

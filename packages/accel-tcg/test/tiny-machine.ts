@@ -47,6 +47,8 @@ export class TinyMachine implements InterruptPort, IoPort {
   readonly bits: Bits;
   readonly vcpu: Vcpu;
   readonly vm: Vm;
+  /** Where RAM starts in host memory. */
+  readonly ramHva: number;
   /** Ports and device accesses in order, e.g. `out 80 1 2a`, `load 40000000 4`. */
   readonly log: string[] = [];
   /** Called for every port or device access before it is answered. */
@@ -66,6 +68,7 @@ export class TinyMachine implements InterruptPort, IoPort {
   constructor(bits: Bits, options: Partial<TcgOptions> = {}) {
     this.bits = bits;
     const accelerator = createTcgAccelerator({ cpu: "max", ...options });
+    this.ramHva = accelerator.reservedBytes;
     const pages = (accelerator.reservedBytes + RAM_BYTES) / 0x1_0000;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });
     this.#ram = new DataView(memory.buffer, accelerator.reservedBytes, RAM_BYTES);
@@ -100,6 +103,12 @@ export class TinyMachine implements InterruptPort, IoPort {
     this.#ram.setBigUint64(gpa, value, true);
     this.vm.noteHostWrite(gpa, 8);
   }
+  /** All of another machine's RAM. */
+  copyRamFrom(other: TinyMachine): void {
+    const bytes = (m: TinyMachine): Uint8Array => new Uint8Array(m.#ram.buffer, m.ramHva, RAM_BYTES);
+    bytes(this).set(bytes(other));
+    this.vm.noteHostWrite(0, RAM_BYTES);
+  }
   /** Sets the page-table entry of a page in the first 2 MiB. */
   mapPage(page: number, entry: number): void {
     this.write64(PT + (page >> 12) * 8, BigInt(entry));
@@ -112,8 +121,9 @@ export class TinyMachine implements InterruptPort, IoPort {
     if (value === undefined) throw new Error(`no register ${name}`);
     return value;
   }
+  /** A new rip also ends HLT. */
   set(regs: Readonly<Record<string, bigint>>): this {
-    this.vcpu.restore({ regs });
+    this.vcpu.restore({ regs: regs["rip"] === undefined ? regs : { halted: 0n, ...regs } });
     return this;
   }
   get rip(): number {
@@ -232,6 +242,8 @@ export class TinyMachine implements InterruptPort, IoPort {
       this.setGate(vector, HANDLERS + vector * 16);
     }
     this.write64(TSS + 4, BigInt(KERNEL_STACK));
+    // The I/O permission map lies beyond the limit: there is none.
+    this.write32(TSS + 100, 0x68 << 16);
     this.write64(PML4, BigInt(PDPT + 7));
     this.write64(PDPT, BigInt(PD + 7));
     this.write64(PDPT + 8, BigInt(DEVICE + 0x87));
@@ -259,6 +271,7 @@ export class TinyMachine implements InterruptPort, IoPort {
     const regs: Record<string, bigint> = {
       rip: BigInt(CODE),
       rsp: BigInt(STACK),
+      rdx: 0n,
       rdi: BigInt(DATA),
       rbx: BigInt(DATA),
       rflags: 2n,

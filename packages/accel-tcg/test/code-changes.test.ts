@@ -1,0 +1,158 @@
+// Code that changes under the processor: by its own stores, by DMA, and by other mappings. SDM vol. 3A, "Self-Modifying
+// Code" and "Handling Self- and Cross-Modifying Code".
+import { describe, expect, it } from "vitest";
+import { type Bits, CODE, TinyMachine } from "./tiny-machine.ts";
+
+const MODES: readonly Bits[] = [64, 32, 16];
+const NEXT_PAGE = CODE + 0x1000;
+const INC_AL = "fe c0";
+
+/** Registers that address `target` by ModRM 07. */
+const pointAt = (target: number): Record<string, bigint> => ({ rdi: BigInt(target), rbx: BigInt(target) });
+
+describe.each(MODES)("a store to code in %i-bit mode", (bits) => {
+  it("changes an instruction executed before", () => {
+    const m = new TinyMachine(bits).set(pointAt(CODE + 7));
+    // inc al; cmp al, 5; je end; (6:) mov cl, 1 -> its immediate at +7 is incremented; jmp start
+    m.runToHalt("fe c0 3c 05 74 06 b1 01 fe 07 eb f4 f4");
+    expect(m.reg("rcx") & 0xffn).toBe(4n);
+    expect(m.al).toBe(5);
+  });
+
+  it.each([
+    ["right behind it", "", 2],
+    ["behind a jump", "eb 00", 4],
+  ])("changes the instruction %s", (_, between, at) => {
+    const m = new TinyMachine(bits).set({ ...pointAt(CODE + at), rcx: 0xf4n });
+    // mov [bx], cl; inc al, which becomes hlt
+    m.runToHalt(`88 0f ${between} fe c0 90 90 f4`);
+    expect([m.rip, m.al]).toEqual([CODE + at + 1, 0]);
+  });
+
+  it("changes the next page, which has been executed already", () => {
+    const m = new TinyMachine(bits).set(pointAt(NEXT_PAGE + 1));
+    // Straight from one page into the other: inc byte [bx]; nop... | mov al, 11h; inc dl; cmp dl, 2; jne back; hlt
+    m.code(CODE + 0xff8, "fe 07 90 90 90 90 90 90");
+    m.code(NEXT_PAGE, "b0 11 fe c2 80 fa 02 75 ef f4").set({ rip: BigInt(NEXT_PAGE) });
+    expect(m.run()).toBe("hlt");
+    expect([m.al, m.reg("rdx") & 0xffn]).toEqual([0x12, 2n]);
+  });
+
+  it("outside of decoded bytes forgets nothing", () => {
+    const m = new TinyMachine(bits).set({ ...pointAt(CODE + 0x800), rcx: 100n });
+    // inc byte [bx]; dec cl; jnz
+    m.runToHalt("fe 07 fe c9 75 fa f4");
+    expect(m.read8(CODE + 0x800)).toBe(100);
+    const { invalidations } = (m.vcpu as unknown as { counters: { invalidations: number } }).counters;
+    expect(invalidations).toBe(0);
+  });
+
+  it("by REP STOS over the code itself ends in what was stored", () => {
+    const m = new TinyMachine(bits).set({ rdi: BigInt(CODE + 2), rcx: 8n, rax: 0xf4n });
+    m.runToHalt("f3 aa fe c0 fe c0 fe c0 fe c0");
+    // The processor may have fetched behind REP STOS, but not behind its end.
+    expect([m.rip, m.al]).toEqual([CODE + 3, 0xf4]);
+  });
+});
+
+describe.each(MODES)("code written by DMA in %i-bit mode", (bits) => {
+  it("is executed by the next run", () => {
+    const m = new TinyMachine(bits);
+    m.runToHalt("b0 01 f4");
+    m.runToHalt("b0 02 f4");
+    expect(m.al).toBe(2);
+  });
+
+  it("during a port access is executed by the same run", () => {
+    const m = new TinyMachine(bits);
+    m.onAccess = () => void m.code(CODE + 5, "b0 22 f4");
+    m.runToHalt(`e6 80 eb 01 90 b0 11 f4`);
+    expect(m.al).toBe(0x22);
+  });
+
+  it("into the second half of an instruction across pages is seen", () => {
+    const m = new TinyMachine(bits);
+    m.code(CODE + 0xfff, "b0 11 f4");
+    for (const value of ["11", "22"]) {
+      m.code(NEXT_PAGE, value).set({ rip: BigInt(CODE + 0xfff) });
+      expect(m.run()).toBe("hlt");
+      expect(m.al).toBe(Number.parseInt(value, 16));
+    }
+  });
+});
+
+describe("an instruction across two pages", () => {
+  /** mov eax, imm32 with two bytes of the immediate in the second page, then HLT. */
+  function crossing(): TinyMachine {
+    const m = new TinyMachine(64);
+    m.code(CODE + 0xffd, "b8 11 22 33 44 f4").code(0x10_0000, "55 66 f4");
+    return m.set({ rip: BigInt(CODE + 0xffd) });
+  }
+  const eax = (m: TinyMachine): number => Number(m.reg("rax"));
+
+  it("has the bytes of both", () => {
+    const m = crossing();
+    expect(m.run()).toBe("hlt");
+    expect(eax(m)).toBe(0x4433_2211);
+  });
+
+  it("follows INVLPG of the second", () => {
+    const m = crossing();
+    m.run();
+    m.mapPage(NEXT_PAGE, 0x10_0000 | 7);
+    // invlpg [rdi]; jmp to the crossing instruction
+    m.set({ rdi: BigInt(NEXT_PAGE), rax: 0n })
+      .code(CODE, "0f 01 3f e9 f5 0f 00 00")
+      .set({ rip: BigInt(CODE) });
+    expect(m.run()).toBe("hlt");
+    expect(eax(m)).toBe(0x6655_2211);
+  });
+
+  it("follows MOV to CR3", () => {
+    const m = crossing();
+    m.run();
+    m.mapPage(NEXT_PAGE, 0x10_0000 | 7);
+    m.set({ rax: m.reg("cr3") })
+      .code(CODE, "0f 22 d8 e9 f5 0f 00 00")
+      .set({ rip: BigInt(CODE) });
+    expect(m.run()).toBe("hlt");
+    expect(eax(m)).toBe(0x6655_2211);
+  });
+
+  it("faults with the address of the second, and runs when that is there", () => {
+    const m = crossing();
+    m.mapPage(NEXT_PAGE, 0);
+    expect(m.run()).toBe("hlt");
+    expect(m.event()).toMatchObject({ vector: 14, error: 0x10, rip: CODE + 0xffd });
+    expect(m.reg("cr2")).toBe(BigInt(NEXT_PAGE));
+    m.mapPage(NEXT_PAGE, NEXT_PAGE | 7);
+    m.set({ rip: BigInt(CODE + 0xffd), rax: 0n });
+    expect(m.run()).toBe("hlt");
+    expect(eax(m)).toBe(0x4433_2211);
+  });
+
+  it("loses its second page between two turns of a loop", () => {
+    const m = crossing();
+    // mov eax, imm32 (crossing); then at +2 of the second page: inc cl; cmp cl, 2; je +7; jmp CODE; hlt
+    m.code(NEXT_PAGE + 2, "fe c1 80 f9 02 74 05 e9 f2 ef ff ff f4");
+    m.code(CODE, "0f 01 3f e9 f5 0f 00 00").set({ rdi: BigInt(NEXT_PAGE) });
+    m.code(0x10_0000, "55 66 f4");
+    const target = m.rip;
+    m.onAccess = () => m.mapPage(NEXT_PAGE, 0x10_0000 | 7);
+    // The page is replaced by a port access in front of INVLPG, which is executed in the second turn.
+    m.code(CODE, "e6 80 0f 01 3f e9 f3 0f 00 00").set({ rip: BigInt(target) });
+    expect(m.run()).toBe("hlt");
+    expect([eax(m), m.rip, m.reg("rcx")]).toEqual([0x6655_2211, NEXT_PAGE + 3, 1n]);
+  });
+});
+
+describe("the same frame under two addresses", () => {
+  it("is changed through the one and executed through the other", () => {
+    const m = new TinyMachine(64);
+    m.mapPage(0x10_0000, CODE | 7);
+    m.set({ ...pointAt(0x10_0000 + 1) });
+    // mov al, 0 with its immediate counted up through the alias; cmp; jne; hlt
+    m.runToHalt("b0 00 fe 07 3c 03 75 f8 f4");
+    expect(m.al).toBe(3);
+  });
+});
