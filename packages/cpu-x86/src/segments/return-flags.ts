@@ -1,4 +1,5 @@
 // RFLAGS as returns and POPF load them. SDM vol. 2A, "IRET/IRETD/IRETQ".
+import { breakpointsEnabled } from "../exceptions/breakpoints.ts";
 import { FLAG, IOPL_SHIFT } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import type { SlotSize } from "./stack.ts";
@@ -24,7 +25,8 @@ export function ioplOf(rflags: number): number {
  */
 export function changeFlags(cpu: Cpu, flags: number): HelperResult {
   const old = cpu.get32("rflags");
-  cpu.rflags = flags;
+  // RF is over with the next instruction, which nobody executes by itself for it unless there is a breakpoint to pass.
+  cpu.rflags = breakpointsEnabled(cpu) ? flags : flags & ~FLAG.RF;
   if (((old ^ flags) & (FLAG.AC | FLAG.VM)) !== 0) cpu.linear.contextChanged();
   const enabled = (flags & ~old & FLAG.IF) !== 0 && cpu.get32("interruptRequest") !== 0;
   return enabled || (flags & FLAG.TF) !== 0 ? HELPER.exit : HELPER.jump;
