@@ -44,10 +44,12 @@ function compileHandler(number: number): WebAssembly.Module {
   const indices = new Map<string, number>();
   for (const [name, type] of Object.entries(IMPORTS)) indices.set(name, module.importFunction("env", name, type));
   const functionIndex = (name: string): number => indices.get(name)!;
-  defineSubroutines(module, indices, functionIndex);
+  const shape = numbering.shapes[number]!;
+  // Only the x87 calls them, and they are many.
+  if (shape.row.fpu === "x87") defineSubroutines(module, indices, functionIndex);
   const writer = new CodeWriter();
   const locals = new LocalPool(1);
-  lowerNodes(emitInsn(numbering.shapes[number]!, recordFields), writer, locals, {
+  lowerNodes(emitInsn(shape, recordFields), writer, locals, {
     functionIndex,
     writeExit(exit, out) {
       out.i32Const(EXIT_CODE[exit as X86Exit]);

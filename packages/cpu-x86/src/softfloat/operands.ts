@@ -24,9 +24,9 @@ export interface Operands {
 }
 
 /**
- * The operands ready to compute with: finite, not zero unless `special` lets zeros pass, normalized. Everything else
- * ends the subroutine. `special` sees what is no NaN and not both normal; it calls `noteDenormals` when no invalid
- * operation or division by zero comes before that, and ends the subroutine for what it settles.
+ * The operands ready to compute with: finite and normalized. Two normal ones are so at once; for all others `special`
+ * is asked, except NaNs, which are settled here. It ends the subroutine for infinities and for the zeros it cannot
+ * compute with, and calls `noteDenormals` as soon as no invalid operation or division by zero can come first.
  */
 export function prepare(
   b: IrBuilder,

@@ -10,7 +10,10 @@ import { type Extended, isNormalized, MAX_EXPONENT, storeExtended, storeInfinity
 import { FCW, FSW, PRECISION, ROUNDING } from "./status-word.ts";
 import { callSubroutine, giveBack, type Subroutine } from "./subroutine.ts";
 
-/** What the masked and unmasked responses add to or take from the exponent. SDM vol. 1, "Numeric Overflow Exception". */
+/**
+ * What unmasked responses take from an exponent that is too great, or add to one too small. SDM vol. 1, "Numeric
+ * Overflow Exception".
+ */
 const BIAS_ADJUSTMENT = 24576;
 
 /** Whether the control word (i32) says to round in this direction. */
