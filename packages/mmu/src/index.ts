@@ -32,6 +32,13 @@ export {
   type ReferenceCount,
   referenceCounts,
 } from "./lab/reference-counts.ts";
+export {
+  createShadowTranslator,
+  type ShadowCounters,
+  type ShadowOptions,
+  type ShadowSync,
+  type ShadowTranslator,
+} from "./lab/shadow.ts";
 export type * from "./lab/translator.ts";
 export type * from "./mmu.ts";
 export * from "./pte.ts";

@@ -72,6 +72,12 @@ export function createHostDimension(paging: HostPaging, memory: PteMemory, log: 
   return paging.kind === "ept" ? new EptDimension(paging, memory, log) : new PagedDimension(paging, memory, log);
 }
 
+/** What the hypervisor is told of the lookup that has just failed. */
+export function exitOf(host: HostDimension): HypervisorExit {
+  if (host.exit === undefined) throw new Error("a lookup that failed has an exit");
+  return host.exit;
+}
+
 class EptDimension implements HostDimension {
   hpa = 0;
   pageShift = 12;

@@ -4,7 +4,7 @@ import type { Access } from "../mmu.ts";
 import type { PteMemory, Walker } from "../walker.ts";
 import { accessBits, GENERAL_PROTECTION, isCanonical, pageFault, physicalAddress, walkGva } from "./guest-address.ts";
 import { GuestTables } from "./guest-tables.ts";
-import { createHostDimension, type HostDimension, type HostPaging } from "./host-dimension.ts";
+import { createHostDimension, exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
 import { TABLE_SHAPES } from "./traced-tables.ts";
 import type {
   GuestFault,
@@ -99,9 +99,4 @@ class NestedTranslator implements Translator {
     walker.pdptes.set(pdptes);
     return this.#tables.stopped ? exitOf(this.#host) : GENERAL_PROTECTION;
   }
-}
-
-function exitOf(host: HostDimension): HypervisorExit {
-  if (host.exit === undefined) throw new Error("a lookup that failed has an exit");
-  return host.exit;
 }

@@ -1,0 +1,191 @@
+import { PTE_A, PTE_D, PTE_HIGH_XD, PTE_P, PTE_PS, PTE_RW, PTE_US } from "../pte.ts";
+import type { TableMemory } from "./lab-memory.ts";
+
+/** A page to be entered into shadow tables. */
+export interface ShadowPage {
+  readonly gva: bigint;
+  /** Host physical address of the page, aligned to its size. */
+  readonly hpa: number;
+  readonly pageShift: 12 | 21 | 30;
+  readonly writable: boolean;
+  readonly user: boolean;
+  readonly executable: boolean;
+  /** Host address of the guest entry that each level's shadow entry is derived from, level 1 first. */
+  readonly sources: readonly number[];
+}
+
+const ENTRIES = 512;
+
+/**
+ * Tables in the format of 4-level or 5-level paging that map guest virtual to host physical addresses, derived by a
+ * hypervisor from a guest's tables.
+ *
+ * Invariants:
+ * 1. Every present entry has one source: the guest entry of its level, or the guest's large-page entry above it. A
+ *    change of the source makes the entry, and all below it, void.
+ * 2. Upper entries grant everything; the rights of all the guest's levels are in the entry that maps the page.
+ * 3. Tables are in use as long as an entry refers to them: what is dropped is zeroed and goes back to be used again.
+ */
+export class ShadowTables {
+  readonly root: number;
+  readonly #memory: TableMemory;
+  readonly #levels: number;
+  readonly #allocateFrame: () => number;
+  readonly #free: number[] = [];
+  readonly #sourceOf = new Map<number, { readonly source: number; readonly level: number }>();
+  readonly #derived = new Map<number, Set<number>>();
+  /** What the sources held when they were used last. */
+  readonly #seen = new Map<number, readonly [low: number, high: number]>();
+
+  constructor(memory: TableMemory, levels: 4 | 5, allocateFrame: () => number) {
+    this.#memory = memory;
+    this.#levels = levels;
+    this.#allocateFrame = allocateFrame;
+    this.root = allocateFrame();
+  }
+
+  /**
+   * Enters a page, over whatever was there. What the guest has changed on the way is dropped first: entries derived
+   * before and after a change must not share a table, or a later resync could not tell them apart.
+   * @returns how many entries were dropped for that.
+   */
+  fill(page: ShadowPage): number {
+    const zapped = this.resync(new Set(page.sources));
+    const leafLevel = (page.pageShift - 3) / 9;
+    let table = this.root;
+    for (let level = this.#levels; level > leafLevel; level--) {
+      const slot = slotOf(table, page.gva, level);
+      const low = this.#memory.load32(slot);
+      if ((low & PTE_P) === 0 || (low & PTE_PS) !== 0) {
+        this.#forget(slot);
+        this.#store(slot, this.#free.pop() ?? this.#allocateFrame(), PTE_P | PTE_RW | PTE_US | PTE_A, 0);
+      }
+      this.#derive(slot, level, page.sources[level - 1] as number);
+      table = this.#target(slot);
+    }
+    const slot = slotOf(table, page.gva, leafLevel);
+    this.zap(slot, leafLevel);
+    // A and D are set from the start: they are the hypervisor's here, and say nothing.
+    const rights = (page.writable ? PTE_RW : 0) | (page.user ? PTE_US : 0) | (leafLevel > 1 ? PTE_PS : 0);
+    this.#store(slot, page.hpa, PTE_P | PTE_A | PTE_D | rights, page.executable ? 0 : PTE_HIGH_XD);
+    this.#derive(slot, leafLevel, page.sources[leafLevel - 1] as number);
+    return zapped;
+  }
+
+  /** Drops what was derived from the guest entry at `source`. @returns how many entries. */
+  zapSource(source: number): number {
+    let zapped = 0;
+    // Dropping one may drop others of the list, where a large page of the guest is small ones here.
+    for (const slot of [...(this.#derived.get(source) ?? [])]) {
+      const derivation = this.#sourceOf.get(slot);
+      if (derivation?.source === source) zapped += this.zap(slot, derivation.level);
+    }
+    return zapped;
+  }
+
+  /** Drops what the guest has changed since it was derived. @returns how many entries. */
+  resync(sources: Iterable<number> = [...this.#derived.keys()]): number {
+    let zapped = 0;
+    for (const source of sources) if (this.#hasChanged(source)) zapped += this.zapSource(source);
+    return zapped;
+  }
+
+  /** As {@link resync}, for the entries on the way to one address: INVLPG. */
+  resyncAt(gva: bigint): number {
+    const sources: number[] = [];
+    let table = this.root;
+    for (let level = this.#levels; level > 0; level--) {
+      const slot = slotOf(table, gva, level);
+      const derivation = this.#sourceOf.get(slot);
+      if (derivation === undefined) break;
+      sources.push(derivation.source);
+      if ((this.#memory.load32(slot) & PTE_PS) !== 0) break;
+      table = this.#target(slot);
+    }
+    return this.resync(sources);
+  }
+
+  /** Drops the entry that maps `gva`, if any. */
+  zapPage(gva: bigint): void {
+    let table = this.root;
+    for (let level = this.#levels; level > 0; level--) {
+      const slot = slotOf(table, gva, level);
+      const low = this.#memory.load32(slot);
+      if ((low & PTE_P) === 0) return;
+      if (level === 1 || (low & PTE_PS) !== 0) {
+        this.zap(slot, level);
+        return;
+      }
+      table = this.#target(slot);
+    }
+  }
+
+  /** Drops everything. @returns how many entries. */
+  clear(): number {
+    let zapped = 0;
+    for (let i = 0; i < ENTRIES; i++) zapped += this.zap(this.root + i * 8, this.#levels);
+    return zapped;
+  }
+
+  /** Drops one entry and all below it. @returns how many entries that map pages or refer to tables were present. */
+  zap(slot: number, level: number): number {
+    const low = this.#memory.load32(slot);
+    if ((low & PTE_P) === 0) return 0;
+    let zapped = 1;
+    if (level > 1 && (low & PTE_PS) === 0) {
+      const table = this.#target(slot);
+      for (let i = 0; i < ENTRIES; i++) zapped += this.zap(table + i * 8, level - 1);
+      this.#free.push(table);
+    }
+    this.#store(slot, 0, 0, 0);
+    this.#forget(slot);
+    return zapped;
+  }
+
+  /** Flags that the hypervisor's walks have added since are no change. */
+  #hasChanged(source: number): boolean {
+    const seen = this.#seen.get(source);
+    if (seen === undefined) return false;
+    const [low, high] = seen;
+    const now = this.#memory.load32(source);
+    const marks = PTE_A | PTE_D;
+    return ((low ^ now) & ~marks) !== 0 || (low & ~now & marks) !== 0 || high !== this.#memory.load32(source + 4);
+  }
+
+  #derive(slot: number, level: number, source: number): void {
+    this.#forget(slot);
+    this.#sourceOf.set(slot, { source, level });
+    let slots = this.#derived.get(source);
+    if (slots === undefined) {
+      slots = new Set();
+      this.#derived.set(source, slots);
+    }
+    slots.add(slot);
+    this.#seen.set(source, [this.#memory.load32(source), this.#memory.load32(source + 4)]);
+  }
+
+  #forget(slot: number): void {
+    const source = this.#sourceOf.get(slot)?.source;
+    if (source === undefined) return;
+    this.#sourceOf.delete(slot);
+    const slots = this.#derived.get(source);
+    slots?.delete(slot);
+    if (slots?.size !== 0) return;
+    this.#derived.delete(source);
+    this.#seen.delete(source);
+  }
+
+  #target(slot: number): number {
+    const low = (this.#memory.load32(slot) & ~0xfff) >>> 0;
+    return (this.#memory.load32(slot + 4) & 0xf_ffff) * 2 ** 32 + low;
+  }
+
+  #store(slot: number, physical: number, lowFlags: number, highFlags: number): void {
+    this.#memory.store32(slot, (physical % 2 ** 32) | lowFlags);
+    this.#memory.store32(slot + 4, Math.floor(physical / 2 ** 32) | highFlags);
+  }
+}
+
+function slotOf(table: number, gva: bigint, level: number): number {
+  return table + Number((gva >> BigInt(3 + 9 * level)) & 0x1ffn) * 8;
+}

@@ -1,0 +1,259 @@
+import { ACCESS_FETCH, ACCESS_KINDS, ACCESS_USER, ACCESS_WRITE, type AccessBits } from "../access.ts";
+import { createWalker } from "../create-walker.ts";
+import type { Access } from "../mmu.ts";
+import { PAGE_D, PAGE_RW, PAGE_US, PAGE_XD, type Walker } from "../walker.ts";
+import { accessBits, GENERAL_PROTECTION, isCanonical, pageFault, physicalAddress, walkGva } from "./guest-address.ts";
+import { GuestTables } from "./guest-tables.ts";
+import { createHostDimension, exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
+import type { TableMemory } from "./lab-memory.ts";
+import { ShadowTables } from "./shadow-tables.ts";
+import { DirectTables, TABLE_SHAPES } from "./traced-tables.ts";
+import type {
+  GuestFault,
+  GuestPaging,
+  HypervisorExit,
+  Mapping,
+  Translator,
+  Walk,
+  WalkReference,
+} from "./translator.ts";
+
+/**
+ * When the hypervisor learns that the guest has changed a table. `invalidate`: at INVLPG and CR3 loads only, so a guest
+ * that forgets them sees old translations, as it may on a processor. `write-protect`: every store to a table traps (a
+ * tracing fault) and acts at once. `unsync`: page tables of level 1 trap once and then run free until the next CR3 load;
+ * upper tables are as with `write-protect`.
+ */
+export type ShadowSync = "invalidate" | "write-protect" | "unsync";
+
+/** What {@link createShadowTranslator} needs. */
+export interface ShadowOptions {
+  /** Host memory: the host's tables, guest memory where they place it, and the shadow tables. */
+  readonly memory: TableMemory;
+  readonly guest: GuestPaging & { readonly mode: "long4" | "long5" };
+  /** The process that holds the guest's memory; the hypervisor asks it, the processor never does. */
+  readonly host: Extract<HostPaging, { kind: "process" }>;
+  /** Gives a frame of zeros in host memory for a shadow table. */
+  readonly allocateFrame: () => number;
+  /** Default `unsync`. */
+  readonly sync?: ShadowSync;
+  /** Whether the shadow tables of an address space outlive a switch to another; default `cached`. */
+  readonly roots?: "cached" | "dropped";
+}
+
+/** Event counts under the names KVM's debugfs has for them. */
+export interface ShadowCounters {
+  /** Faults of the shadow tables that the hypervisor resolved: hidden faults. */
+  pf_fixed: number;
+  /** Faults that were the guest's own. */
+  pf_guest: number;
+  /** Stores to protected tables: tracing faults. */
+  mmu_pte_write: number;
+  /** Tables that were let go out of sync. */
+  mmu_unsync: number;
+  /** Shadow entries dropped. */
+  mmu_shadow_zapped: number;
+  /** INVLPG exits. */
+  invlpg: number;
+}
+
+/** Shadow paging, with what a guest does to its tables. */
+export interface ShadowTranslator extends Translator {
+  readonly counters: Readonly<ShadowCounters>;
+  /** INVLPG. */
+  invalidate(gva: bigint): void;
+  /**
+   * A store of the guest to four bytes of one of its tables, at a 4-byte aligned guest physical address.
+   * @returns undefined when it went through.
+   */
+  storeTable(gpa: number, value: number): HypervisorExit | undefined;
+}
+
+/**
+ * Shadow paging: the processor walks tables that the hypervisor derives, entry by entry, from the guest's and the host's.
+ * Walks cost what they cost natively; what they save is paid in exits.
+ *
+ * Invariants:
+ * 1. A fault of the shadow tables is judged by a walk of the guest's tables, by software: it is the guest's (`pf_guest`),
+ *    or the host's, or hidden: filled in and tried again.
+ * 2. A page is entered writable only once the guest's entry is dirty, so that the first write is seen and sets D.
+ * 3. CR0.WP is on under shadow tables whatever the guest has. A supervisor's write that only WP = 0 allows gets an entry
+ *    for that one access: any longer, reads would pass it by rights the guest's entry does not give.
+ * @throws RangeError (code `MMU_REGISTERS` or `MMU_HOST`)
+ */
+export function createShadowTranslator(options: ShadowOptions): ShadowTranslator {
+  return new Shadow(options);
+}
+
+class Shadow implements ShadowTranslator {
+  readonly scheme = "shadow";
+  readonly counters: ShadowCounters = {
+    pf_fixed: 0,
+    pf_guest: 0,
+    mmu_pte_write: 0,
+    mmu_unsync: 0,
+    mmu_shadow_zapped: 0,
+    invlpg: 0,
+  };
+  readonly #options: ShadowOptions;
+  readonly #log: WalkReference[] = [];
+  /** The hypervisor's own references, which the processor does not make: not told. */
+  readonly #unheard: WalkReference[] = [];
+  readonly #host: HostDimension;
+  readonly #guestTables: GuestTables;
+  readonly #guestWalker: Walker;
+  readonly #tables: DirectTables;
+  readonly #walker: Walker;
+  readonly #roots = new Map<number, ShadowTables>();
+  /** Host frames of guest tables that entries were derived from, with the highest level seen. */
+  readonly #protected = new Map<number, number>();
+  readonly #unsync = new Set<number>();
+  #current: ShadowTables;
+  /** Page of invariant 3's entry. */
+  #momentary: bigint | undefined;
+
+  constructor(options: ShadowOptions) {
+    const { memory, guest, host } = options;
+    this.#options = options;
+    this.#host = createHostDimension(host, memory, this.#unheard);
+    this.#guestTables = new GuestTables(memory, TABLE_SHAPES[guest.mode], this.#host, this.#unheard);
+    this.#guestWalker = createWalker(guest.mode, this.#guestTables, guest.registers);
+    this.#tables = new DirectTables(memory, TABLE_SHAPES[guest.mode], "shadow", this.#log);
+    this.#walker = createWalker(guest.mode, this.#tables, {
+      ...guest.registers,
+      ...{ wp: true, nxe: true, pge: false, pages1G: true, maxPhyAddr: 52 },
+    });
+    this.#current = this.#enter(this.#guestWalker.registers.cr3);
+  }
+
+  translate(gva: bigint, access: Access): Walk {
+    this.#log.length = 0;
+    const before = this.counters.pf_fixed;
+    const outcome = isCanonical(this.#walker.mode, gva) ? this.#walk(gva, accessBits(access)) : GENERAL_PROTECTION;
+    if (this.#momentary !== undefined) this.#current.zapPage(this.#momentary);
+    this.#momentary = undefined;
+    return { references: [...this.#log], outcome, hiddenFaults: this.counters.pf_fixed - before };
+  }
+
+  writeCr3(cr3: number): undefined {
+    this.#guestWalker.configure({ cr3 });
+    if (this.#options.roots === "dropped") this.#drop(cr3);
+    this.#current = this.#enter(cr3);
+    // A CR3 load ends the life of whatever a TLB might have kept. Where every store was seen there is nothing to do.
+    if (this.#options.sync !== "write-protect") this.counters.mmu_shadow_zapped += this.#current.resync();
+    this.#unsync.clear();
+    return undefined;
+  }
+
+  invalidate(gva: bigint): void {
+    this.counters.invlpg++;
+    this.counters.mmu_shadow_zapped += this.#current.resyncAt(gva);
+  }
+
+  storeTable(gpa: number, value: number): HypervisorExit | undefined {
+    this.#unheard.length = 0;
+    if (!this.#host.locatePage(gpa, ACCESS_WRITE)) return exitOf(this.#host);
+    const { hpa } = this.#host;
+    this.#options.memory.store32(hpa, value);
+    this.#trace(hpa);
+    return undefined;
+  }
+
+  /** What a store to `hpa` means to the hypervisor. */
+  #trace(hpa: number): void {
+    const { sync = "unsync" } = this.#options;
+    const frame = Math.floor(hpa / 0x1000);
+    const level = this.#protected.get(frame);
+    if (sync === "invalidate" || level === undefined || this.#unsync.has(frame)) return;
+    this.counters.mmu_pte_write++;
+    if (sync === "unsync" && level === 1) {
+      this.counters.mmu_unsync++;
+      this.#unsync.add(frame);
+      return;
+    }
+    const entry = hpa - (hpa % 8);
+    for (const tables of this.#roots.values()) this.counters.mmu_shadow_zapped += tables.zapSource(entry);
+  }
+
+  /** Empties the one set of shadow tables there is and gives it to the address space at `cr3`. */
+  #drop(cr3: number): void {
+    this.counters.mmu_shadow_zapped += this.#current.clear();
+    this.#protected.clear();
+    this.#roots.clear();
+    this.#roots.set(cr3 - (cr3 % 0x1000), this.#current);
+  }
+
+  /** The shadow tables of one address space, made if there are none. */
+  #enter(cr3: number): ShadowTables {
+    const { memory, guest, allocateFrame } = this.#options;
+    const guestRoot = cr3 - (cr3 % 0x1000);
+    let tables = this.#roots.get(guestRoot);
+    if (tables === undefined) {
+      tables = new ShadowTables(memory, TABLE_SHAPES[guest.mode].levels, allocateFrame);
+      this.#roots.set(guestRoot, tables);
+    }
+    this.#walker.setCr3(tables.root);
+    return tables;
+  }
+
+  #walk(gva: bigint, access: AccessBits): Mapping | GuestFault | HypervisorExit {
+    for (let attempt = 0; attempt < 2; attempt++) {
+      this.#tables.begin();
+      if (walkGva(this.#walker, gva, access)) {
+        const { pageShift, permits } = this.#walker;
+        return { receiver: "none", hpa: physicalAddress(this.#walker, gva), pageShift, permits };
+      }
+      const refusal = this.#resolve(gva, access);
+      if (refusal !== undefined) return refusal;
+    }
+    throw new Error("an entry filled in for an access allows it");
+  }
+
+  /** The hypervisor's fault handler. @returns undefined when the fault was a hidden one. */
+  #resolve(gva: bigint, access: AccessBits): GuestFault | HypervisorExit | undefined {
+    this.#unheard.length = 0;
+    const walker = this.#guestWalker;
+    this.#guestTables.begin();
+    const isMapped = walkGva(walker, gva, access);
+    if (this.#guestTables.stopped) return exitOf(this.#host);
+    if (!isMapped) {
+      this.counters.pf_guest++;
+      return pageFault(walker.errorCode);
+    }
+    if (!this.#host.locatePage(physicalAddress(walker, gva), access & ACCESS_KINDS)) return exitOf(this.#host);
+    this.counters.pf_fixed++;
+    this.#fill(gva, access);
+    return undefined;
+  }
+
+  /** Enters the page that guest walker and host have just found. */
+  #fill(gva: bigint, access: AccessBits): void {
+    const { attributes, pageShift: guestShift } = this.#guestWalker;
+    const pageShift = Math.min(guestShift, this.#host.pageShift) as 12 | 21 | 30;
+    const isForced = (access & (ACCESS_WRITE | ACCESS_USER)) === ACCESS_WRITE && (attributes & PAGE_RW) === 0;
+    if (isForced) this.#momentary = gva;
+    const isDirty = (attributes & PAGE_D) !== 0 && (this.#host.permits & ACCESS_WRITE) !== 0;
+    this.counters.mmu_shadow_zapped += this.#current.fill({
+      gva,
+      hpa: this.#host.hpa - (this.#host.hpa % 2 ** pageShift),
+      pageShift,
+      writable: isDirty && (isForced || (attributes & PAGE_RW) !== 0),
+      user: (attributes & PAGE_US) !== 0,
+      executable: (attributes & PAGE_XD) === 0 && (this.#host.permits & ACCESS_FETCH) !== 0,
+      sources: this.#sources(),
+    });
+  }
+
+  /** The guest entries used, level 1 first; below a large page, that page's. */
+  #sources(): readonly number[] {
+    const { used } = this.#guestTables;
+    const leaf = used.at(-1);
+    const sources = new Array<number>(used[0]?.level ?? 0).fill(leaf?.hpa ?? 0);
+    for (const { level, hpa } of used) {
+      sources[level - 1] = hpa;
+      const frame = Math.floor(hpa / 0x1000);
+      this.#protected.set(frame, Math.max(level, this.#protected.get(frame) ?? 0));
+    }
+    return sources;
+  }
+}
