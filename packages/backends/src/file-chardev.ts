@@ -1,5 +1,6 @@
-import { BackendError } from "@tsvm/contracts";
+import type { BackendError } from "@tsvm/contracts";
 import type { BufferedChardev } from "./buffered-chardev.ts";
+import { hostFailure, nodeModule } from "./host-calls.ts";
 import { createOutputBuffer } from "./output-buffer.ts";
 
 const NOTHING = new Uint8Array(0);
@@ -25,7 +26,7 @@ export interface FileChardevOptions {
  * @throws BackendError `BACKEND_OPEN` if the file cannot be created.
  */
 export function createFileChardev(options: FileChardevOptions): BufferedChardev {
-  const fs = fileCalls();
+  const fs = nodeModule<FileCalls>("node:fs");
   let fd: number | undefined = open(fs, options);
   const close = (): void => {
     if (fd !== undefined) fs.closeSync(fd);
@@ -37,7 +38,7 @@ export function createFileChardev(options: FileChardevOptions): BufferedChardev 
       for (let at = 0; at < chunk.length; ) at += fs.writeSync(fd, chunk, at);
     } catch (cause) {
       close();
-      options.onOutputLost?.(failure("BACKEND_WRITE", `cannot write '${options.path}'`, cause));
+      options.onOutputLost?.(hostFailure("BACKEND_WRITE", `cannot write '${options.path}'`, cause));
     }
   });
   return {
@@ -55,24 +56,10 @@ export function createFileChardev(options: FileChardevOptions): BufferedChardev 
   };
 }
 
-/** Found at run time: importing `node:fs` would keep the whole package out of browsers. */
-function fileCalls(): FileCalls {
-  const host = (globalThis as { process?: { getBuiltinModule?(id: string): unknown } }).process;
-  const fs = host?.getBuiltinModule?.("node:fs");
-  if (fs === undefined) throw new BackendError("BACKEND_UNAVAILABLE", "this host has no files");
-  return fs as FileCalls;
-}
-
 function open(fs: FileCalls, options: FileChardevOptions): number {
   try {
     return fs.openSync(options.path, options.append === true ? "a" : "w");
   } catch (cause) {
-    throw failure("BACKEND_OPEN", `cannot open '${options.path}' for writing`, cause);
+    throw hostFailure("BACKEND_OPEN", `cannot open '${options.path}' for writing`, cause);
   }
-}
-
-/** One line: what failed and the host's own word for why. */
-function failure(code: string, what: string, cause: unknown): BackendError {
-  const why = (cause as { code?: unknown }).code;
-  return new BackendError(code, typeof why === "string" ? `${what}: ${why}` : what, { cause });
 }

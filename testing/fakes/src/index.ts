@@ -1,3 +1,4 @@
+export * from "./block-backend-contract.ts";
 export * from "./device-contract.ts";
 export * from "./fake-chardev.ts";
 export * from "./fake-clock.ts";

@@ -1,0 +1,112 @@
+import { execFileSync, spawn } from "node:child_process";
+import { once } from "node:events";
+import { linkSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { CONTRACT_SECTORS, testBlockBackend } from "@tsvm-testing/fakes";
+import { afterAll, afterEach, describe, expect, it } from "vitest";
+import { type FileBlock, type FileBlockOptions, openFileBlock } from "./file-block.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tsvm-file-block-"));
+let images = 0;
+const opened: FileBlock[] = [];
+afterEach(async () => {
+  for (const disk of opened.splice(0)) await disk.close();
+});
+afterAll(() => rmSync(folder, { recursive: true }));
+
+function makeImage(length: number): string {
+  const path = join(folder, `disk${images++}.img`);
+  writeFileSync(path, new Uint8Array(length));
+  return path;
+}
+
+async function open(options: FileBlockOptions): Promise<FileBlock> {
+  const disk = await openFileBlock(options);
+  opened.push(disk);
+  return disk;
+}
+
+testBlockBackend(
+  "openFileBlock",
+  () => open({ path: makeImage(CONTRACT_SECTORS * 512) }),
+  () => open({ path: makeImage(CONTRACT_SECTORS * 512), readOnly: true }),
+);
+
+describe("openFileBlock", () => {
+  it("writes into the file, at the sector's place", async () => {
+    const path = makeImage(2048);
+    const disk = await open({ path });
+    await disk.write(2, new Uint8Array(512).fill(7));
+    await disk.close();
+    await disk.close();
+    const bytes = readFileSync(path);
+    expect([bytes.length, bytes[1023], bytes[1024], bytes[1535], bytes[1536]]).toEqual([2048, 0, 7, 7, 0]);
+  });
+
+  it.each([
+    ["is missing", () => join(folder, "nowhere.img"), "BACKEND_OPEN", "ENOENT"],
+    ["is a folder", () => folder, "BACKEND_OPEN", folder],
+    ["is empty", () => makeImage(0), "BACKEND_SIZE", "shorter than one sector"],
+    ["is shorter than a sector", () => makeImage(511), "BACKEND_SIZE", "shorter than one sector"],
+    ["is not whole sectors", () => makeImage(1000), "BACKEND_SIZE", "not a multiple"],
+  ])("says in one line that the image %s", async (_, path, code, message) => {
+    const error = await openFileBlock({ path: path() }).catch((caught: unknown) => caught);
+    expect(error).toMatchObject({ code, message: expect.stringContaining(message) });
+    expect((error as Error).message).not.toContain("\n");
+  });
+
+  it("rejects a read when the file has become shorter", async () => {
+    const path = makeImage(4096);
+    const disk = await open({ path });
+    truncateSync(path, 1024);
+    await expect(disk.read(1, new Uint8Array(1024))).rejects.toMatchObject({ code: "BACKEND_READ" });
+  });
+
+  it("lets one machine write, by whatever name the file goes, and any number read", async () => {
+    const path = makeImage(512);
+    const alias = `${path}.link`;
+    linkSync(path, alias);
+    const first = await open({ path });
+    for (const name of [path, alias]) {
+      await expect(open({ path: name })).rejects.toMatchObject({ code: "BACKEND_LOCKED" });
+    }
+    await open({ path, readOnly: true });
+    await first.close();
+    await open({ path: alias });
+  });
+
+  it("holds the lock against other processes, and loses it when the process is killed", async () => {
+    const path = makeImage(512);
+    const source = `
+      import { openFileBlock } from ${JSON.stringify(join(import.meta.dirname, "file-block.ts"))};
+      await openFileBlock({ path: process.argv[1] });
+      console.log("open");
+      setInterval(() => {}, 1000);`;
+    const flags = ["--conditions=@tsvm/source", "--input-type=module", "-e", source, path];
+    const child = spawn(process.execPath, flags, { stdio: ["ignore", "pipe", "inherit"] });
+    await once(child.stdout, "data");
+    await expect(open({ path })).rejects.toMatchObject({ code: "BACKEND_LOCKED" });
+    child.kill("SIGKILL");
+    await once(child, "exit");
+    await open({ path });
+  }, 30_000);
+});
+
+it.runIf(process.platform === "linux")(
+  "a full host rejects the write",
+  async () => {
+    const path = makeImage(1024);
+    const source = `
+    import { openFileBlock } from ${JSON.stringify(join(import.meta.dirname, "file-block.ts"))};
+    const disk = await openFileBlock({ path: process.argv[1] });
+    process.on("SIGXFSZ", () => {});
+    await disk.write(1, new Uint8Array(512)).catch((error) => console.log(error.code, error.message));
+    await disk.close();`;
+    // A limit on the size of files stands in for a full disk: the kernel refuses the write in the same way.
+    const node = `${process.execPath} --conditions=@tsvm/source --input-type=module -e "$1" "$2"`;
+    const output = execFileSync("bash", ["-c", `ulimit -f 0; exec ${node}`, "bash", source, path]).toString();
+    expect(output).toContain(`BACKEND_WRITE cannot write '${path}': EFBIG`);
+  },
+  30_000,
+);

@@ -1,0 +1,138 @@
+import { BackendError, type BlockBackend } from "@tsvm/contracts";
+import { hostFailure, nodeModule } from "../host-calls.ts";
+import { checkBlockRange, checkWritable, SECTOR_LENGTH, sectorsOf } from "./block-range.ts";
+import { type ImageLock, lockImage } from "./image-lock.ts";
+
+/** What is used of `node:fs/promises`. */
+interface FileCalls {
+  open(path: string, flags: string): Promise<FileHandle>;
+}
+
+interface FileHandle {
+  stat(options: { readonly bigint: true }): Promise<FileStat>;
+  read(buf: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
+  write(buf: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>;
+  datasync(): Promise<void>;
+  close(): Promise<void>;
+}
+
+interface FileStat {
+  readonly size: bigint;
+  readonly dev: bigint;
+  readonly ino: bigint;
+  isFile(): boolean;
+}
+
+export interface FileBlockOptions {
+  /** A raw image: sector 0 stands at its start. */
+  readonly path: string;
+  /** Default false. A read-only image may be open any number of times. */
+  readonly readOnly?: boolean;
+  /** `flush` does not wait for stable storage: fast, and a crash of the host may cost the disk. Default false. */
+  readonly unsafeFlush?: boolean;
+}
+
+/** A disk in a file, to be closed by its owner. */
+export interface FileBlock extends BlockBackend {
+  /** Waits for what is under way, and for stable storage; then lets go of the file. A second call does nothing. */
+  close(): Promise<void>;
+}
+
+/**
+ * Opens a raw disk image. Reads and writes go on at the same time; `flush` is fdatasync.
+ * @throws BackendError (as a rejection) `BACKEND_OPEN`: missing, not allowed, or not a regular file. `BACKEND_SIZE`: not
+ * whole sectors. `BACKEND_LOCKED`: another machine writes it.
+ */
+export async function openFileBlock(options: FileBlockOptions): Promise<FileBlock> {
+  const { path, readOnly = false } = options;
+  const file = await open(path, readOnly);
+  try {
+    const stat = await file.stat({ bigint: true });
+    if (!stat.isFile()) throw new BackendError("BACKEND_OPEN", `cannot open '${path}': not a regular file`);
+    const sectorCount = sectorsOf(Number(stat.size), `'${path}'`);
+    const lock = readOnly ? undefined : await lockImage(path, stat.dev, stat.ino);
+    return new OpenFile(file, options, sectorCount, lock);
+  } catch (error) {
+    await file.close();
+    throw error;
+  }
+}
+
+async function open(path: string, readOnly: boolean): Promise<FileHandle> {
+  try {
+    return await nodeModule<FileCalls>("node:fs/promises").open(path, readOnly ? "r" : "r+");
+  } catch (cause) {
+    if (cause instanceof BackendError) throw cause;
+    throw hostFailure("BACKEND_OPEN", `cannot open '${path}'${readOnly ? "" : " for writing"}`, cause);
+  }
+}
+
+class OpenFile implements FileBlock {
+  readonly sectorCount: number;
+  readonly readOnly: boolean;
+  readonly #path: string;
+  readonly #waitsForStorage: boolean;
+  readonly #file: FileHandle;
+  readonly #lock: ImageLock | undefined;
+  #closing: Promise<void> | undefined;
+
+  constructor(file: FileHandle, options: FileBlockOptions, sectorCount: number, lock: ImageLock | undefined) {
+    this.sectorCount = sectorCount;
+    this.readOnly = options.readOnly ?? false;
+    this.#path = options.path;
+    this.#waitsForStorage = !this.readOnly && options.unsafeFlush !== true;
+    this.#file = file;
+    this.#lock = lock;
+  }
+
+  async read(sector: number, buf: Uint8Array): Promise<void> {
+    checkBlockRange(this.sectorCount, sector, buf.length);
+    const position = sector * SECTOR_LENGTH;
+    await this.#attempt("BACKEND_READ", "read", async () => {
+      for (let done = 0; done < buf.length; ) {
+        const { bytesRead } = await this.#file.read(buf, done, buf.length - done, position + done);
+        // The file became shorter since it was opened.
+        if (bytesRead === 0) throw Object.assign(new Error("unexpected end of file"), { code: "EOF" });
+        done += bytesRead;
+      }
+    });
+  }
+
+  async write(sector: number, buf: Uint8Array): Promise<void> {
+    checkWritable(this.readOnly);
+    checkBlockRange(this.sectorCount, sector, buf.length);
+    const position = sector * SECTOR_LENGTH;
+    await this.#attempt("BACKEND_WRITE", "write", async () => {
+      for (let done = 0; done < buf.length; ) {
+        done += (await this.#file.write(buf, done, buf.length - done, position + done)).bytesWritten;
+      }
+    });
+  }
+
+  async flush(): Promise<void> {
+    if (this.#waitsForStorage) await this.#attempt("BACKEND_FLUSH", "flush", () => this.#file.datasync());
+  }
+
+  close(): Promise<void> {
+    this.#closing ??= this.#close();
+    return this.#closing;
+  }
+
+  async #close(): Promise<void> {
+    try {
+      await this.flush();
+    } finally {
+      // Node closes a handle only when its operations have ended.
+      await this.#file.close();
+      this.#lock?.release();
+    }
+  }
+
+  async #attempt(code: string, verb: string, work: () => Promise<void>): Promise<void> {
+    try {
+      await work();
+    } catch (cause) {
+      throw hostFailure(code, `cannot ${verb} '${this.#path}'`, cause);
+    }
+  }
+}

@@ -1,0 +1,69 @@
+import type { BlockBackend } from "@tsvm/contracts";
+import { checkBlockRange, SECTOR_LENGTH } from "./block-range.ts";
+
+/** Sectors kept together: memory is taken in units of 4 KiB, the block of the usual file systems. */
+const CLUSTER_SECTORS = 8;
+
+interface Cluster {
+  readonly bytes: Uint8Array;
+  /** One bit per sector that was written. */
+  written: number;
+}
+
+/**
+ * A writable disk over one that is never written: what the guest writes is kept in memory and lost with the backend.
+ * `flush` has nothing to do. Sectors are tracked one by one, so that a write never has to read first, and writes need no
+ * order among each other.
+ */
+export function createOverlayBlock(base: BlockBackend): BlockBackend {
+  const clusters = new Map<number, Cluster>();
+  const { sectorCount } = base;
+
+  /** The overlay's bytes of `sector`; undefined while they are the base's. */
+  function writtenSector(sector: number): Uint8Array | undefined {
+    const cluster = clusters.get(Math.floor(sector / CLUSTER_SECTORS));
+    const index = sector % CLUSTER_SECTORS;
+    if (cluster === undefined || (cluster.written & (1 << index)) === 0) return undefined;
+    return cluster.bytes.subarray(index * SECTOR_LENGTH, (index + 1) * SECTOR_LENGTH);
+  }
+
+  function clusterFor(sector: number): Cluster {
+    const number = Math.floor(sector / CLUSTER_SECTORS);
+    let cluster = clusters.get(number);
+    if (cluster === undefined) {
+      cluster = { bytes: new Uint8Array(CLUSTER_SECTORS * SECTOR_LENGTH), written: 0 };
+      clusters.set(number, cluster);
+    }
+    return cluster;
+  }
+
+  function isAllWritten(sector: number, count: number): boolean {
+    for (let i = 0; i < count; i++) if (writtenSector(sector + i) === undefined) return false;
+    return true;
+  }
+
+  return {
+    sectorCount,
+    readOnly: false,
+    async read(sector: number, buf: Uint8Array): Promise<void> {
+      checkBlockRange(sectorCount, sector, buf.length);
+      const count = buf.length / SECTOR_LENGTH;
+      if (!isAllWritten(sector, count)) await base.read(sector, buf);
+      for (let i = 0; i < count; i++) {
+        const bytes = writtenSector(sector + i);
+        if (bytes !== undefined) buf.set(bytes, i * SECTOR_LENGTH);
+      }
+    },
+    async write(sector: number, buf: Uint8Array): Promise<void> {
+      checkBlockRange(sectorCount, sector, buf.length);
+      for (let at = 0; at < buf.length; at += SECTOR_LENGTH) {
+        const current = sector + at / SECTOR_LENGTH;
+        const cluster = clusterFor(current);
+        const index = current % CLUSTER_SECTORS;
+        cluster.bytes.set(buf.subarray(at, at + SECTOR_LENGTH), index * SECTOR_LENGTH);
+        cluster.written |= 1 << index;
+      }
+    },
+    async flush(): Promise<void> {},
+  };
+}

@@ -1,0 +1,18 @@
+import { BackendError } from "@tsvm/contracts";
+
+/**
+ * A built-in module of Node, found at run time: importing it would keep the whole package out of browsers.
+ * @throws BackendError `BACKEND_UNAVAILABLE` where there is none.
+ */
+export function nodeModule<T>(id: string): T {
+  const host = (globalThis as { process?: { getBuiltinModule?(id: string): unknown } }).process;
+  const module = host?.getBuiltinModule?.(id);
+  if (module === undefined) throw new BackendError("BACKEND_UNAVAILABLE", "this host has no files");
+  return module as T;
+}
+
+/** One line: what failed and the host's own word for why. */
+export function hostFailure(code: string, what: string, cause: unknown): BackendError {
+  const why = (cause as { code?: unknown }).code;
+  return new BackendError(code, typeof why === "string" ? `${what}: ${why}` : what, { cause });
+}
