@@ -49,8 +49,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     doesNotOwn: "addresses, IRQ numbers, CPU",
     imports: ["contracts"],
   },
+  "devices-virtio": {
+    owns: "virtio 1.x: queues, transports over MMIO and PCI, block, console, entropy and balloon devices",
+    doesNotOwn: "addresses, IRQ numbers, CPU, PCI configuration space",
+    imports: ["contracts"],
+  },
   backends: {
-    owns: "the host's side of devices: character streams and the terminal",
+    owns: "the host's side of devices: character streams, the terminal, disk images",
     doesNotOwn: "guests",
     imports: ["contracts"],
     usesNode: true,

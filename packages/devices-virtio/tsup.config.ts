@@ -1,0 +1,3 @@
+import { defineBuild } from "@tsvm-tools/build";
+
+export default defineBuild();
