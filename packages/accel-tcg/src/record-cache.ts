@@ -247,6 +247,7 @@ export class RecordCache {
       decoder.link(at, offset & 0xfff, ordinal - 1, offset, known, crossing);
       at += RECORD_BYTES;
     }
+    for (let record = first; record < at - RECORD_BYTES; record += RECORD_BYTES) decoder.pair(record);
     page.runs.push(first, at);
     this.#next = at;
     this.counters.runs++;

@@ -44,7 +44,7 @@ function compileHandler(number: number): WebAssembly.Module {
   const indices = new Map<string, number>();
   for (const [name, type] of Object.entries(IMPORTS)) indices.set(name, module.importFunction("env", name, type));
   const functionIndex = (name: string): number => indices.get(name)!;
-  const shape = numbering.shapes[number]!;
+  const shape = numbering.shapeOf(number);
   // Only the x87 calls them, and they are many.
   if (shape.row.fpu === "x87") defineSubroutines(module, indices, functionIndex);
   const writer = new CodeWriter();

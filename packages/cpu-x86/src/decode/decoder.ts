@@ -94,6 +94,18 @@ export class Decoder {
     this.#pseudo(record, offset < 4096 && !byRip ? LINK_IN_PAGE : LINK_BY_RIP);
   }
 
+  /**
+   * Lets one handler do the instruction at `record` and the next one where there is a handler for both. To be called once
+   * both are written, of records of one run only.
+   */
+  pair(record: number): void {
+    const view = this.#view;
+    const first = view.getUint16(record + RECORD.handler, true);
+    const second = view.getUint16(record + RECORD_BYTES + RECORD.handler, true);
+    const both = numbering.pairOf(first, second);
+    if (both !== 0) view.setUint16(record + RECORD.handler, both, true);
+  }
+
   /** Writes a record that hands over to the run loop. */
   stop(record: number, pageOffset: number, ordinal: number): void {
     this.#clear(record, pageOffset, ordinal, 0);

@@ -2,9 +2,10 @@
 //
 // Invariants:
 // 1. Numbers depend on the rows alone, so the generator (at build time) and the decoder (at run time) agree.
-// 2. Hot shapes have the numbers from 0 up: the interpreter's main loop holds them inline.
+// 2. Hot shapes have the numbers from 0 up, hot pairs follow: the interpreter's main loop holds both inline.
+// 3. The first shape of a pair stores nothing and does not branch, so that the second cannot have changed meanwhile.
 import type { OperandCode, Row } from "../instructions/row.ts";
-import { isHot } from "./hot.ts";
+import { hotPairs, isHot } from "./hot.ts";
 import type { AddressForm, OperandSize, RepForm, Shape, StackForm } from "./shape.ts";
 
 const SIZES: readonly OperandSize[] = [16, 32, 64];
@@ -44,10 +45,13 @@ function dimensionsOf(row: Row): Dimensions {
 
 /** Numbers the shapes of a set of rows. */
 export class HandlerNumbering {
-  /** Shapes by number. */
-  readonly shapes: readonly Shape[];
-  /** Numbers below this are hot. */
-  readonly hotCount: number;
+  /** Handlers in the main loop, by number. */
+  readonly inline: readonly (readonly Shape[])[];
+  /** The other ones, their numbers counted from `inline.length`. */
+  readonly outOfLine: readonly Shape[];
+  readonly #hotCount: number;
+  /** Number of the pair of two hot shapes, or 0. */
+  readonly #pairs: Int32Array;
   readonly #rows = new Map<Row, { dimensions: Dimensions; first: number }>();
   readonly #numbers: Int32Array;
 
@@ -60,10 +64,31 @@ export class HandlerNumbering {
     }
     const possible = sparse.filter((shape) => shape !== undefined);
     const hot = possible.filter(isHot);
-    this.shapes = [...hot, ...possible.filter((shape) => !isHot(shape))];
-    this.hotCount = hot.length;
-    const numberOf = new Map(this.shapes.map((shape, i) => [shape, i]));
+    this.outOfLine = possible.filter((shape) => !isHot(shape));
+    this.#hotCount = hot.length;
+    const pairs = hotPairs(hot);
+    this.inline = [
+      ...hot.map((shape) => [shape]),
+      ...pairs.map(([first, second]) => [hot[first], hot[second]] as Shape[]),
+    ];
+    this.#pairs = new Int32Array(hot.length * hot.length);
+    for (const [i, [first, second]] of pairs.entries()) this.#pairs[first * hot.length + second] = hot.length + i;
+    const numberOf = new Map([
+      ...hot.map((shape, i) => [shape, i] as const),
+      ...this.outOfLine.map((shape, i) => [shape, this.inline.length + i] as const),
+    ]);
     this.#numbers = Int32Array.from(sparse, (shape) => (shape === undefined ? -1 : (numberOf.get(shape) as number)));
+  }
+
+  /** The shape with this number, which is not that of a pair. */
+  shapeOf(number: number): Shape {
+    return (this.inline[number]?.[0] ?? this.outOfLine[number - this.inline.length]) as Shape;
+  }
+
+  /** Number of the handler that does both, or 0: there is none. */
+  pairOf(first: number, second: number): number {
+    const hot = this.#hotCount;
+    return first < hot && second < hot ? (this.#pairs[first * hot + second] as number) : 0;
   }
 
   /** How the numbers of a row's handlers are laid out, for {@link HandlerLayout.numberOf}. */

@@ -48,14 +48,18 @@ export function generateInterpreter(): GeneratedInterpreter {
     },
   };
   defineSubroutines(module, functionIndex, target.functionIndex);
-  const handlers = numbering.shapes.slice(numbering.hotCount).map((shape) => {
+  const handlers = numbering.outOfLine.map((shape) => {
     const index = module.declareFunction();
     writeHandler(module, index, shape, target);
     return index;
   });
   module.setTable(handlers);
-  writeMainLoop(module, numbering.shapes.slice(0, numbering.hotCount), module.typeOf(["i32"], ["i32"]), target);
-  return { bytes: module.build(), shapes: numbering.shapes.length, inline: numbering.hotCount };
+  writeMainLoop(module, numbering.inline, module.typeOf(["i32"], ["i32"]), target);
+  return {
+    bytes: module.build(),
+    shapes: numbering.inline.length + numbering.outOfLine.length,
+    inline: numbering.inline.length,
+  };
 }
 
 function writeHandler(

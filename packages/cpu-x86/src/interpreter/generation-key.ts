@@ -9,7 +9,7 @@ import { HELPERS } from "../system/helpers.ts";
  * state layout. One made from other sources would run the wrong handlers without a word.
  */
 export function generationKey(): number {
-  const shapes = numbering.shapes.map(
+  const shapes = [...numbering.inline.flat(), ...numbering.outOfLine].map(
     ({ row, opsize, form, asize, stack, rep, inPage }) =>
       `${row.mnemonic} ${row.encoding} ${opsize} ${form} ${asize} ${stack} ${rep} ${inPage}`,
   );

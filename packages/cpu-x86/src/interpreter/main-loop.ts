@@ -4,13 +4,14 @@
 // 1. Fuel is looked at wherever a block ends; a block is at most one page of straight-line code.
 // 2. Whenever the function returns, `rip` in CPU state is the next (or the faulting) instruction.
 // 3. `pageRip` belongs to the page of the current record.
-import { LocalPool, type LoweringTarget, lowerNodes } from "@tsvm/tcg";
+import { LocalPool, type LoweringTarget, lowerNodes, type Node } from "@tsvm/tcg";
 import { CodeWriter, type ModuleBuilder, type ValueType } from "@tsvm/wasm-emit";
 import { RECORD, RECORD_BYTES } from "../decode/decoded-insn.ts";
 import { emitInsn } from "../emit/emit-insn.ts";
 import { recordFields } from "../emit/fields.ts";
 import type { Shape } from "../emit/shape.ts";
 import type { X86Exit } from "../emit/x86-builder.ts";
+import type { Row } from "../instructions/row.ts";
 import { AT, EXIT, GPR } from "../state/layout.ts";
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES } from "../state/memory-map.ts";
 import { EXIT_CODE } from "./exits.ts";
@@ -34,7 +35,7 @@ const LABELS: readonly X86Exit[] = ["next", "fault", "leave", "again", "indirect
 /** Defines and exports `run(record)`: runs from `record` until fuel, an exception or a helper ends it. */
 export function writeMainLoop(
   module: ModuleBuilder,
-  hot: readonly Shape[],
+  hot: readonly (readonly Shape[])[],
   handlerType: number,
   target: Pick<LoweringTarget, "functionIndex">,
 ): void {
@@ -55,10 +56,13 @@ export function writeMainLoop(
   module.defineFunction(module.declareFunction(), type, [...FIXED, ...locals.types], w, "run");
 }
 
-/** br_table over the handler number; numbers beyond the hot ones go through the function table. */
+/**
+ * br_table over the handler number; numbers beyond the inline ones go through the function table. A pair's handler goes on
+ * with the next record by itself.
+ */
 function writeDispatch(
   w: CodeWriter,
-  hot: readonly Shape[],
+  hot: readonly (readonly Shape[])[],
   handlerType: number,
   locals: LocalPool,
   target: Pick<LoweringTarget, "functionIndex">,
@@ -67,15 +71,20 @@ function writeDispatch(
   w.localGet(IP);
   w.memory("i32.load16_u", RECORD.handler);
   w.brTable([...hot.keys()], hot.length);
-  hot.forEach((shape, i) => {
+  hot.forEach((shapes, i) => {
     w.end();
     // Blocks still open around this handler: the later handlers' and the default's.
     const around = hot.length - i;
-    locals.reset();
-    lowerNodes(emitInsn(shape, recordFields), w, locals, {
-      ...target,
-      writeExit: (exit, out, depth) => out.br(depth + around + LABELS.indexOf(exit as X86Exit)),
-    });
+    for (const [j, shape] of shapes.entries()) {
+      if (j > 0) nextRecord(w);
+      locals.reset();
+      const nodes = emitInsn(shape, recordFields);
+      if (j < shapes.length - 1) refuseAsFirst(shape.row, nodes);
+      lowerNodes(nodes, w, locals, {
+        ...target,
+        writeExit: (exit, out, depth) => out.br(depth + around + LABELS.indexOf(exit as X86Exit)),
+      });
+    }
     w.br(around + LABELS.indexOf("next"));
   });
   w.end();
@@ -92,15 +101,25 @@ function writeDispatch(
   );
 }
 
+/** A first of a pair that could change the second, or that goes elsewhere, is a mistake in hot-pairs.ts. */
+function refuseAsFirst(row: Row, nodes: readonly Node[]): void {
+  for (const node of nodes) {
+    const calls = node.kind === "call" && node.target !== "readMiss";
+    const leaves = node.kind === "exit" && node.exit !== "fault" && node.exit !== "next";
+    if (calls || leaves) throw new Error(`${row.mnemonic} ${row.encoding} cannot be the first of a pair`);
+    if (node.kind === "if") {
+      refuseAsFirst(row, node.whenTrue);
+      refuseAsFirst(row, node.whenFalse);
+    } else if (node.kind === "loop") refuseAsFirst(row, node.body);
+  }
+}
+
 type Tail = (w: CodeWriter, toLoop: number, target: Pick<LoweringTarget, "functionIndex">) => void;
 
 /** What runs after each label; `toLoop` is the branch depth of the loop. */
 const TAILS: Readonly<Record<X86Exit, Tail>> = {
   next: (w, toLoop) => {
-    w.localGet(IP);
-    w.i32Const(RECORD_BYTES);
-    w.op("i32.add");
-    w.localSet(IP);
+    nextRecord(w);
     w.br(toLoop);
   },
   fault: (w) => {
@@ -227,6 +246,13 @@ function spendFuel(w: CodeWriter, extra: number): void {
     w.op("i32.sub");
   }
   w.memory("i32.store", AT.fuel);
+}
+
+function nextRecord(w: CodeWriter): void {
+  w.localGet(IP);
+  w.i32Const(RECORD_BYTES);
+  w.op("i32.add");
+  w.localSet(IP);
 }
 
 function fuelLeft(w: CodeWriter): void {
