@@ -5,7 +5,6 @@ import { type Bits, CODE, TinyMachine } from "./tiny-machine.ts";
 
 const MODES: readonly Bits[] = [64, 32, 16];
 const NEXT_PAGE = CODE + 0x1000;
-const INC_AL = "fe c0";
 
 /** Registers that address `target` by ModRM 07. */
 const pointAt = (target: number): Record<string, bigint> => ({ rdi: BigInt(target), rbx: BigInt(target) });
@@ -36,6 +35,17 @@ describe.each(MODES)("a store to code in %i-bit mode", (bits) => {
     m.code(NEXT_PAGE, "b0 11 fe c2 80 fa 02 75 ef f4").set({ rip: BigInt(NEXT_PAGE) });
     expect(m.run()).toBe("hlt");
     expect([m.al, m.reg("rdx") & 0xffn]).toEqual([0x12, 2n]);
+  });
+
+  it.each([
+    ["the last of a page", 0xffe],
+    ["one across two pages", 0xfff],
+  ])("by %s is executed once, and what follows comes next", (_, at) => {
+    // The target is no instruction, but shares its chunk of the page with one.
+    const m = new TinyMachine(bits).set(pointAt(CODE + 0xfc0));
+    m.code(CODE + at, "fe 07 fe c0 f4").set({ rip: BigInt(CODE + at) });
+    expect(m.run()).toBe("hlt");
+    expect([m.read8(CODE + 0xfc0), m.al, m.rip, m.vcpu.instructionCount]).toEqual([1, 1, CODE + at + 5, 3]);
   });
 
   it("outside of decoded bytes forgets nothing", () => {

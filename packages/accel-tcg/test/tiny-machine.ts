@@ -103,6 +103,11 @@ export class TinyMachine implements InterruptPort, IoPort {
     this.#ram.setBigUint64(gpa, value, true);
     this.vm.noteHostWrite(gpa, 8);
   }
+  /** The bytes from `first` to before `end`. */
+  fill(first: number, end: number, byte: number): void {
+    new Uint8Array(this.#ram.buffer, this.ramHva + first, end - first).fill(byte);
+    this.vm.noteHostWrite(first, end - first);
+  }
   /** All of another machine's RAM. */
   copyRamFrom(other: TinyMachine): void {
     const bytes = (m: TinyMachine): Uint8Array => new Uint8Array(m.#ram.buffer, m.ramHva, RAM_BYTES);

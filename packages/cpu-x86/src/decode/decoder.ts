@@ -112,9 +112,13 @@ export class Decoder {
     this.#pseudo(record, STOP);
   }
 
-  /** Makes a record decode again when it is executed. */
+  /**
+   * Makes a record decode again when it is executed. Links stay: they hold no bytes, and an instruction that changed its
+   * own run still has to get past its end.
+   */
   markStale(record: number): void {
-    this.#pseudo(record, STALE);
+    const handler = this.#view.getUint16(record + RECORD.handler, true);
+    if (handler !== LINK_IN_PAGE && handler !== LINK_BY_RIP) this.#pseudo(record, STALE);
   }
 
   #clear(record: number, pageOffset: number, ordinal: number, length: number): void {

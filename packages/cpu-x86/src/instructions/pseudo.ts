@@ -44,6 +44,9 @@ const stop: Semantics = (b) => {
   b.exit("leave");
 };
 
+/** Comes back in front of its instruction as a fault does, with nothing pending and nothing counted. */
+const stale: Semantics = (b) => b.exit("fault");
+
 const pseudo = (mnemonic: string, semantics: Semantics, options: Partial<Row> = {}): Row =>
   row("00", mnemonic, options.operands ?? [], semantics, options);
 
@@ -56,6 +59,6 @@ export const PSEUDO = {
   tooLong: pseudo("TOO-LONG", tooLong),
   link: pseudo("LINK", link, { operands: ["Jz"] }),
   /** Stands in for records whose bytes have changed. The jump cache may still lead here: only the run loop mends it. */
-  stale: pseudo("STALE", stop),
+  stale: pseudo("STALE", stale),
   stop: pseudo("STOP", stop),
 } as const satisfies Readonly<Record<string, Row>>;
