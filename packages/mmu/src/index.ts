@@ -4,6 +4,7 @@ export { createMmu, type MmuOptions, type TlbMmu } from "./create-mmu.ts";
 export { createWalker } from "./create-walker.ts";
 export * from "./ept.ts";
 export * from "./fault.ts";
+export { type AgileOptions, type AgileTranslator, createAgileTranslator } from "./lab/agile.ts";
 export {
   createTables,
   type MapOptions,

@@ -175,6 +175,27 @@ describe("a store that takes the page away", () => {
   });
 });
 
+test.each(["invalidate", "unsync"] as const)(
+  "%s: INVLPG finds what changed before a neighbour was filled in",
+  (sync) => {
+    const side = simple({ sync });
+    const { machine, translator } = side;
+    const elsewhere = GVA + 0x20_0000n;
+    for (const gva of [GVA + 0x1000n, elsewhere, elsewhere + 0x1000n]) machine.mapAt(gva);
+    const pageOf = (gva: bigint): unknown => translator.translate(gva, READ).outcome;
+    const expected = pageOf(elsewhere);
+    expect(pageOf(GVA)).not.toEqual(expected);
+    // The guest puts another page table in, goes through it to the neighbour, and only then invalidates.
+    const [at, other] = [GVA, elsewhere].map((gva) => machine.guestTables.entryAddress(gva, 2) as number);
+    for (const half of [0, 4]) {
+      translator.storeTable((at as number) + half, machine.memory.load32(machine.place((other as number) + half)));
+    }
+    expect(pageOf(GVA + 0x1000n)).toEqual(pageOf(elsewhere + 0x1000n));
+    translator.invalidate(GVA);
+    expect(pageOf(GVA)).toEqual(expected);
+  },
+);
+
 describe("roots", () => {
   const swap = (roots: "cached" | "dropped"): Walk => {
     const { machine, translator } = simple({ roots });

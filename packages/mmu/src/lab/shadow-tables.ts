@@ -16,6 +16,9 @@ export interface ShadowPage {
 
 const ENTRIES = 512;
 
+/** Switching bit of agile paging, where software's bits are: the entry refers to a table of the guest, not of ours. */
+export const SHADOW_SWITCH = 0x200;
+
 /**
  * Tables in the format of 4-level or 5-level paging that map guest virtual to host physical addresses, derived by a
  * hypervisor from a guest's tables.
@@ -50,13 +53,25 @@ export class ShadowTables {
    * @returns how many entries were dropped for that.
    */
   fill(page: ShadowPage): number {
-    const zapped = this.resync(new Set(page.sources));
     const leafLevel = (page.pageShift - 3) / 9;
+    return this.#enter(page, leafLevel, page.hpa, leafLevel > 1 ? PTE_PS : 0);
+  }
+
+  /**
+   * As {@link fill}, but ends at `level` with an entry that has the switching bit and refers to the guest's own table.
+   * @param rights those of the guest's entries from `level` up. @param table host address of the guest's table.
+   */
+  fillSwitch(rights: Omit<ShadowPage, "hpa" | "pageShift">, level: number, table: number): number {
+    return this.#enter(rights, level, table, SHADOW_SWITCH);
+  }
+
+  #enter(page: Omit<ShadowPage, "hpa" | "pageShift">, leafLevel: number, target: number, kind: number): number {
+    const zapped = this.resync(new Set(page.sources));
     let table = this.root;
     for (let level = this.#levels; level > leafLevel; level--) {
       const slot = slotOf(table, page.gva, level);
       const low = this.#memory.load32(slot);
-      if ((low & PTE_P) === 0 || (low & PTE_PS) !== 0) {
+      if ((low & PTE_P) === 0 || isLast(low, level)) {
         this.#forget(slot);
         this.#store(slot, this.#free.pop() ?? this.#allocateFrame(), PTE_P | PTE_RW | PTE_US | PTE_A, 0);
       }
@@ -66,8 +81,8 @@ export class ShadowTables {
     const slot = slotOf(table, page.gva, leafLevel);
     this.zap(slot, leafLevel);
     // A and D are set from the start: they are the hypervisor's here, and say nothing.
-    const rights = (page.writable ? PTE_RW : 0) | (page.user ? PTE_US : 0) | (leafLevel > 1 ? PTE_PS : 0);
-    this.#store(slot, page.hpa, PTE_P | PTE_A | PTE_D | rights, page.executable ? 0 : PTE_HIGH_XD);
+    const rights = (page.writable ? PTE_RW : 0) | (page.user ? PTE_US : 0) | kind;
+    this.#store(slot, target, PTE_P | PTE_A | PTE_D | rights, page.executable ? 0 : PTE_HIGH_XD);
     this.#derive(slot, leafLevel, page.sources[leafLevel - 1] as number);
     return zapped;
   }
@@ -99,7 +114,7 @@ export class ShadowTables {
       const derivation = this.#sourceOf.get(slot);
       if (derivation === undefined) break;
       sources.push(derivation.source);
-      if ((this.#memory.load32(slot) & PTE_PS) !== 0) break;
+      if (isLast(this.#memory.load32(slot), level)) break;
       table = this.#target(slot);
     }
     return this.resync(sources);
@@ -112,7 +127,7 @@ export class ShadowTables {
       const slot = slotOf(table, gva, level);
       const low = this.#memory.load32(slot);
       if ((low & PTE_P) === 0) return;
-      if (level === 1 || (low & PTE_PS) !== 0) {
+      if (isLast(low, level)) {
         this.zap(slot, level);
         return;
       }
@@ -132,7 +147,7 @@ export class ShadowTables {
     const low = this.#memory.load32(slot);
     if ((low & PTE_P) === 0) return 0;
     let zapped = 1;
-    if (level > 1 && (low & PTE_PS) === 0) {
+    if (!isLast(low, level)) {
       const table = this.#target(slot);
       for (let i = 0; i < ENTRIES; i++) zapped += this.zap(table + i * 8, level - 1);
       this.#free.push(table);
@@ -188,4 +203,9 @@ export class ShadowTables {
 
 function slotOf(table: number, gva: bigint, level: number): number {
   return table + Number((gva >> BigInt(3 + 9 * level)) & 0x1ffn) * 8;
+}
+
+/** Whether no table of ours is under a present entry. */
+function isLast(low: number, level: number): boolean {
+  return level === 1 || (low & (PTE_PS | SHADOW_SWITCH)) !== 0;
 }
