@@ -1,3 +1,3 @@
 import { defineBuild } from "@tsvm-tools/build";
 
-export default defineBuild();
+export default defineBuild({ entry: ["src/index.ts", "src/main.ts"] });

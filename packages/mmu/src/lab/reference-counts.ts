@@ -3,7 +3,7 @@ import { createTables, type TableFormat } from "./build-tables.ts";
 import { guestView, LabMemory } from "./lab-memory.ts";
 import { createNativeTranslator } from "./native.ts";
 import { createNestedTranslator } from "./nested.ts";
-import type { Translator } from "./translator.ts";
+import type { Translator, Walk } from "./translator.ts";
 
 /** Page sizes of 4-level and 5-level paging. */
 export type PageSize = "4K" | "2M" | "1G";
@@ -28,7 +28,6 @@ const SIZES = ["4K", "2M", "1G"] as const;
 const MEMORY_SHIFT = 30;
 /** Guest physical memory begins where a page of any size can. */
 const GUEST_HPA: number = 2 ** 33;
-const GVA = 0x7f00_0000_0000n;
 
 /** All page sizes against all page sizes, and native: counted by walking tables made for it. */
 export function referenceCounts(options: CountOptions = {}): readonly ReferenceCount[] {
@@ -38,17 +37,25 @@ export function referenceCounts(options: CountOptions = {}): readonly ReferenceC
 
 /** One cell of {@link referenceCounts}. */
 export function countReferences(guest: PageSize, host: PageSize | "native", options: CountOptions = {}): number {
+  return demonstrateWalk(guest, host, options).references.length;
+}
+
+/** The address that {@link demonstrateWalk} translates. */
+export const DEMONSTRATION_GVA = 0x7f00_0000_0000n;
+
+/** The walk behind one cell: a read of {@link DEMONSTRATION_GVA} through tables made for it, the host's being EPT. */
+export function demonstrateWalk(guest: PageSize, host: PageSize | "native", options: CountOptions = {}): Walk {
   const { guestLevels = 4, hostLevels = 4 } = options;
   const mode = guestLevels === 4 ? "long4" : "long5";
   const translator =
     host === "native" ? nativeOf(guest, mode) : nestedOf(guest, mode, host, hostLevels === 4 ? "ept4" : "ept5");
-  return translator.translate(GVA, { kind: "read", user: true }).references.length;
+  return translator.translate(DEMONSTRATION_GVA, { kind: "read", user: true });
 }
 
 function nativeOf(size: PageSize, mode: PagingMode & TableFormat): Translator {
   const memory = new LabMemory();
   const tables = createTables({ format: mode, memory, allocateFrame: framesFrom(0x1000) });
-  tables.map(GVA, 2 ** MEMORY_SHIFT, { pageShift: PAGE_SHIFTS[size] });
+  tables.map(DEMONSTRATION_GVA, 2 ** MEMORY_SHIFT, { pageShift: PAGE_SHIFTS[size] });
   return createNativeTranslator({ memory, guest: { mode, registers: { cr3: tables.root } } });
 }
 
@@ -56,7 +63,7 @@ function nestedOf(size: PageSize, mode: PagingMode & TableFormat, host: PageSize
   const memory = new LabMemory();
   const view = guestView(memory, (gpa) => gpa + GUEST_HPA);
   const guestTables = createTables({ format: mode, memory: view, allocateFrame: framesFrom(0x1000) });
-  guestTables.map(GVA, 2 ** MEMORY_SHIFT, { pageShift: PAGE_SHIFTS[size] });
+  guestTables.map(DEMONSTRATION_GVA, 2 ** MEMORY_SHIFT, { pageShift: PAGE_SHIFTS[size] });
   const ept = createTables({ format, memory, allocateFrame: framesFrom(0x1000) });
   // The guest's tables and, a GByte further on, the first bytes of its page.
   const pageShift = PAGE_SHIFTS[host];
