@@ -43,6 +43,11 @@ const PIECES = [
   "0f a2", // cpuid
   "c3", // ret
   "cd 40", // int 40h
+  "cc", // int3
+  "66 50", // push with the other operand size
+  "87 07", // xchg [bx], ax
+  "0f b1 0f", // cmpxchg [bx], cx
+  "0f c1 07", // xadd [bx], ax
   "0f 23 f8", // mov dr7, ax
 ] as const;
 
@@ -79,9 +84,18 @@ class Rerun {
     const ram = [CODE, DATA, STACK - 0x400].flatMap((at) =>
       Array.from({ length: 0x100 }, (_, i) => m.read32(at + i * 4)),
     );
-    return { exit, count: m.vcpu.instructionCount - before, regs: m.vcpu.save().regs, ram, log: [...m.log] };
+    return {
+      exit,
+      count: m.vcpu.instructionCount - before,
+      regs: m.vcpu.save().regs,
+      ram,
+      log: m.log.filter(isNoFetch),
+    };
   }
 }
+
+/** Code in device memory is fetched 16 bytes at a time, ahead of its execution. */
+const isNoFetch = (access: string): boolean => !/^load .* 16$/.test(access);
 
 function oneByOne(count: number): (m: TinyMachine) => string {
   return (m) => {
