@@ -4,8 +4,8 @@
 
 /** Bits that intermediate results are good for: those of a result, and these beyond. */
 export const WORKING_BITS = 112;
-/** Below 2^-TINY a function that differs from a multiple of x by terms of x^2 does so out of sight. */
-export const TINY = WORKING_BITS;
+/** Below 2^-TINY a function that differs from a multiple of x by terms of x^2 does so beyond WORKING_BITS: out of sight. */
+export const TINY = 112;
 /** The same of odd functions, which differ by terms of x^3: x^2 is what counts beside 1. */
 export const TINY_ODD = WORKING_BITS / 2 - 4;
 
