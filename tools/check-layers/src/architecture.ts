@@ -74,7 +74,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   "machine-pc": {
     owns: "boards: memory map, interrupt routing, firmware tables, loaders",
     doesNotOwn: "which accelerator, which frontend",
-    imports: ["contracts", "memory", "devices-pc", "devices-serial"],
+    imports: ["contracts", "memory", "devices-pc", "devices-serial", "devices-virtio"],
   },
   "accel-tcg": {
     owns: "`Vm` and `Vcpu` over cpu-x86: run loop, exits, clocking",

@@ -20,6 +20,7 @@ describe("resolvePcOptions", () => {
       modules: [],
       commandLine: "",
       serial: [],
+      disks: [],
       debugConsole: undefined,
       debugExit: undefined,
       hpet: true,
@@ -48,6 +49,7 @@ describe("resolvePcOptions", () => {
     ["CONFIG_OPTION", { debugExit: { iobase: 0x501, iosize: 0 } }],
     ["CONFIG_OPTION", { debugConsolePort: 0x10000 }],
     ["CONFIG_OPTION", { serial: new Array(5).fill({}) }],
+    ["CONFIG_OPTION", { disks: new Array(31).fill({}) }],
   ])("refuses with %s: %o", (code, change) => {
     expect(() => resolvePcOptions({ ...good, ...change })).toThrow(expect.objectContaining({ code }));
   });

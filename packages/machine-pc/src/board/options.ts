@@ -1,6 +1,7 @@
 import { type Chardev, ConfigError } from "@tsvm/contracts";
 import type { BootModule } from "../boot/boot-image.ts";
 import type { MachineHost } from "./run-loop.ts";
+import { DISKS_MAX, type DiskOptions } from "./virtio-slots.ts";
 
 /** Properties of the CPU model that reach into the board; they must agree with what CPUID says. */
 export interface CpuTraits {
@@ -32,6 +33,8 @@ export interface PcOptions {
   readonly commandLine?: string;
   /** What is plugged into COM1, COM2...: at most 4, each brings its UART. None by default. */
   readonly serial?: readonly Chardev[];
+  /** Virtio disks, in the order in which the guest finds them; at most 30. None by default. */
+  readonly disks?: readonly DiskOptions[];
   /** Gets what the guest writes to the debug port. */
   readonly debugConsole?: Chardev;
   /** Port of the debug console; 0xe9 by default, some firmware uses 0x402. */
@@ -56,6 +59,7 @@ export interface ResolvedPcOptions {
   readonly modules: readonly BootModule[];
   readonly commandLine: string;
   readonly serial: readonly Chardev[];
+  readonly disks: readonly DiskOptions[];
   readonly debugConsole: { readonly chardev: Chardev; readonly port: number } | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
   readonly hpet: boolean;
@@ -72,7 +76,7 @@ const DEBUG_CONSOLE_PORT = 0xe9;
 
 /** @throws ConfigError naming the option and what it may be. */
 export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
-  const { memoryBytes, cpuCount = 1, kernel, serial = [], debugConsole, debugExit } = options;
+  const { memoryBytes, cpuCount = 1, kernel, serial = [], disks = [], debugConsole, debugExit } = options;
   if (!Number.isInteger(memoryBytes) || memoryBytes < MEMORY_MIN_BYTES || memoryBytes % 4096 !== 0) {
     throw new ConfigError("CONFIG_MEMORY_SIZE", "guest memory must be a multiple of 4 KiB, at least 2 MiB");
   }
@@ -84,6 +88,9 @@ export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
   if (serial.length > SERIAL_MAX) {
     throw new ConfigError("CONFIG_OPTION", `the pc board has ${SERIAL_MAX} serial ports, not ${serial.length}`);
   }
+  if (disks.length > DISKS_MAX) {
+    throw new ConfigError("CONFIG_OPTION", `the pc board takes ${DISKS_MAX} disks, not ${disks.length}`);
+  }
   checkPorts("debugConsolePort", options.debugConsolePort ?? DEBUG_CONSOLE_PORT, 1);
   if (debugExit !== undefined) checkPorts("isa-debug-exit", debugExit.iobase, debugExit.iosize);
   return {
@@ -94,6 +101,7 @@ export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
     modules: resolveModules(options),
     commandLine: resolveCommandLine(options.commandLine ?? ""),
     serial,
+    disks,
     debugConsole: debugConsole && { chardev: debugConsole, port: options.debugConsolePort ?? DEBUG_CONSOLE_PORT },
     debugExit,
     hpet: options.hpet ?? true,

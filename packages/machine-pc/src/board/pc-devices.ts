@@ -1,4 +1,4 @@
-import type { Clock, GuestMemory, InterruptPort, IrqLine, MachineStop } from "@tsvm/contracts";
+import type { Clock, GuestMemory, InterruptPort, IrqLine, MachineStop, MsiTarget } from "@tsvm/contracts";
 import {
   createAcpiPm,
   createApicBus,
@@ -30,6 +30,7 @@ import { plugLocalApic } from "./local-apic-wiring.ts";
 import { GPA } from "./memory-map.ts";
 import type { ResolvedPcOptions } from "./options.ts";
 import { IRQ, PORT, SERIAL_PORTS } from "./port-map.ts";
+import { plugDisks } from "./virtio-slots.ts";
 
 export interface PcWiring {
   readonly options: ResolvedPcOptions;
@@ -53,10 +54,10 @@ const A20_ALWAYS_OPEN: IrqLine = { set: () => {} };
 
 export function createPcDevices(wiring: PcWiring): PcDevices {
   const bus = createBoardBus();
-  const { interrupts, lines } = plugInterruptControllers(bus, wiring);
+  const { interrupts, lines, msi } = plugInterruptControllers(bus, wiring);
   plugTimers(bus, lines, wiring);
   plugPower(bus, lines, wiring);
-  plugPci(bus, wiring);
+  plugPci(bus, lines, msi, wiring);
   plugFwCfg(bus, wiring);
   const outputs = [...plugSerial(bus, lines, wiring), ...plugDebugPorts(bus, wiring)];
   return {
@@ -72,7 +73,7 @@ export function createPcDevices(wiring: PcWiring): PcDevices {
 function plugInterruptControllers(
   bus: BoardBus,
   { clock, options, stop }: PcWiring,
-): { readonly interrupts: LocalApic; readonly lines: InterruptLines } {
+): { readonly interrupts: LocalApic; readonly lines: InterruptLines; readonly msi: MsiTarget } {
   const apicBus = createApicBus();
   const pic = createPicPair({ intr: { set: (level) => interrupts.lint0.set(level) } });
   const interrupts = plugLocalApic({
@@ -86,7 +87,7 @@ function plugInterruptControllers(
   });
   bus.plug(pic, PORT.PIC_MASTER, PORT.PIC_SLAVE, PORT.ELCR);
   const ioApic = bus.plug(createIoApic({ bus: apicBus }), { gpa: GPA.IOAPIC });
-  return { interrupts, lines: createInterruptLines({ pic: pic.inputs, ioApic: ioApic.inputs }) };
+  return { interrupts, lines: createInterruptLines({ pic: pic.inputs, ioApic: ioApic.inputs }), msi: apicBus };
 }
 
 /** The HPET, where there is one, stands between the old timers and their interrupts, which it can take over. */
@@ -122,8 +123,8 @@ function plugPower(bus: BoardBus, lines: InterruptLines, { clock, stop }: PcWiri
   );
 }
 
-/** A 440FX host bridge and a PIIX with its ISA and power management functions. */
-function plugPci(bus: BoardBus, { stop }: PcWiring): void {
+/** A 440FX host bridge, a PIIX with its ISA and power management functions, and the disks behind them. */
+function plugPci(bus: BoardBus, lines: InterruptLines, msi: MsiTarget, { memory, options, stop }: PcWiring): void {
   const resetControl = bus.plug(createResetControl({ onReset: () => stop({ reason: "reset" }) }));
   const [resetRegister] = resetControl.regions;
   const host = createPciHost(resetRegister === undefined ? {} : { resetControl: resetRegister });
@@ -132,6 +133,7 @@ function plugPci(bus: BoardBus, { stop }: PcWiring): void {
   host.plug(0, 0, bus.plug(createI440fxHostBridge()));
   host.plug(1, 0, bus.plug(createPiix3IsaBridge({ pirqRoutes })));
   host.plug(1, 3, bus.plug(createPiix4PowerManagement({ pmBase: PORT.ACPI_PM })));
+  plugDisks({ bus, host, lines, memory, msi }, options.disks);
 }
 
 /** What guests ask without firmware of ours in between: the size of the machine. */
