@@ -107,6 +107,7 @@ function boardOptions(resolved: ResolvedOptions, host: MachineHost): PcOptions {
     ...(initrd && { initrd }),
     commandLine: resolved.commandLine,
     serial: resolved.serial,
+    disks: resolved.disks,
     ...(debugConsole && { debugConsole }),
     ...(debugExit && { debugExit }),
     rtcBaseMs: resolved.rtcBaseMs,

@@ -1,3 +1,4 @@
+export type { DiskOptions } from "@tsvm/machine-pc";
 export {
   ACCELERATORS,
   CPU_FEATURES,

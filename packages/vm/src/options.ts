@@ -1,5 +1,5 @@
 import type { Chardev } from "@tsvm/contracts";
-import type { MachineHost } from "@tsvm/machine-pc";
+import type { DiskOptions, MachineHost } from "@tsvm/machine-pc";
 
 /** A device beyond those every board has. */
 export interface DeviceOptions {
@@ -37,6 +37,8 @@ export interface VmOptions {
   readonly commandLine?: string;
   /** The serial ports ttyS0, ttyS1...; at most 4. A port without a chardev exists and has nothing plugged in. */
   readonly serial?: readonly Chardev[];
+  /** Virtio disks: the guest's vda, vdb...; at most 30. Their backends are the caller's, to close when the machine is gone. */
+  readonly disks?: readonly DiskOptions[];
   /** What the guest writes to port 0xe9. */
   readonly debugConsole?: Chardev;
   readonly devices?: readonly DeviceOptions[];

@@ -1,4 +1,5 @@
 import { type Chardev, ConfigError } from "@tsvm/contracts";
+import type { DiskOptions } from "@tsvm/machine-pc";
 import { ACCELERATORS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
 import { resolveDevice } from "./device-options.ts";
 import { suggest } from "./nearest.ts";
@@ -15,6 +16,7 @@ export interface ResolvedOptions {
   readonly initrd: Uint8Array | undefined;
   readonly commandLine: string;
   readonly serial: readonly Chardev[];
+  readonly disks: readonly DiskOptions[];
   readonly debugConsole: Chardev | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
   readonly clock: "realtime" | "virtual";
@@ -42,6 +44,7 @@ const OPTION_NAMES: readonly (keyof VmOptions)[] = [
   "initrd",
   "commandLine",
   "serial",
+  "disks",
   "debugConsole",
   "devices",
   "clock",
@@ -76,6 +79,7 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     initrd: options.initrd === undefined ? undefined : bytes("initrd", options.initrd),
     commandLine: resolveCommandLine(options.commandLine ?? ""),
     serial: resolveSerial(options.serial ?? []),
+    disks: options.disks ?? [],
     debugConsole: options.debugConsole,
     debugExit: resolveDebugExit(options),
     clock,
