@@ -5,8 +5,9 @@ import type { CliIo } from "./cli-io.ts";
 import { openLog } from "./cli-log.ts";
 import type { CliConfig } from "./command-line/cli-config.ts";
 import { parseArguments } from "./command-line/parse-arguments.ts";
-import { planConsoles } from "./console-plan.ts";
+import { type ConsolePlan, planConsoles } from "./console-plan.ts";
 import { openConsoles } from "./consoles.ts";
+import { openDrives } from "./drives.ts";
 import { listingText } from "./listings.ts";
 import { createEnding, runToEnd } from "./run-to-end.ts";
 
@@ -41,13 +42,22 @@ async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
   // Before the files: the built-in guest may have to be built first, and a typing error should not wait for that.
   checkVmOptions({ ...options, log: { categories: config.logCategories, write: () => {} } });
   const files = await readBootFiles(config, io);
+  const drives = await openDrives(config);
+  try {
+    return await runBooted(config, plan, { ...options, ...files, disks: drives.disks }, io);
+  } finally {
+    await drives.close();
+  }
+}
+
+/** From here on everything that can be checked beforehand has been. */
+async function runBooted(config: CliConfig, plan: ConsolePlan, options: VmOptions, io: CliIo): Promise<number> {
   const log = openLog(config, io);
   const ending = createEnding();
   const consoles = openConsoles(plan, io, { onQuit: ending.quit, onOutputLost: ending.lose });
   try {
     const vm = await io.createVm({
       ...options,
-      ...files,
       serial: consoles.serial,
       ...(consoles.debugConsole && { debugConsole: consoles.debugConsole }),
       ...(log && { log }),

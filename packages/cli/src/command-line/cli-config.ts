@@ -3,6 +3,17 @@ export type CharacterTarget =
   | { readonly kind: "stdio" | "mon-stdio" | "null" }
   | { readonly kind: "file"; readonly path: string };
 
+/** One `-drive`: a raw image in a file. */
+export interface DriveConfig {
+  readonly path: string;
+  readonly readOnly: boolean;
+  /** Writes are kept apart from the image and dropped at the end. */
+  readonly snapshot: boolean;
+  /** Flushes do not wait for stable storage. */
+  readonly unsafeFlush: boolean;
+  readonly serial?: string;
+}
+
 /** What the command line asks to be shown instead of running a machine. */
 export type Listing = "help" | "version" | "cpu" | "machine" | "device" | "accel" | "log" | "display";
 
@@ -22,6 +33,9 @@ export interface CliConfig {
   icountShift?: number;
   readonly devices: { readonly driver: string; readonly properties: Readonly<Record<string, string>> }[];
   readonly serial: CharacterTarget[];
+  readonly drives: DriveConfig[];
+  /** Every drive is a snapshot. */
+  snapshot: boolean;
   debugConsole?: CharacterTarget;
   /** Undefined: beside the serial port where that has standard input. */
   monitor?: "stdio" | "none";
@@ -39,6 +53,8 @@ export function createCliConfig(): CliConfig {
   return {
     devices: [],
     serial: [],
+    drives: [],
+    snapshot: false,
     nographic: false,
     noDefaults: false,
     noReboot: false,

@@ -1,4 +1,5 @@
 import type { CliConfig } from "./cli-config.ts";
+import { drive, snapshot } from "./drive-option.ts";
 import * as read from "./option-values.ts";
 
 /** One option of the command line. */
@@ -46,6 +47,13 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "monitor", value: "DEV", help: "stdio or none", apply: read.monitor },
   { name: "debugcon", value: "DEV", help: "output of port 0xe9; as -serial", apply: read.debugConsole },
   { name: "device", value: "NAME[,PROP=VALUE]", help: "add a device (-device help lists)", apply: read.device },
+  {
+    name: "drive",
+    value: "file=FILE,if=virtio[,PROP=VALUE]",
+    help: "a raw disk image; also format=raw, readonly=, snapshot=, cache=, serial=",
+    apply: drive,
+  },
+  { name: "snapshot", help: "drop what the guest writes to its disks", apply: snapshot },
   { name: "nographic", help: "no display; serial port and monitor on the terminal", apply: read.nographic },
   { name: "display", value: "none", help: "no display", apply: read.display },
   { name: "vga", value: "none", help: "no graphics adapter", apply: read.absent },

@@ -16,6 +16,7 @@ test("understands a whole QEMU command line", () => {
     ..."-serial mon:stdio -serial file:/tmp/x -debugcon null -monitor none -nographic -display none".split(" "),
     ..."-device isa-debug-exit,iobase=0xf4,iosize=0x04 -no-reboot -no-shutdown -d cpu_reset -D log.txt".split(" "),
     ..."-rtc base=2006-06-17T16:01:21,clock=vm -icount shift=3".split(" "),
+    ..."-drive file=disk.ext4,if=virtio,format=raw -snapshot".split(" "),
   ]);
   expect(config).toEqual({
     machine: "pc",
@@ -27,6 +28,8 @@ test("understands a whole QEMU command line", () => {
     append: "console=ttyS0 -- x",
     name: "guest one",
     serial: [{ kind: "mon-stdio" }, { kind: "file", path: "/tmp/x" }],
+    drives: [{ path: "disk.ext4", readOnly: false, snapshot: false, unsafeFlush: false }],
+    snapshot: true,
     debugConsole: { kind: "null" },
     monitor: "none",
     nographic: true,

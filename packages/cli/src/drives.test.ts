@@ -1,0 +1,41 @@
+import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { parseArguments } from "./command-line/parse-arguments.ts";
+import { openDrives } from "./drives.ts";
+
+const folder = mkdtempSync(join(tmpdir(), "tsvm-drives-"));
+afterAll(() => rmSync(folder, { recursive: true }));
+const image = join(folder, "disk.img");
+const drive = (properties = "") => ["-drive", `file=${image},if=virtio${properties}`];
+
+test.each([
+  ["nothing said", [], true],
+  ["-snapshot", ["-snapshot"], false],
+])("what the guest writes, with %s, reaches the image: %s %s", async (_, more, reaches) => {
+  writeFileSync(image, new Uint8Array(1024));
+  const { disks, close } = await openDrives(parseArguments([...drive(",serial=S1"), ...more]));
+  await disks[0]?.backend.write(1, new Uint8Array(512).fill(5));
+  await close();
+  expect([disks[0]?.serial, disks[0]?.backend.readOnly, readFileSync(image)[512]]).toEqual([
+    "S1",
+    false,
+    reaches ? 5 : 0,
+  ]);
+});
+
+test("a read-only drive stays one under -snapshot, and two machines may have it", async () => {
+  const config = parseArguments([...drive(",readonly=on"), "-snapshot"]);
+  const [first, second] = [await openDrives(config), await openDrives(config)];
+  expect(first.disks[0]?.backend.readOnly).toBe(true);
+  await first.close();
+  await second.close();
+});
+
+test("where one image cannot be opened, none stays open", async () => {
+  const missing = ["-drive", `file=${join(folder, "missing.img")},if=virtio`];
+  await expect(openDrives(parseArguments([...drive(), ...missing]))).rejects.toMatchObject({ code: "BACKEND_OPEN" });
+  const again = await openDrives(parseArguments(drive()));
+  await again.close();
+});
