@@ -215,6 +215,13 @@ describe.each(MODES)("a data breakpoint in %i-bit code", (bits) => {
     expect(m.event()).toMatchObject({ vector: DB, rip: CODE + 5 });
   });
 
+  it("sees the second of two loads from one page", () => {
+    const m = new TinyMachine(bits).set({ ...at(DATA, ACCESS), rsi: BigInt(DATA + 0x10) });
+    // cmpsb
+    m.runToHalt("a6 90 f4");
+    expect(m.event()).toMatchObject({ vector: DB, rip: CODE + 1 });
+  });
+
   it("covers its length and nothing else", () => {
     const misses = new TinyMachine(bits).set(at(DATA + 4, WRITE | LEN4));
     misses.runToHalt("88 47 03 88 47 08 f4");
