@@ -1,7 +1,7 @@
 // Code that changes under the processor: by its own stores, by DMA, and by other mappings. SDM vol. 3A, "Self-Modifying
 // Code" and "Handling Self- and Cross-Modifying Code".
 import { describe, expect, it } from "vitest";
-import { type Bits, CODE, TinyMachine } from "./tiny-machine.ts";
+import { type Bits, CODE, DATA, TinyMachine } from "./tiny-machine.ts";
 
 const MODES: readonly Bits[] = [64, 32, 16];
 const NEXT_PAGE = CODE + 0x1000;
@@ -48,6 +48,13 @@ describe.each(MODES)("a store to code in %i-bit mode", (bits) => {
     expect([m.read8(CODE + 0xfc0), m.al, m.rip, m.vcpu.instructionCount]).toEqual([1, 1, CODE + at + 5, 3]);
   });
 
+  it("is seen in a page that was stored to before it held code", () => {
+    const m = new TinyMachine(bits).set({ ...pointAt(DATA + 1), rsi: BigInt(DATA) });
+    // mov al, 0; ret - called twice, its immediate counted up before each call
+    m.code(DATA, "b0 00 c3").runToHalt("fe 07 ff d6 fe 07 ff d6 f4");
+    expect(m.al).toBe(2);
+  });
+
   it("outside of decoded bytes forgets nothing", () => {
     const m = new TinyMachine(bits).set({ ...pointAt(CODE + 0x800), rcx: 100n });
     // inc byte [bx]; dec cl; jnz
@@ -88,6 +95,20 @@ describe.each(MODES)("code written by DMA in %i-bit mode", (bits) => {
       expect(m.run()).toBe("hlt");
       expect(m.al).toBe(Number.parseInt(value, 16));
     }
+  });
+});
+
+describe.each(MODES)("a jump across two pages in %i-bit mode", (bits) => {
+  it("follows DMA into its second page, where nothing else is decoded nearby", () => {
+    const m = new TinyMachine(bits).set(pointAt(CODE + 0xfff));
+    // jmp +7fh, to: out 80h; jmp back. The port access makes it jmp +6fh, to HLT.
+    m.code(CODE + 0xfff, "eb 7f")
+      .code(NEXT_PAGE + 0x80, "e6 80 ff e7")
+      .code(NEXT_PAGE + 0x70, "f4");
+    m.onAccess = () => void m.code(NEXT_PAGE, "6f");
+    m.set({ rip: BigInt(CODE + 0xfff) });
+    expect(m.run()).toBe("hlt");
+    expect([m.rip, m.log.length]).toEqual([NEXT_PAGE + 0x71, 1]);
   });
 });
 

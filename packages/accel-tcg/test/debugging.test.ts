@@ -231,6 +231,12 @@ describe.each(MODES)("a data breakpoint in %i-bit code", (bits) => {
     expect(hits.event()).toMatchObject({ vector: DB, rip: CODE + 3 });
   });
 
+  it("ignores the low bits of its address that its length covers", () => {
+    const m = new TinyMachine(bits).set(at(DATA + 7, WRITE | LEN4));
+    m.runToHalt("88 47 04 90 f4");
+    expect(m.event()).toMatchObject({ vector: DB, rip: CODE + 3 });
+  });
+
   it("sees a read-modify-write and a push", () => {
     const m = new TinyMachine(bits).set(at(DATA, WRITE));
     m.runToHalt("fe 07 90 f4");
