@@ -187,3 +187,15 @@ describe("the same frame under two addresses", () => {
     expect(m.al).toBe(3);
   });
 });
+
+describe("one IP in two code segments of real mode", () => {
+  it("is two places", () => {
+    const m = new TinyMachine(16).set({ rax: 0xc010n });
+    // 0000:C000 jmp far 0400:C010; there, at 1_0010h: mov cl, 1; jmp far 0000:C020; there: jmp ax; 0000:C010: mov ch, 2; hlt
+    m.code(CODE, "ea 10 c0 00 04").code(0x1_0010, "b1 01 ea 20 c0 00 00");
+    m.code(CODE + 0x20, "ff e0").code(CODE + 0x10, "b5 02 f4");
+    m.set({ rcx: 0n, rip: BigInt(CODE) });
+    expect(m.run()).toBe("hlt");
+    expect([m.reg("rcx"), m.rip]).toEqual([0x201n, CODE + 0x13]);
+  });
+});

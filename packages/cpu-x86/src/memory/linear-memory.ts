@@ -21,6 +21,10 @@ import { JUMP_CACHE, SCRATCH_RECORDS, TLB_READ, TLB_WRITE } from "../state/memor
 /** Privileges that have TLB contexts of their own: supervisor, supervisor with EFLAGS.AC, user. */
 const CONTEXTS_PER_SPACE = 4;
 const BOUNCE = AT.bounce;
+/** The jump key: TLB context in bits 11:0, mode in 16:12, number of the code segment's base in 31:17. */
+const MODE_SHIFT = 12;
+const CODE_BASE_SHIFT = 17;
+const CODE_BASES = 2 ** 15 - 1;
 /** Beside what a store has left in the bounce buffer before its walk. */
 const PTE_BOUNCE = AT.bounce + 64;
 const PAGE = 4096;
@@ -131,7 +135,28 @@ export class LinearMemory {
     const privilege = cpu.cpl === 3 ? 2 : (cpu.get32("rflags") & FLAG.AC) !== 0 ? 1 : 0;
     const context = this.#contextBase | privilege;
     cpu.setLow("tlbContext", context);
-    cpu.set32("jumpKey", context | (cpu.get32("mode") << 12));
+    cpu.set32("jumpKey", context | (cpu.get32("mode") << MODE_SHIFT) | (this.#codeBaseNumber() << CODE_BASE_SHIFT));
+  }
+
+  /**
+   * Numbers of the bases that code segments have had, other than 0: decoded code is found by rip, which in segments with
+   * different bases means different places.
+   */
+  readonly #codeBases = new Map<number, number>();
+
+  #codeBaseNumber(): number {
+    const cpu = this.#cpu;
+    const base = cpu.low("segBase", SEGMENT.cs);
+    if (base === 0 || cpu.code64) return 0;
+    const known = this.#codeBases.get(base);
+    if (known !== undefined) return known;
+    if (this.#codeBases.size === CODE_BASES) {
+      this.#codeBases.clear();
+      this.#dropJumpCache();
+    }
+    const number = this.#codeBases.size + 1;
+    this.#codeBases.set(base, number);
+    return number;
   }
 
   /** The frame changed from plain RAM to decoded code: stores to it must miss from now on. */

@@ -44,7 +44,7 @@ const FIELDS = {
   mode: u32(),
   /** Low 12 bits of every valid soft-TLB tag of the current address space and privilege, see softmmu. */
   tlbContext: u64(),
-  /** What a jump cache entry must match besides rip: tlbContext | mode << 12. */
+  /** What a jump cache entry must match besides rip: TLB context, mode, and which base the code segment has. */
   jumpKey: u32(),
   /** Pending exception: vector + 1, or 0; its error code (-1: none), and CR2 for #PF. */
   pendingVector: u32(),
