@@ -86,6 +86,10 @@ export class RecordCache {
     const page = this.#pageOfRip(low, cpu.high("rip"));
     if (page === undefined) return 0;
     const offset = this.#linearLow & 0xfff;
+    if (this.#segmentEndsInPage(low, offset)) {
+      this.#inOnePage = false;
+      return this.lookupSingle();
+    }
     const known = this.#index.get(page.number, offset);
     let record = known !== 0 ? known : this.#decodeRun(page, offset);
     this.#inOnePage = record !== 0;
@@ -167,6 +171,14 @@ export class RecordCache {
       this.#linearHigh = 0;
     }
     return this.#fetch(this.#linearLow, this.#linearHigh, mode);
+  }
+
+  /** Runs do not look at the limit of the code segment: where it lies in the page, each instruction is looked up. */
+  #segmentEndsInPage(rip: number, offset: number): boolean {
+    const cpu = this.#cpu;
+    const mode = cpu.get32("mode");
+    if ((mode & MODE.flat) !== 0 || (mode & MODE.codeSizeMask) === MODE.code64) return false;
+    return cpu.get32("segLimit", SEGMENT.cs) - rip < FRAME - 1 - offset;
   }
 
   #fetch(low: number, high: number, mode: number): CodePage | undefined {

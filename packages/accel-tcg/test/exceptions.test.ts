@@ -34,6 +34,24 @@ describe.each(MODES)("faults in %i-bit code", (bits) => {
   });
 });
 
+describe("the limit of a code segment", () => {
+  it.each([32, 16] as const)("ends %i-bit code between two instructions of a page", (bits) => {
+    const m = new TinyMachine(bits).set({ "cs.limit": BigInt(CODE + 3) });
+    m.runToHalt("fe c0 90 90 fe c0 f4");
+    expect(m.event()).toMatchObject({ vector: 13, error: bits === 16 ? undefined : 0, rip: CODE + 4 });
+    expect(m.al).toBe(1);
+  });
+
+  it("ends real-mode code at FFFF, wherever that lies in its page", () => {
+    const m = new TinyMachine(16).set({ "cs.selector": 2n, "cs.base": 0x20n });
+    m.code(0x1_001e, "fe c0 fe c0 f4").set({ rip: 0xfffen });
+    expect(m.run()).toBe("hlt");
+    // The return address has 16 bits only.
+    expect(m.event()).toMatchObject({ vector: 13, rip: 0 });
+    expect(m.al).toBe(1);
+  });
+});
+
 describe("page faults of 64-bit code", () => {
   /** Each of these has its operand at rdi = ABSENT. */
   it.each([

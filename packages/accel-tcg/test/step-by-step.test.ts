@@ -44,6 +44,7 @@ const PIECES = [
   "c3", // ret
   "cd 40", // int 40h
   "cc", // int3
+  "cf", // iret
   "66 50", // push with the other operand size
   "87 07", // xchg [bx], ax
   "0f b1 0f", // cmpxchg [bx], cx
