@@ -8,6 +8,13 @@ export interface BlockBackend {
   write(sector: number, buf: Uint8Array): Promise<void>;
   /** Resolves when everything written before is on stable storage. */
   flush(): Promise<void>;
+  /**
+   * Makes `count` sectors read as zeroes without a buffer of them. `unmap`: the host may take their storage back. Where it
+   * is missing, the caller writes zeroes.
+   */
+  writeZeroes?(sector: number, count: number, unmap: boolean): Promise<void>;
+  /** A hint: nobody needs what `count` sectors hold, and they may read as anything. Where it is missing, nothing is lost. */
+  discard?(sector: number, count: number): Promise<void>;
 }
 
 /** Ethernet frames without FCS. */

@@ -115,6 +115,19 @@ describe("createVirtioBlock", () => {
     expect([2, 3, 4, 5].map((sector) => disk.bytes[sector * 512])).toEqual([2, 0, 0, 5]);
   });
 
+  it("leaves discards and zeroes to a backend that has its own way, with what the driver allows", async () => {
+    const { request, disk } = setUp();
+    const log = (what: string) => async (sector: number, count: number, unmap?: boolean) =>
+      void disk.log.push([what, sector, count, unmap].join(" "));
+    Object.assign(disk, { discard: log("discard"), writeZeroes: log("zeroes") });
+    expect(await request([header(DISCARD, 0), range(1, 8)], [1])).toEqual(Uint8Array.of(OK));
+    expect(await request([header(WRITE_ZEROES, 0), range(3, 2, 1)], [1])).toEqual(Uint8Array.of(OK));
+    expect(await request([header(WRITE_ZEROES, 0), range(9, 65_536 / 32)], [1])).toEqual(Uint8Array.of(OK));
+    expect(disk.log).toEqual(["discard 1 8 ", "zeroes 3 2 true", "zeroes 9 2048 false"]);
+    Object.assign(disk, { discard: () => Promise.reject(new Error("host")) });
+    expect(await request([header(DISCARD, 0), range(1, 8)], [1])).toEqual(Uint8Array.of(IOERR));
+  });
+
   it.each([
     ["a read past the end", [header(IN, 4095)], [1024, 1], IOERR],
     ["a sector beyond exact numbers", [header(IN, 0xffff_ffff_ffff_ffffn)], [512, 1], IOERR],

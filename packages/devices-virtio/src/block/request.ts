@@ -20,7 +20,8 @@ const RANGE_FLAG_UNMAP = 1;
 /** What a driver asks for. Lengths in bytes, positions in sectors of 512 bytes. */
 export type BlockRequest =
   | { readonly kind: "read" | "write"; readonly sector: number; readonly length: number }
-  | { readonly kind: "discard" | "write-zeroes"; readonly sector: number; readonly count: number }
+  | { readonly kind: "discard"; readonly sector: number; readonly count: number }
+  | { readonly kind: "write-zeroes"; readonly sector: number; readonly count: number; readonly unmap: boolean }
   | { readonly kind: "flush" | "identify" }
   | { readonly kind: "refused"; readonly status: number };
 
@@ -58,9 +59,12 @@ function parseRange(chain: DescriptorChain, kind: "discard" | "write-zeroes"): B
   const range = new Uint8Array(RANGE_LENGTH);
   if (!chain.read(range)) return undefined;
   const view = new DataView(range.buffer);
+  const flags = view.getUint32(12, true);
   const known = kind === "discard" ? 0 : RANGE_FLAG_UNMAP;
-  if ((view.getUint32(12, true) & ~known) !== 0) return { kind: "refused", status: VIRTIO_BLK_S_UNSUPP };
-  return { kind, sector: sectorAt(view, 0), count: view.getUint32(8, true) };
+  if ((flags & ~known) !== 0) return { kind: "refused", status: VIRTIO_BLK_S_UNSUPP };
+  const sector = sectorAt(view, 0);
+  const count = view.getUint32(8, true);
+  return kind === "discard" ? { kind, sector, count } : { kind, sector, count, unmap: flags === RANGE_FLAG_UNMAP };
 }
 
 /** A 64-bit sector number; beyond exact doubles it is beyond any disk as well, and stays so. */

@@ -47,7 +47,14 @@ export async function writeFromChain(
   return "done";
 }
 
-export async function writeZeroes(backend: BlockBackend, sector: number, count: number): Promise<TransferResult> {
+/** By the backend's own way if it has one. */
+export async function writeZeroes(
+  backend: BlockBackend,
+  sector: number,
+  count: number,
+  unmap: boolean,
+): Promise<TransferResult> {
+  if (backend.writeZeroes !== undefined) return resultOf(backend.writeZeroes(sector, count, unmap));
   const length = count * SECTOR_LENGTH;
   const zeroes = new Uint8Array(Math.min(PIECE, length));
   for (let done = 0; done < length; done += PIECE) {
@@ -57,8 +64,17 @@ export async function writeZeroes(backend: BlockBackend, sector: number, count: 
   return "done";
 }
 
-export async function flush(backend: BlockBackend): Promise<TransferResult> {
-  return (await succeeds(backend.flush())) ? "done" : "failed";
+/** A hint: a backend that cannot make use of it has done all it can. */
+export async function discard(backend: BlockBackend, sector: number, count: number): Promise<TransferResult> {
+  return backend.discard === undefined ? "done" : resultOf(backend.discard(sector, count));
+}
+
+export function flush(backend: BlockBackend): Promise<TransferResult> {
+  return resultOf(backend.flush());
+}
+
+async function resultOf(work: Promise<void>): Promise<TransferResult> {
+  return (await succeeds(work)) ? "done" : "failed";
 }
 
 /** The seam's rejections are host trouble, which the guest hears of as an I/O error. */

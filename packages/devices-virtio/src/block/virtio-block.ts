@@ -2,7 +2,7 @@ import { type BlockBackend, listField, recordField } from "@tsvm/contracts";
 import { type ModelConfig, type ModelHost, readOnlyConfig, type VirtioModel } from "../device/model.ts";
 import { type ChainState, chainField, type DescriptorChain } from "../queue/descriptor-chain.ts";
 import { type BlockRequest, parseBlockRequest, SECTOR_LENGTH, VIRTIO_BLK_S_IOERR, VIRTIO_BLK_S_OK } from "./request.ts";
-import { flush, readIntoChain, type TransferResult, writeFromChain, writeZeroes } from "./transfer.ts";
+import { discard, flush, readIntoChain, type TransferResult, writeFromChain, writeZeroes } from "./transfer.ts";
 
 const DEVICE_ID = 2;
 /** Mass storage controller, SCSI: what other virtio implementations answer. */
@@ -122,13 +122,15 @@ class VirtioBlock implements VirtioModel<VirtioBlockState> {
       case "write":
         return writeFromChain(backend, chain, request.sector, request.length, isWanted);
       case "write-zeroes":
-        return writeZeroes(backend, request.sector, request.count);
+        return writeZeroes(backend, request.sector, request.count, request.unmap);
+      case "discard":
+        return discard(backend, request.sector, request.count);
       case "flush":
         return flush(backend);
       case "identify":
         return Promise.resolve(this.#identify(chain));
-      // A discard is a hint; backends cannot make use of it. What is refused fails in its own way.
-      default:
+      // Answered with a status of its own.
+      case "refused":
         return Promise.resolve("done");
     }
   }
@@ -161,7 +163,7 @@ class VirtioBlock implements VirtioModel<VirtioBlockState> {
 }
 
 /** Virtio 1.2, "Block Device", "Device configuration layout". */
-function blockConfig({ sectorCount }: BlockBackend): Uint8Array {
+function blockConfig({ sectorCount, writeZeroes }: BlockBackend): Uint8Array {
   const bytes = new Uint8Array(CONFIG_LENGTH);
   const view = new DataView(bytes.buffer);
   view.setBigUint64(0, BigInt(sectorCount), true);
@@ -178,5 +180,7 @@ function blockConfig({ sectorCount }: BlockBackend): Uint8Array {
   ] as const) {
     view.setUint32(offset, value, true);
   }
+  // write_zeroes_may_unmap.
+  view.setUint8(56, writeZeroes === undefined ? 0 : 1);
   return bytes;
 }
