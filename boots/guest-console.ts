@@ -14,6 +14,8 @@ export interface GuestConsole {
   waitFor(text: string | RegExp, timeoutMs?: number): Promise<string>;
   /** Types bytes at the keyboard, however busy the guest is. */
   type(text: string): void;
+  /** Of the process that was started. */
+  readonly pid: number;
   /** The process's exit code; null if a signal ended it. */
   readonly exit: Promise<number | null>;
   /** All that was printed, standard error included. */
@@ -80,6 +82,8 @@ export function startConsole(command: string, args: readonly string[], options: 
 
   return {
     waitFor,
+    // Zero only where the process could not be started, which `exit` rejects for.
+    pid: child.pid ?? 0,
     type: (text) => void child.stdin.write(text),
     exit,
     get transcript() {
