@@ -5,7 +5,8 @@ export {
   type VirtioBalloon,
   type VirtioBalloonState,
 } from "./balloon/virtio-balloon.ts";
-export { createVirtioBlock, type VirtioBlockOptions, type VirtioBlockState } from "./block/virtio-block.ts";
+export type { VirtioBlockOptions } from "./block/block-options.ts";
+export { createVirtioBlock, type VirtioBlockState } from "./block/virtio-block.ts";
 export { createVirtioConsole, type VirtioConsoleOptions, type VirtioConsoleState } from "./console/virtio-console.ts";
 export * from "./device/model.ts";
 export type { QueueRegisters, QueueState } from "./device/queue-slot.ts";

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { createVirtioBlock } from "../src/index.ts";
+import { createVirtioBlock, type VirtioBlockOptions } from "../src/index.ts";
 import { createTestDisk } from "./disk.ts";
 import { type DriverOptions, drive, settle } from "./driver.ts";
 
@@ -101,7 +101,57 @@ describe.each([{ packed: false }, { packed: true }])("a disk over a queue, packe
 describe("createVirtioBlock", () => {
   it("shows capacity and limits", () => {
     const { config32 } = setUp();
-    expect([config32(0), config32(4), config32(12), config32(20)]).toEqual([4096, 0, 254, 512]);
+    expect([0, 4, 8, 12, 20].map(config32)).toEqual([4096, 0, 0x40_0000, 254, 512]);
+  });
+
+  it("serves several queues, and gives a free place to whichever has work", async () => {
+    const disk = createTestDisk(4096);
+    disk.held = true;
+    const { queues, kick, config32, status } = drive(createVirtioBlock({ backend: disk, queues: 2 }), {
+      queueSize: 64,
+    });
+    expect([config32(32) >>> 16, queues.length]).toEqual([2, 2]);
+    const pending = [0, 1].map((index) =>
+      Array.from({ length: 20 }, () => queues[index]?.submit([header(IN, index)], [512, 1])),
+    );
+    kick(0);
+    kick(1);
+    await settle();
+    expect(disk.log.length).toBe(32);
+    for (let i = 0; i < 8; i++) disk.release();
+    await settle();
+    expect(disk.log.filter((line) => line === "read 1+1").length).toBe(20);
+    disk.held = false;
+    for (let i = 0; i < 32; i++) disk.release();
+    await settle();
+    expect(queues.map((queue) => queue.collect().length)).toEqual([20, 20]);
+    expect([pending.flat().every((one) => one?.written()[512] === OK), status & 64]).toEqual([true, 0]);
+  });
+
+  it("is read-only if its owner says so, whatever the backend allows", async () => {
+    const disk = createTestDisk(8);
+    const { queues, kick, window } = drive(createVirtioBlock({ backend: disk, readOnly: true }));
+    window.write(0x14, 4, 0);
+    expect(window.read(0x10, 4) & 0x20).toBe(0x20);
+    const write = queues[0]?.submit([header(OUT, 0), new Uint8Array(512)], [1]);
+    kick(0);
+    await settle();
+    expect([write?.written()[0], disk.log]).toEqual([IOERR, []]);
+  });
+
+  it.each<[Partial<VirtioBlockOptions>, string]>([
+    [
+      { serial: "123456789012345678901" },
+      "d: serial '123456789012345678901': must be at most 20 printable ASCII characters",
+    ],
+    [{ serial: "\u00e9" }, "d: serial"],
+    [{ queues: 0 }, "d: 0 queues: must be 1 to 64"],
+    [{ queueSize: 100 }, "d: queue of 100 entries: must be a power of two from 4 to 1024"],
+    [{ logicalBlockSize: 511 }, "d: logical block of 511 bytes"],
+    [{ logicalBlockSize: 8192 }, "d: a disk of 8 sectors is not whole blocks of 8192 bytes"],
+  ])("refuses %o", (change, message) => {
+    const make = () => createVirtioBlock({ backend: createTestDisk(8), name: "d", ...change });
+    expect(make).toThrow(expect.objectContaining({ code: "CONFIG_DEVICE", message: expect.stringContaining(message) }));
   });
 
   it("flushes, identifies itself, discards and writes zeroes", async () => {

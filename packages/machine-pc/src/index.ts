@@ -1,7 +1,7 @@
+export type { BoardDevice, PciAddress, VirtioBoardDevice } from "./board/board-device.ts";
 export type { CpuTraits, PcOptions } from "./board/options.ts";
 export { type PcBoard, type PcMachine, pcBoard } from "./board/pc-board.ts";
 export type { HostSleep, MachineHost } from "./board/run-loop.ts";
-export type { DiskOptions } from "./board/virtio-slots.ts";
 export type { BootModule } from "./boot/boot-image.ts";
 export { detectKernelFormat, type KernelFormat } from "./boot/load-kernel.ts";
 export type { MachineClock } from "./clock/machine-clock.ts";

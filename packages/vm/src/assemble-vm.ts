@@ -1,4 +1,5 @@
 import type { Accelerator, Board } from "@tsvm/contracts";
+import { createVirtioBlock } from "@tsvm/devices-virtio";
 import {
   createRealTimeClock,
   createVirtualClock,
@@ -107,7 +108,7 @@ function boardOptions(resolved: ResolvedOptions, host: MachineHost): PcOptions {
     ...(initrd && { initrd }),
     commandLine: resolved.commandLine,
     serial: resolved.serial,
-    disks: resolved.disks,
+    devices: resolved.disks.map((disk, i) => ({ virtio: createVirtioBlock({ ...disk, name: `disk${i}` }) })),
     ...(debugConsole && { debugConsole }),
     ...(debugExit && { debugExit }),
     rtcBaseMs: resolved.rtcBaseMs,

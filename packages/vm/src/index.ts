@@ -1,4 +1,3 @@
-export type { DiskOptions } from "@tsvm/machine-pc";
 export {
   ACCELERATORS,
   CPU_FEATURES,
@@ -11,6 +10,6 @@ export {
 export { createVm } from "./create-vm.ts";
 export { createMonitorCommands } from "./monitor-commands.ts";
 export { nearest, suggest } from "./nearest.ts";
-export type { DeviceOptions, LogOptions, VmOptions } from "./options.ts";
+export type { DeviceOptions, DiskOptions, LogOptions, VmOptions } from "./options.ts";
 export { checkVmOptions } from "./resolve-options.ts";
 export type { VirtualMachine, VmCounters, VmEvent, VmState } from "./virtual-machine.ts";

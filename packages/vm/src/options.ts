@@ -1,5 +1,9 @@
 import type { Chardev } from "@tsvm/contracts";
-import type { DiskOptions, MachineHost } from "@tsvm/machine-pc";
+import type { VirtioBlockOptions } from "@tsvm/devices-virtio";
+import type { MachineHost } from "@tsvm/machine-pc";
+
+/** A disk of the machine; its name is the board's. */
+export type DiskOptions = Omit<VirtioBlockOptions, "name">;
 
 /** A device beyond those every board has. */
 export interface DeviceOptions {

@@ -1,9 +1,8 @@
 import { type Chardev, ConfigError } from "@tsvm/contracts";
-import type { DiskOptions } from "@tsvm/machine-pc";
 import { ACCELERATORS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
 import { resolveDevice } from "./device-options.ts";
 import { suggest } from "./nearest.ts";
-import type { LogOptions, VmOptions } from "./options.ts";
+import type { DiskOptions, LogOptions, VmOptions } from "./options.ts";
 
 /** {@link VmOptions} with every default filled in and every value checked. */
 export interface ResolvedOptions {

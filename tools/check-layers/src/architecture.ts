@@ -84,7 +84,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
   vm: {
     owns: "the public facade: `createVm(options)`",
     doesNotOwn: "drawing, argv",
-    imports: ["contracts", "memory", "machine-pc", "accel-tcg", "backends"],
+    imports: ["contracts", "memory", "devices-virtio", "machine-pc", "accel-tcg", "backends"],
   },
   cli: {
     owns: "argv and the terminal",

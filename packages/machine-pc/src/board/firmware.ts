@@ -3,7 +3,7 @@ import { buildAcpi } from "../acpi/build-acpi.ts";
 import type { AcpiPlatform } from "../acpi/platform.ts";
 import { type BootSegment, segment } from "../boot/boot-image.ts";
 import { u16 } from "../bytes/fields.ts";
-import { buildSmbios } from "../smbios/smbios.ts";
+import { buildSmbios, type SmbiosIdentity } from "../smbios/smbios.ts";
 import { GPA } from "./memory-map.ts";
 
 /** What a BIOS would have left in memory when it hands over to a boot loader. */
@@ -20,9 +20,12 @@ const BDA_COM_PORTS = 0x00;
 const BDA_EBDA_SEGMENT = 0x0e;
 const BDA_BASE_MEMORY_KIB = 0x13;
 
-export function buildFirmware(platform: AcpiPlatform, memoryBytes: number): FirmwareImage {
+export function buildFirmware(
+  platform: AcpiPlatform,
+  machine: Pick<SmbiosIdentity, "memoryBytes" | "uuid">,
+): FirmwareImage {
   const acpi = buildAcpi(platform, GPA.FIRMWARE_TABLES);
-  const smbios = buildSmbios({ ...IDENTITY, memoryBytes }, Math.ceil(acpi.end / 16) * 16);
+  const smbios = buildSmbios({ ...IDENTITY, ...machine }, Math.ceil(acpi.end / 16) * 16);
   const ports = platform.serialPorts.map(({ port }) => port);
   return { segments: [biosDataArea(ports), ...acpi.segments, ...smbios], rsdpGpa: acpi.rsdpGpa };
 }

@@ -20,7 +20,8 @@ describe("resolvePcOptions", () => {
       modules: [],
       commandLine: "",
       serial: [],
-      disks: [],
+      devices: [],
+      uuid: new Uint8Array(16),
       debugConsole: undefined,
       debugExit: undefined,
       hpet: true,
@@ -49,7 +50,7 @@ describe("resolvePcOptions", () => {
     ["CONFIG_OPTION", { debugExit: { iobase: 0x501, iosize: 0 } }],
     ["CONFIG_OPTION", { debugConsolePort: 0x10000 }],
     ["CONFIG_OPTION", { serial: new Array(5).fill({}) }],
-    ["CONFIG_OPTION", { disks: new Array(31).fill({}) }],
+    ["CONFIG_OPTION", { uuid: "550e8400-e29b-41d4-a716" }],
   ])("refuses with %s: %o", (code, change) => {
     expect(() => resolvePcOptions({ ...good, ...change })).toThrow(expect.objectContaining({ code }));
   });

@@ -1,7 +1,9 @@
 import { type Chardev, ConfigError } from "@tsvm/contracts";
 import type { BootModule } from "../boot/boot-image.ts";
+import { parseUuid, UUID_NONE } from "../smbios/uuid.ts";
+import type { BoardDevice } from "./board-device.ts";
+import { type PlacedDevice, placeDevices } from "./place-devices.ts";
 import type { MachineHost } from "./run-loop.ts";
-import { DISKS_MAX, type DiskOptions } from "./virtio-slots.ts";
 
 /** Properties of the CPU model that reach into the board; they must agree with what CPUID says. */
 export interface CpuTraits {
@@ -33,8 +35,10 @@ export interface PcOptions {
   readonly commandLine?: string;
   /** What is plugged into COM1, COM2...: at most 4, each brings its UART. None by default. */
   readonly serial?: readonly Chardev[];
-  /** Virtio disks, in the order in which the guest finds them; at most 30. None by default. */
-  readonly disks?: readonly DiskOptions[];
+  /** Devices on the PCI bus, in the order in which the guest finds them; at most 30 slots. None by default. */
+  readonly devices?: readonly BoardDevice[];
+  /** What the guest reads as the machine's UUID (SMBIOS): eight, four, four, four and twelve hex digits. None by default. */
+  readonly uuid?: string;
   /** Gets what the guest writes to the debug port. */
   readonly debugConsole?: Chardev;
   /** Port of the debug console; 0xe9 by default, some firmware uses 0x402. */
@@ -59,7 +63,9 @@ export interface ResolvedPcOptions {
   readonly modules: readonly BootModule[];
   readonly commandLine: string;
   readonly serial: readonly Chardev[];
-  readonly disks: readonly DiskOptions[];
+  readonly devices: readonly PlacedDevice[];
+  /** Sixteen bytes as SMBIOS has them. */
+  readonly uuid: Uint8Array;
   readonly debugConsole: { readonly chardev: Chardev; readonly port: number } | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
   readonly hpet: boolean;
@@ -76,7 +82,7 @@ const DEBUG_CONSOLE_PORT = 0xe9;
 
 /** @throws ConfigError naming the option and what it may be. */
 export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
-  const { memoryBytes, cpuCount = 1, kernel, serial = [], disks = [], debugConsole, debugExit } = options;
+  const { memoryBytes, cpuCount = 1, kernel, serial = [], devices = [], debugConsole, debugExit } = options;
   if (!Number.isInteger(memoryBytes) || memoryBytes < MEMORY_MIN_BYTES || memoryBytes % 4096 !== 0) {
     throw new ConfigError("CONFIG_MEMORY_SIZE", "guest memory must be a multiple of 4 KiB, at least 2 MiB");
   }
@@ -88,9 +94,6 @@ export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
   if (serial.length > SERIAL_MAX) {
     throw new ConfigError("CONFIG_OPTION", `the pc board has ${SERIAL_MAX} serial ports, not ${serial.length}`);
   }
-  if (disks.length > DISKS_MAX) {
-    throw new ConfigError("CONFIG_OPTION", `the pc board takes ${DISKS_MAX} disks, not ${disks.length}`);
-  }
   checkPorts("debugConsolePort", options.debugConsolePort ?? DEBUG_CONSOLE_PORT, 1);
   if (debugExit !== undefined) checkPorts("isa-debug-exit", debugExit.iobase, debugExit.iosize);
   return {
@@ -101,7 +104,8 @@ export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
     modules: resolveModules(options),
     commandLine: resolveCommandLine(options.commandLine ?? ""),
     serial,
-    disks,
+    devices: placeDevices(devices),
+    uuid: options.uuid === undefined ? UUID_NONE : parseUuid(options.uuid),
     debugConsole: debugConsole && { chardev: debugConsole, port: options.debugConsolePort ?? DEBUG_CONSOLE_PORT },
     debugExit,
     hpet: options.hpet ?? true,

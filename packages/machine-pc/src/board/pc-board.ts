@@ -51,7 +51,7 @@ function buildPc(accel: Accelerator, options: PcOptions, clock: MachineClock): P
 /** Firmware tables and kernel; MTRRs as firmware leaves them: on, and memory write-back by default. */
 function makeImage(options: ResolvedPcOptions, map: MemoryMap): BootImage {
   const { kernel, kernelName, modules, commandLine, cpu } = options;
-  const firmware = buildFirmware(acpiPlatform(options, map), options.memoryBytes);
+  const firmware = buildFirmware(acpiPlatform(options, map), options);
   const image = loadKernel({
     kernel,
     kernelName,

@@ -29,8 +29,8 @@ import { createInterruptLines, HPET_ROUTES, type InterruptLines, PCI_ROUTES } fr
 import { plugLocalApic } from "./local-apic-wiring.ts";
 import { GPA } from "./memory-map.ts";
 import type { ResolvedPcOptions } from "./options.ts";
+import { plugDevices } from "./pci-devices.ts";
 import { IRQ, PORT, SERIAL_PORTS } from "./port-map.ts";
-import { plugDisks } from "./virtio-slots.ts";
 
 export interface PcWiring {
   readonly options: ResolvedPcOptions;
@@ -123,7 +123,7 @@ function plugPower(bus: BoardBus, lines: InterruptLines, { clock, stop }: PcWiri
   );
 }
 
-/** A 440FX host bridge, a PIIX with its ISA and power management functions, and the disks behind them. */
+/** A 440FX host bridge, a PIIX with its ISA and power management functions, and the devices behind them. */
 function plugPci(bus: BoardBus, lines: InterruptLines, msi: MsiTarget, { memory, options, stop }: PcWiring): void {
   const resetControl = bus.plug(createResetControl({ onReset: () => stop({ reason: "reset" }) }));
   const [resetRegister] = resetControl.regions;
@@ -133,7 +133,7 @@ function plugPci(bus: BoardBus, lines: InterruptLines, msi: MsiTarget, { memory,
   host.plug(0, 0, bus.plug(createI440fxHostBridge()));
   host.plug(1, 0, bus.plug(createPiix3IsaBridge({ pirqRoutes })));
   host.plug(1, 3, bus.plug(createPiix4PowerManagement({ pmBase: PORT.ACPI_PM })));
-  plugDisks({ bus, host, lines, memory, msi }, options.disks);
+  plugDevices({ bus, host, lines, memory, msi }, options.devices);
 }
 
 /** What guests ask without firmware of ours in between: the size of the machine. */

@@ -7,6 +7,7 @@ const identity = {
   version: "1.2",
   date: "01/02/2026",
   memoryBytes: 64 << 20,
+  uuid: Uint8Array.from({ length: 16 }, (_, i) => 0xa0 + i),
 };
 
 /** type -> [formatted area, strings], walked as an OS does. */
@@ -44,6 +45,7 @@ describe("buildSmbios", () => {
     expect(structures.get(0)?.strings).toEqual(["Maker", "1.2", "01/02/2026"]);
     expect(structures.get(1)?.strings).toEqual(["Maker", "Thing", "1.2"]);
     expect(structures.get(1)?.area.length).toBe(27);
+    expect(structures.get(1)?.area.slice(8, 24)).toEqual(identity.uuid);
     expect([...structures.keys()].at(-1)).toBe(127);
   });
 

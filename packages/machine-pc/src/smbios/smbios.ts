@@ -10,6 +10,8 @@ export interface SmbiosIdentity {
   /** Of the firmware, MM/DD/YYYY. */
   readonly date: string;
   readonly memoryBytes: number;
+  /** Sixteen bytes in the order of the structure; all zero: there is none. */
+  readonly uuid: Uint8Array;
 }
 
 /** Bytes of the entry point; the structures follow at the next multiple of 16. */
@@ -68,9 +70,9 @@ function biosInformation({ manufacturer, version, date }: SmbiosIdentity): Bytes
 }
 
 /** Type 1. */
-function systemInformation({ manufacturer, product, version }: SmbiosIdentity): Bytes {
+function systemInformation({ manufacturer, product, version, uuid }: SmbiosIdentity): Bytes {
   const wakeByPowerSwitch = 6;
-  return structure(1, 0x100, [1, 2, 3, 0, ...zeros(16), wakeByPowerSwitch, 0, 0], [manufacturer, product, version]);
+  return structure(1, 0x100, [1, 2, 3, 0, ...uuid, wakeByPowerSwitch, 0, 0], [manufacturer, product, version]);
 }
 
 /** Type 3, without which some tools take the machine for a laptop. */

@@ -1,9 +1,11 @@
 import { createPciHost } from "@tsvm/devices-pc";
+import { createVirtioBlock } from "@tsvm/devices-virtio";
 import { createFakeMemory, createProbeLine } from "@tsvm-testing/fakes";
 import { expect, it } from "vitest";
 import { createBoardBus } from "./board-bus.ts";
 import { createInterruptLines } from "./interrupt-lines.ts";
-import { plugDisks } from "./virtio-slots.ts";
+import { plugDevices } from "./pci-devices.ts";
+import { placeDevices } from "./place-devices.ts";
 
 const STRUCTURES = 0xc000_0000;
 const MSIX = 0xc000_4000;
@@ -15,7 +17,8 @@ function setUp() {
   const ioApic = Array.from({ length: 24 }, createProbeLine);
   const messages: string[] = [];
   const disk = { sectorCount: 8, readOnly: false, read: done, write: done, flush: done };
-  plugDisks(
+  const model = (name: string, serial = "") => ({ virtio: createVirtioBlock({ backend: disk, name, serial }) });
+  plugDevices(
     {
       bus,
       host,
@@ -23,7 +26,7 @@ function setUp() {
       memory: createFakeMemory(0x1_0000),
       msi: { signal: (address, data) => messages.push(`${address.toString(16)}=${data}`) },
     },
-    [{ backend: disk }, { backend: disk, serial: "two" }],
+    placeDevices([model("disk0"), model("disk1", "two")]),
   );
   const access = (slot: number, register: number): void =>
     host.regions[0]?.write(0, 4, (0x8000_0000 | (slot << 11) | register) >>> 0);
