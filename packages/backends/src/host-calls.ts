@@ -1,14 +1,19 @@
 import { BackendError } from "@tsvm/contracts";
 
+/** A built-in module of Node, found at run time: importing it would keep the whole package out of browsers. */
+export function findNodeModule<T>(id: string): T | undefined {
+  const host = (globalThis as { process?: { getBuiltinModule?(id: string): unknown } }).process;
+  return host?.getBuiltinModule?.(id) as T | undefined;
+}
+
 /**
- * A built-in module of Node, found at run time: importing it would keep the whole package out of browsers.
+ * The same where there is no doing without.
  * @throws BackendError `BACKEND_UNAVAILABLE` where there is none.
  */
 export function nodeModule<T>(id: string): T {
-  const host = (globalThis as { process?: { getBuiltinModule?(id: string): unknown } }).process;
-  const module = host?.getBuiltinModule?.(id);
+  const module = findNodeModule<T>(id);
   if (module === undefined) throw new BackendError("BACKEND_UNAVAILABLE", "this host has no files");
-  return module as T;
+  return module;
 }
 
 /** One line: what failed and the host's own word for why. */

@@ -8,6 +8,9 @@ import { openDrives } from "./drives.ts";
 const folder = mkdtempSync(join(tmpdir(), "tsvm-drives-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 const image = join(folder, "disk.img");
+const complain = (line: string): void => {
+  throw new Error(line);
+};
 const drive = (properties = "") => ["-drive", `file=${image},if=virtio${properties}`];
 
 test.each([
@@ -15,7 +18,7 @@ test.each([
   ["-snapshot", ["-snapshot"], false],
 ])("what the guest writes, with %s, reaches the image: %s %s", async (_, more, reaches) => {
   writeFileSync(image, new Uint8Array(1024));
-  const { disks, close } = await openDrives(parseArguments([...drive(",serial=S1"), ...more]));
+  const { disks, close } = await openDrives(parseArguments([...drive(",serial=S1"), ...more]), complain);
   await disks[0]?.backend.write(1, new Uint8Array(512).fill(5));
   await close();
   expect([disks[0]?.serial, disks[0]?.backend.readOnly, readFileSync(image)[512]]).toEqual([
@@ -27,7 +30,7 @@ test.each([
 
 test("a read-only drive stays one under -snapshot, and two machines may have it", async () => {
   const config = parseArguments([...drive(",readonly=on"), "-snapshot"]);
-  const [first, second] = [await openDrives(config), await openDrives(config)];
+  const [first, second] = [await openDrives(config, complain), await openDrives(config, complain)];
   expect(first.disks[0]?.backend.readOnly).toBe(true);
   await first.close();
   await second.close();
@@ -35,7 +38,9 @@ test("a read-only drive stays one under -snapshot, and two machines may have it"
 
 test("where one image cannot be opened, none stays open", async () => {
   const missing = ["-drive", `file=${join(folder, "missing.img")},if=virtio`];
-  await expect(openDrives(parseArguments([...drive(), ...missing]))).rejects.toMatchObject({ code: "BACKEND_OPEN" });
-  const again = await openDrives(parseArguments(drive()));
+  await expect(openDrives(parseArguments([...drive(), ...missing]), complain)).rejects.toMatchObject({
+    code: "BACKEND_OPEN",
+  });
+  const again = await openDrives(parseArguments(drive()), complain);
   await again.close();
 });

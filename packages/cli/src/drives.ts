@@ -1,4 +1,4 @@
-import { createOverlayBlock, type FileBlock, openFileBlock } from "@tsvm/backends";
+import { createOverlayBlock, createReportingBlock, type FileBlock, openFileBlock } from "@tsvm/backends";
 import type { DiskOptions } from "@tsvm/vm";
 import type { CliConfig } from "./command-line/cli-config.ts";
 
@@ -10,10 +10,14 @@ export interface Drives {
 }
 
 /**
- * Opens the images of `config.drives`. The image of a snapshot is only read.
+ * Opens the images of `config.drives`. The image of a snapshot is only read. `complain` gets a line when the host refuses
+ * what a guest asks of its disk.
  * @throws BackendError (as a rejection) of one line if an image cannot be used; then nothing stays open.
  */
-export async function openDrives({ drives, snapshot: allSnapshots }: CliConfig): Promise<Drives> {
+export async function openDrives(
+  { drives, snapshot: allSnapshots }: CliConfig,
+  complain: (line: string) => void,
+): Promise<Drives> {
   const opened: FileBlock[] = [];
   const disks: DiskOptions[] = [];
   const close = async (): Promise<void> => {
@@ -24,7 +28,10 @@ export async function openDrives({ drives, snapshot: allSnapshots }: CliConfig):
       const isSnapshot = (snapshot || allSnapshots) && !readOnly;
       const image = await openFileBlock({ path, readOnly: readOnly || isSnapshot, unsafeFlush });
       opened.push(image);
-      const backend = isSnapshot ? createOverlayBlock(image) : image;
+      const backend = createReportingBlock({
+        backend: isSnapshot ? createOverlayBlock(image) : image,
+        report: complain,
+      });
       disks.push({ backend, ...(serial !== undefined && { serial }) });
     }
   } catch (error) {

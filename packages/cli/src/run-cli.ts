@@ -41,7 +41,7 @@ async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
   const options = machineOptions(config);
   // Before the files: the built-in guest may have to be built first, and a typing error should not wait for that.
   checkVmOptions({ ...options, log: { categories: config.logCategories, write: () => {} } });
-  const drives = await openDrives(config);
+  const drives = await openDrives(config, (line) => io.complain(`tsvm: ${line}\n`));
   try {
     const files = await readBootFiles(config, io);
     return await runBooted(config, plan, { ...options, ...files, disks: drives.disks }, io);

@@ -78,12 +78,62 @@ export function testBlockBackend(
       expect(all.includes(9)).toBe(false);
     });
 
+    it("writes zeroes over what was there and nothing beside it, if it has a way to", async () => {
+      const disk = await create();
+      if (disk.writeZeroes === undefined) return;
+      const model = pattern(CONTRACT_SECTORS, 1);
+      await disk.write(0, model);
+      for (const [sector, count, unmap] of [
+        [3, 1, false],
+        [13, 70, true],
+        [96, 24, false],
+        [200, 0, true],
+        [CONTRACT_SECTORS - 9, 9, true],
+      ] as const) {
+        await disk.writeZeroes(sector, count, unmap);
+        model.fill(0, sector * SECTOR, (sector + count) * SECTOR);
+      }
+      const over = pattern(3, 2);
+      await disk.write(20, over);
+      model.set(over, 20 * SECTOR);
+      const all = new Uint8Array(model.length);
+      await disk.read(0, all);
+      expect(Buffer.compare(all, model)).toBe(0);
+    });
+
+    it("keeps what was not discarded, if it discards", async () => {
+      const disk = await create();
+      if (disk.discard === undefined) return;
+      const model = pattern(CONTRACT_SECTORS, 3);
+      await disk.write(0, model);
+      await disk.discard(13, 70);
+      await disk.discard(0, 0);
+      const all = new Uint8Array(model.length);
+      await disk.read(0, all);
+      const kept = (bytes: Uint8Array) => [bytes.subarray(0, 13 * SECTOR), bytes.subarray(83 * SECTOR)];
+      expect(Buffer.compare(Buffer.concat(kept(all)), Buffer.concat(kept(model)))).toBe(0);
+    });
+
+    it.each([
+      ["past the end", CONTRACT_SECTORS - 1, 2],
+      ["before the start", -1, 1],
+      ["of half a sector", 0, 0.5],
+    ])("refuses zeroes and discards %s by a BackendError", async (_, sector, count) => {
+      const disk = await create();
+      const refusal = { code: "BACKEND_RANGE" };
+      if (disk.writeZeroes) await expect(disk.writeZeroes(sector, count, true)).rejects.toMatchObject(refusal);
+      if (disk.discard) await expect(disk.discard(sector, count)).rejects.toMatchObject(refusal);
+    });
+
     if (createReadOnly === undefined) return;
     it("can be read-only, and then refuses writes by a BackendError", async () => {
       const disk = await createReadOnly();
       expect(disk.readOnly).toBe(true);
       await disk.read(0, new Uint8Array(SECTOR));
-      await expect(disk.write(0, new Uint8Array(SECTOR))).rejects.toMatchObject({ code: "BACKEND_READ_ONLY" });
+      const refusal = { code: "BACKEND_READ_ONLY" };
+      await expect(disk.write(0, new Uint8Array(SECTOR))).rejects.toMatchObject(refusal);
+      if (disk.writeZeroes) await expect(disk.writeZeroes(0, 1, false)).rejects.toMatchObject(refusal);
+      if (disk.discard) await expect(disk.discard(0, 1)).rejects.toMatchObject(refusal);
       await disk.flush();
     });
   });

@@ -1,11 +1,12 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { linkSync, mkdtempSync, readFileSync, rmSync, truncateSync, writeFileSync } from "node:fs";
+import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CONTRACT_SECTORS, testBlockBackend } from "@tsvm-testing/fakes";
 import { afterAll, afterEach, describe, expect, it } from "vitest";
 import { type FileBlock, type FileBlockOptions, openFileBlock } from "./file-block.ts";
+import { findZeroRanges } from "./file-zeroes.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "tsvm-file-block-"));
 let images = 0;
@@ -32,6 +33,35 @@ testBlockBackend(
   () => open({ path: makeImage(CONTRACT_SECTORS * 512) }),
   () => open({ path: makeImage(CONTRACT_SECTORS * 512), readOnly: true }),
 );
+
+testBlockBackend("openFileBlock without help of the host for zeroes", () =>
+  open({ path: makeImage(CONTRACT_SECTORS * 512), zeroRanges: null }),
+);
+
+const ranges = findZeroRanges();
+it.runIf(ranges !== undefined)("gives discarded storage back to the host", async () => {
+  const path = makeImage(0);
+  writeFileSync(path, new Uint8Array(4 << 20).fill(1));
+  const disk = await open({ path });
+  await disk.flush();
+  const before = statSync(path).blocks;
+  await disk.discard?.(2048, 2048);
+  await disk.writeZeroes?.(6144, 2048, true);
+  expect(before - statSync(path).blocks).toBeGreaterThanOrEqual(4000);
+  const bytes = readFileSync(path);
+  expect([bytes.length, bytes[(1 << 20) - 1], bytes[1 << 20], bytes[2 << 20], bytes[3 << 20]]).toEqual([
+    4 << 20,
+    1,
+    0,
+    1,
+    0,
+  ]);
+});
+
+it("has that help on Linux with a Node that has foreign functions", () => {
+  const expected = process.platform === "linux" && process.getBuiltinModule?.("node:ffi" as "node:fs") !== undefined;
+  expect(ranges !== undefined).toBe(expected);
+});
 
 describe("openFileBlock", () => {
   it("writes into the file, at the sector's place", async () => {

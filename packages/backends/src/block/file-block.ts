@@ -1,6 +1,7 @@
 import { BackendError, type BlockBackend } from "@tsvm/contracts";
 import { hostFailure, nodeModule } from "../host-calls.ts";
 import { checkBlockRange, checkWritable, SECTOR_LENGTH, sectorsOf } from "./block-range.ts";
+import { findZeroRanges, type ZeroRanges } from "./file-zeroes.ts";
 import { type ImageLock, lockImage } from "./image-lock.ts";
 
 /** What is used of `node:fs/promises`. */
@@ -9,6 +10,7 @@ interface FileCalls {
 }
 
 interface FileHandle {
+  readonly fd: number;
   stat(options: { readonly bigint: true }): Promise<FileStat>;
   read(buf: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
   write(buf: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>;
@@ -30,7 +32,12 @@ export interface FileBlockOptions {
   readonly readOnly?: boolean;
   /** `flush` does not wait for stable storage: fast, and a crash of the host may cost the disk. Default false. */
   readonly unsafeFlush?: boolean;
+  /** How ranges become zero without being written; default: what the host has, if anything. Null: they are written. */
+  readonly zeroRanges?: ZeroRanges | null;
 }
+
+/** Zeroes written at a time where the host has no better way. */
+const ZEROES_LENGTH = 256 * 1024;
 
 /** A disk in a file, to be closed by its owner. */
 export interface FileBlock extends BlockBackend {
@@ -74,6 +81,7 @@ class OpenFile implements FileBlock {
   readonly #waitsForStorage: boolean;
   readonly #file: FileHandle;
   readonly #lock: ImageLock | undefined;
+  readonly #zeroRanges: ZeroRanges | null | undefined;
   #closing: Promise<void> | undefined;
 
   constructor(file: FileHandle, options: FileBlockOptions, sectorCount: number, lock: ImageLock | undefined) {
@@ -83,6 +91,7 @@ class OpenFile implements FileBlock {
     this.#waitsForStorage = !this.readOnly && options.unsafeFlush !== true;
     this.#file = file;
     this.#lock = lock;
+    this.#zeroRanges = options.zeroRanges;
   }
 
   async read(sector: number, buf: Uint8Array): Promise<void> {
@@ -101,12 +110,29 @@ class OpenFile implements FileBlock {
   async write(sector: number, buf: Uint8Array): Promise<void> {
     checkWritable(this.readOnly);
     checkBlockRange(this.sectorCount, sector, buf.length);
-    const position = sector * SECTOR_LENGTH;
+    await this.#attempt("BACKEND_WRITE", "write", () => this.#writeAll(sector * SECTOR_LENGTH, buf));
+  }
+
+  async writeZeroes(sector: number, count: number, unmap: boolean): Promise<void> {
+    checkWritable(this.readOnly);
+    checkBlockRange(this.sectorCount, sector, count * SECTOR_LENGTH);
+    const [position, length] = [sector * SECTOR_LENGTH, count * SECTOR_LENGTH];
+    const ranges = this.#rangeCalls();
+    const range = unmap ? ranges?.punch : ranges?.zero;
+    if (length === 0 || range?.(this.#file.fd, position, length)) return;
+    const zeroes = new Uint8Array(Math.min(length, ZEROES_LENGTH));
     await this.#attempt("BACKEND_WRITE", "write", async () => {
-      for (let done = 0; done < buf.length; ) {
-        done += (await this.#file.write(buf, done, buf.length - done, position + done)).bytesWritten;
+      for (let done = 0; done < length; done += zeroes.length) {
+        await this.#writeAll(position + done, zeroes.subarray(0, length - done));
       }
     });
+  }
+
+  async discard(sector: number, count: number): Promise<void> {
+    checkWritable(this.readOnly);
+    checkBlockRange(this.sectorCount, sector, count * SECTOR_LENGTH);
+    // A hint: where the host can give nothing back, nothing is done.
+    if (count > 0) this.#rangeCalls()?.punch(this.#file.fd, sector * SECTOR_LENGTH, count * SECTOR_LENGTH);
   }
 
   async flush(): Promise<void> {
@@ -126,6 +152,16 @@ class OpenFile implements FileBlock {
       await this.#file.close();
       this.#lock?.release();
     }
+  }
+
+  async #writeAll(position: number, buf: Uint8Array): Promise<void> {
+    for (let done = 0; done < buf.length; ) {
+      done += (await this.#file.write(buf, done, buf.length - done, position + done)).bytesWritten;
+    }
+  }
+
+  #rangeCalls(): ZeroRanges | null | undefined {
+    return this.#zeroRanges === undefined ? findZeroRanges() : this.#zeroRanges;
   }
 
   async #attempt(code: string, verb: string, work: () => Promise<void>): Promise<void> {

@@ -1,5 +1,6 @@
 import { BackendError } from "@tsvm/contracts";
 import { nodeModule } from "../host-calls.ts";
+import { hostPlatform } from "../host-library.ts";
 
 /** What is used of `node:net`. */
 interface NetCalls {
@@ -40,7 +41,7 @@ export async function lockImage(path: string, device: bigint, inode: bigint): Pr
 }
 
 function lockName(name: string): string | undefined {
-  const { platform } = (globalThis as { process?: { platform?: string } }).process ?? {};
+  const platform = hostPlatform();
   if (platform === "linux") return `\0${name}`;
   return platform === "win32" ? `\\\\.\\pipe\\${name}` : undefined;
 }

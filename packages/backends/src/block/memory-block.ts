@@ -28,5 +28,10 @@ export function createMemoryBlock({ bytes, readOnly = false }: MemoryBlockOption
       bytes.set(buf, sector * SECTOR_LENGTH);
     },
     async flush(): Promise<void> {},
+    async writeZeroes(sector: number, count: number): Promise<void> {
+      checkWritable(readOnly);
+      checkBlockRange(sectorCount, sector, count * SECTOR_LENGTH);
+      bytes.fill(0, sector * SECTOR_LENGTH, (sector + count) * SECTOR_LENGTH);
+    },
   };
 }

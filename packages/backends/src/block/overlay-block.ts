@@ -10,6 +10,13 @@ interface Cluster {
   written: number;
 }
 
+/** All clusters of nothing but zeroes are this one, which is never written. */
+const ZERO_CLUSTER: Cluster = {
+  bytes: new Uint8Array(CLUSTER_SECTORS * SECTOR_LENGTH),
+  written: (1 << CLUSTER_SECTORS) - 1,
+};
+const ZERO_SECTOR = new Uint8Array(SECTOR_LENGTH);
+
 /**
  * A writable disk over one that is never written: what the guest writes is kept in memory and lost with the backend.
  * `flush` has nothing to do. Sectors are tracked one by one, so that a write never has to read first, and writes need no
@@ -30,11 +37,32 @@ export function createOverlayBlock(base: BlockBackend): BlockBackend {
   function clusterFor(sector: number): Cluster {
     const number = Math.floor(sector / CLUSTER_SECTORS);
     let cluster = clusters.get(number);
-    if (cluster === undefined) {
-      cluster = { bytes: new Uint8Array(CLUSTER_SECTORS * SECTOR_LENGTH), written: 0 };
+    if (cluster === undefined || cluster === ZERO_CLUSTER) {
+      cluster = { bytes: new Uint8Array(CLUSTER_SECTORS * SECTOR_LENGTH), written: cluster?.written ?? 0 };
       clusters.set(number, cluster);
     }
     return cluster;
+  }
+
+  function writeSector(sector: number, bytes: Uint8Array): void {
+    const cluster = clusterFor(sector);
+    const index = sector % CLUSTER_SECTORS;
+    cluster.bytes.set(bytes, index * SECTOR_LENGTH);
+    cluster.written |= 1 << index;
+  }
+
+  async function writeZeroes(sector: number, count: number): Promise<void> {
+    checkBlockRange(sectorCount, sector, count * SECTOR_LENGTH);
+    for (let done = 0; done < count; ) {
+      const current = sector + done;
+      if (current % CLUSTER_SECTORS === 0 && count - done >= CLUSTER_SECTORS) {
+        clusters.set(current / CLUSTER_SECTORS, ZERO_CLUSTER);
+        done += CLUSTER_SECTORS;
+      } else {
+        writeSector(current, ZERO_SECTOR);
+        done++;
+      }
+    }
   }
 
   function isAllWritten(sector: number, count: number): boolean {
@@ -57,13 +85,12 @@ export function createOverlayBlock(base: BlockBackend): BlockBackend {
     async write(sector: number, buf: Uint8Array): Promise<void> {
       checkBlockRange(sectorCount, sector, buf.length);
       for (let at = 0; at < buf.length; at += SECTOR_LENGTH) {
-        const current = sector + at / SECTOR_LENGTH;
-        const cluster = clusterFor(current);
-        const index = current % CLUSTER_SECTORS;
-        cluster.bytes.set(buf.subarray(at, at + SECTOR_LENGTH), index * SECTOR_LENGTH);
-        cluster.written |= 1 << index;
+        writeSector(sector + at / SECTOR_LENGTH, buf.subarray(at, at + SECTOR_LENGTH));
       }
     },
     async flush(): Promise<void> {},
+    writeZeroes,
+    // Clusters of zeroes take no memory.
+    discard: writeZeroes,
   };
 }
