@@ -18,6 +18,8 @@ export function nodeModule<T>(id: string): T {
 
 /** One line: what failed and the host's own word for why. */
 export function hostFailure(code: string, what: string, cause: unknown): BackendError {
-  const why = (cause as { code?: unknown }).code;
+  const { code: word, name } = cause as { readonly code?: unknown; readonly name?: unknown };
+  // Node says it by `code`. A DOMException has an old number there, and says it by its name.
+  const why = typeof word === "number" ? name : word;
   return new BackendError(code, typeof why === "string" ? `${what}: ${why}` : what, { cause });
 }

@@ -11,3 +11,8 @@ export * from "./null-chardev.ts";
 export * from "./stdio-chardev.ts";
 export * from "./stream-chardev.ts";
 export * from "./terminal.ts";
+export * from "./web-block/blob-block.ts";
+export * from "./web-block/http-block.ts";
+export * from "./web-block/identified-block.ts";
+export * from "./web-block/opfs-overlay.ts";
+export * from "./web-block/persistent-overlay.ts";
