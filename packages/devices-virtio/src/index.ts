@@ -7,7 +7,8 @@ export {
 } from "./balloon/virtio-balloon.ts";
 export type { VirtioBlockOptions } from "./block/block-options.ts";
 export { createVirtioBlock, type VirtioBlockState } from "./block/virtio-block.ts";
-export { createVirtioConsole, type VirtioConsoleOptions, type VirtioConsoleState } from "./console/virtio-console.ts";
+export type { ConsoleSize, VirtioSerialOptions, VirtioSerialPort } from "./console/serial-options.ts";
+export { createVirtioSerial, type VirtioSerial, type VirtioSerialState } from "./console/virtio-serial.ts";
 export * from "./device/model.ts";
 export type { QueueRegisters, QueueState } from "./device/queue-slot.ts";
 export type { CoreState } from "./device/virtio-core.ts";

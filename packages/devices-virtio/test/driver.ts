@@ -16,6 +16,8 @@ export interface DriverOptions {
   readonly eventIndex?: boolean;
   readonly queueSize?: number;
   readonly ramLength?: number;
+  /** Features of the kind of device that the driver does not know. */
+  readonly decline?: number;
 }
 
 /** A device on the MMIO transport, with a driver that has come as far as DRIVER_OK. */
@@ -38,7 +40,7 @@ const INDIRECT_ONLY = 0x1000_0000;
 
 /** The initialization sequence of virtio 1.2, "Device Initialization", over the registers of MMIO. */
 export function drive<S>(model: VirtioModel<S>, options: DriverOptions = {}): DrivenDevice {
-  const { packed = false, eventIndex = false, queueSize = 8, ramLength = RAM_LENGTH } = options;
+  const { packed = false, eventIndex = false, queueSize = 8, ramLength = RAM_LENGTH, decline = 0 } = options;
   const memory = createFakeMemory(ramLength);
   const allocator = createAllocator(0x1000);
   const irq = createProbeLine();
@@ -52,7 +54,7 @@ export function drive<S>(model: VirtioModel<S>, options: DriverOptions = {}): Dr
 
   write(0x70, 1);
   write(0x70, 3);
-  const kind = offered(0) & 0x00ff_ffff;
+  const kind = offered(0) & 0x00ff_ffff & ~decline;
   write(0x24, 0);
   write(0x20, (kind | (eventIndex ? INDIRECT_AND_EVENT : INDIRECT_ONLY)) >>> 0);
   write(0x24, 1);

@@ -3,8 +3,8 @@ import { expect, it } from "vitest";
 import {
   createVirtioBalloon,
   createVirtioBlock,
-  createVirtioConsole,
   createVirtioRng,
+  createVirtioSerial,
   type VirtioModel,
 } from "../src/index.ts";
 import { createTestDisk } from "./disk.ts";
@@ -26,7 +26,10 @@ function createRandom(seed: number): () => number {
 
 const models: Record<string, () => VirtioModel> = {
   block: () => createVirtioBlock({ backend: createTestDisk(64) }),
-  console: () => createVirtioConsole({ chardev: createFakeChardev() }),
+  console: () =>
+    createVirtioSerial({
+      ports: [{ kind: "console", chardev: createFakeChardev() }, { chardev: createFakeChardev() }],
+    }),
   rng: () => createVirtioRng({ random: createRandom(99) }),
   balloon: () => createVirtioBalloon(),
 };
