@@ -13,4 +13,18 @@ export class BareWalker extends BaseWalker {
     this.attributes = PAGE_RW | PAGE_US | PAGE_D;
     return true;
   }
+
+  /** There are no tables. */
+  override walkBelow(
+    _level: number,
+    _low: number,
+    _high: number,
+    _allLow: number,
+    _anyHigh: number,
+    gvaLow: number,
+    gvaHigh: number,
+    access: AccessBits,
+  ): boolean {
+    return this.walk(gvaLow, gvaHigh, access);
+  }
 }

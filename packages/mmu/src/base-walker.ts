@@ -55,6 +55,17 @@ export abstract class BaseWalker implements Walker {
 
   abstract walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean;
 
+  abstract walkBelow(
+    level: number,
+    low: number,
+    high: number,
+    allLow: number,
+    anyHigh: number,
+    gvaLow: number,
+    gvaHigh: number,
+    access: AccessBits,
+  ): boolean;
+
   walkPage(vpn: number, access: AccessBits): boolean {
     return this.walk((vpn & 0xf_ffff) << 12, (vpn / 0x10_0000) | 0, access);
   }

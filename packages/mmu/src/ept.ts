@@ -50,6 +50,8 @@ export class EptWalker {
   pageShift: 12 | 21 | 30 = 12;
   /** After `mapped` and `violation`: `EPT_R`, `EPT_W` and `EPT_X` as far as all entries used have them. */
   rights = 0;
+  /** After `mapped`: no later write has to set D: the page has it, or accessed and dirty flags are off. */
+  dirty = false;
 
   /** 4 or 5. */
   readonly levels: 4 | 5;
@@ -84,11 +86,25 @@ export class EptWalker {
   walk(gpa: number, access: AccessBits): EptResult {
     this.rights = 0;
     if (this.levels === 4 && gpa >= 2 ** 48) return "violation";
-    this.rights = EPT_R | EPT_W | EPT_X;
-    let table = this.#root;
-    for (let level: number = this.levels; level > 0; level--) {
-      const shift = 3 + 9 * level;
-      const entryGpa = table + (Math.floor(gpa / 2 ** shift) & 0x1ff) * 8;
+    return this.#walkFrom(this.levels, this.#root, EPT_R | EPT_W | EPT_X, gpa, access);
+  }
+
+  /**
+   * As {@link walk}, from a table on that a paging-structure cache leads to.
+   * @param level of the entry that refers to the table, 2 to 5. @param low its halves. @param rights those of all entries
+   * down to it.
+   */
+  walkBelow(level: number, low: number, high: number, rights: number, gpa: number, access: AccessBits): EptResult {
+    return this.#walkFrom(level - 1, (high & 0xf_ffff) * 2 ** 32 + ((low & ~0xfff) >>> 0), rights, gpa, access);
+  }
+
+  #walkFrom(top: number, root: number, rights: number, gpa: number, access: AccessBits): EptResult {
+    const gpaLow = gpa | 0;
+    const gpaHigh = (gpa / 2 ** 32) | 0;
+    let table = root;
+    this.rights = rights & (EPT_R | EPT_W | EPT_X);
+    for (let level = top; level > 0; level--) {
+      const entryGpa = table + indexAt(level, gpaLow, gpaHigh) * 8;
       const low = this.#memory.load32(entryGpa) | 0;
       this.rights &= low;
       if ((low & (EPT_R | EPT_W | EPT_X)) === 0) return "violation";
@@ -98,7 +114,7 @@ export class EptWalker {
       this.#entryAt[level - 1] = entryGpa;
       this.#entryLow[level - 1] = low;
       table = (high & 0xf_ffff) * 2 ** 32 + ((low & ~0xfff) >>> 0);
-      if (isLeaf) return this.#finish(gpa, table, level, shift as 12 | 21 | 30, access);
+      if (isLeaf) return this.#finish(gpa, table, level, top, access);
     }
     return "violation";
   }
@@ -116,20 +132,38 @@ export class EptWalker {
     return level === 2 && (low & 0x001f_f000) !== 0;
   }
 
-  #finish(gpa: number, page: number, level: number, shift: 12 | 21 | 30, access: AccessBits): EptResult {
+  #finish(gpa: number, page: number, level: number, top: number, access: AccessBits): EptResult {
     if ((access & ~eptPermits(this.rights) & (ACCESS_READ | ACCESS_WRITE | ACCESS_FETCH)) !== 0) return "violation";
-    this.hpa = page + (gpa % 2 ** shift);
-    this.pageShift = shift;
-    if (this.accessedDirty) this.#mark(level, (access & ACCESS_WRITE) !== 0);
+    this.pageShift = level === 1 ? 12 : level === 2 ? 21 : 30;
+    this.hpa = page + (level === 1 ? gpa & 0xfff : level === 2 ? gpa & 0x1f_ffff : gpa & 0x3fff_ffff);
+    const isWrite = (access & ACCESS_WRITE) !== 0;
+    this.dirty = !this.accessedDirty || isWrite || ((this.#entryLow[level - 1] as number) & EPT_D) !== 0;
+    if (this.accessedDirty) this.#mark(level, top, isWrite);
     return "mapped";
   }
 
-  #mark(leafLevel: number, isWrite: boolean): void {
-    for (let level = leafLevel; level <= this.levels; level++) {
+  #mark(leafLevel: number, top: number, isWrite: boolean): void {
+    for (let level = leafLevel; level <= top; level++) {
       const wanted = level === leafLevel && isWrite ? EPT_A | EPT_D : EPT_A;
       const missing = wanted & ~(this.#entryLow[level - 1] as number);
       if (missing !== 0) this.#memory.or32(this.#entryAt[level - 1] as number, missing);
     }
+  }
+}
+
+/** Index into the table of a level: nine address bits. */
+function indexAt(level: number, gpaLow: number, gpaHigh: number): number {
+  switch (level) {
+    case 1:
+      return (gpaLow >>> 12) & 0x1ff;
+    case 2:
+      return (gpaLow >>> 21) & 0x1ff;
+    case 3:
+      return (gpaLow >>> 30) | ((gpaHigh & 0x7f) << 2);
+    case 4:
+      return (gpaHigh >>> 7) & 0x1ff;
+    default:
+      return (gpaHigh >>> 16) & 0x1ff;
   }
 }
 

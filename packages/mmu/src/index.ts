@@ -19,13 +19,12 @@ export {
   EPT_VIOLATION_RIGHTS_SHIFT,
   EPT_VIOLATION_TRANSLATED,
   EPT_VIOLATION_WRITE,
-  type HostPaging,
-  NPF_FINAL,
-  NPF_TABLE,
-} from "./lab/host-dimension.ts";
+} from "./lab/ept-dimension.ts";
+export type { HostPaging } from "./lab/host-dimension.ts";
 export { guestView, LabMemory, type TableMemory } from "./lab/lab-memory.ts";
 export { createNativeTranslator, type NativeOptions } from "./lab/native.ts";
 export { createNestedTranslator, type NestedOptions } from "./lab/nested.ts";
+export { NPF_FINAL, NPF_TABLE } from "./lab/paged-dimension.ts";
 export {
   type CountOptions,
   countReferences,
@@ -41,6 +40,7 @@ export {
   type ShadowTranslator,
 } from "./lab/shadow.ts";
 export type * from "./lab/translator.ts";
+export type { HitPlace, WalkLog } from "./lab/walk-log.ts";
 export type * from "./mmu.ts";
 export * from "./pte.ts";
 export { grantedKinds, type RightsControls } from "./rights.ts";

@@ -21,14 +21,31 @@ export class Legacy32Walker extends BaseWalker {
     if ((pde & PTE_P) === 0) return this.fault(access, 0);
     if ((pde & this.#pageSize) !== 0) return this.#mapLarge(pdeGpa, pde, gvaLow, access);
 
+    if (!this.#walkTable(pde, pde, gvaLow, access)) return false;
+    if ((pde & PTE_A) === 0 && (access & ACCESS_KINDS) !== 0) this.memory.or32(pdeGpa, PTE_A);
+    return true;
+  }
+
+  override walkBelow(
+    _level: number,
+    low: number,
+    _high: number,
+    allLow: number,
+    _anyHigh: number,
+    gvaLow: number,
+    _gvaHigh: number,
+    access: AccessBits,
+  ): boolean {
+    return this.#walkTable(low, allLow, gvaLow, access);
+  }
+
+  #walkTable(pde: number, allLow: number, gvaLow: number, access: AccessBits): boolean {
     const pteGpa = ((pde & ~0xfff) >>> 0) + ((gvaLow >>> 10) & 0xffc);
     const pte = this.memory.load32(pteGpa) | 0;
     if ((pte & PTE_P) === 0) return this.fault(access, 0);
-    const missing = this.mapPage(pte, 0, pde & pte, 0, gvaLow, 12, access);
-    if (missing === FAULTED) return false;
-    if (missing !== 0) this.memory.or32(pteGpa, missing);
-    if ((pde & PTE_A) === 0 && (access & ACCESS_KINDS) !== 0) this.memory.or32(pdeGpa, PTE_A);
-    return true;
+    const missing = this.mapPage(pte, 0, allLow & pte, 0, gvaLow, 12, access);
+    if (missing > 0) this.memory.or32(pteGpa, missing);
+    return missing !== FAULTED;
   }
 
   #mapLarge(pdeGpa: number, pde: number, gvaLow: number, access: AccessBits): boolean {

@@ -73,6 +73,21 @@ export interface Walker {
    * @returns whether the access is allowed; false: raise #PF with `errorCode`.
    */
   walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean;
+  /**
+   * As `walk`, from a table on that a paging-structure cache leads to.
+   * @param level of the entry that refers to the table, from 2 up to the mode's levels. @param low its halves, as read.
+   * @param allLow AND of the low halves of all entries down to it. @param anyHigh OR of their high halves.
+   */
+  walkBelow(
+    level: number,
+    low: number,
+    high: number,
+    allLow: number,
+    anyHigh: number,
+    gvaLow: number,
+    gvaHigh: number,
+    access: AccessBits,
+  ): boolean;
   /** As `walk`, by guest virtual page number: gva >> 12, unsigned, below 2^52. */
   walkPage(vpn: number, access: AccessBits): boolean;
 

@@ -25,6 +25,22 @@ export abstract class WideWalker extends BaseWalker {
   /** Reserved bits in the low half of a PDPTE that has PS set. */
   #largePdpteReserved = 0;
 
+  override walkBelow(
+    level: number,
+    low: number,
+    high: number,
+    allLow: number,
+    anyHigh: number,
+    gvaLow: number,
+    gvaHigh: number,
+    access: AccessBits,
+  ): boolean {
+    if (level === 2) return this.#walkTable(low, high, gvaLow, access, allLow, anyHigh);
+    if (level === 3) return this.walkDirectory(low, high, gvaLow, access, allLow, anyHigh);
+    if (level === 4) return this.#walkPdpt(low, high, gvaLow, gvaHigh, access, allLow, anyHigh);
+    return this.walkPml4(low, high, gvaLow, gvaHigh, access, allLow, anyHigh);
+  }
+
   protected walkPml5(
     tableLow: number,
     tableHigh: number,

@@ -2,8 +2,8 @@ import { PTE_P } from "../pte.ts";
 import type { PteMemory } from "../walker.ts";
 import type { HostDimension } from "./host-dimension.ts";
 import { SHADOW_SWITCH } from "./shadow-tables.ts";
-import { type TableShape, TracedTables, type UsedEntry } from "./traced-tables.ts";
-import type { WalkReference } from "./translator.ts";
+import { type TableShape, TracedTables } from "./traced-tables.ts";
+import { GUEST_ENTRY, SHADOW_ENTRY, SWITCHED_ENTRY, type WalkLog } from "./walk-log.ts";
 
 /**
  * Where the next entry of an agile walk is: in a shadow table; in the guest's table that a switching entry refers to by
@@ -15,24 +15,21 @@ export type AgilePlace = "shadow" | "switched" | "guest";
 export class AgileTables extends TracedTables {
   place: AgilePlace = "shadow";
   readonly #host: HostDimension;
-  readonly #log: WalkReference[];
 
-  constructor(memory: PteMemory, shape: TableShape, host: HostDimension, log: WalkReference[]) {
-    super(memory, shape);
+  constructor(memory: PteMemory, shape: TableShape, host: HostDimension, log: WalkLog) {
+    super(memory, shape, log);
     this.#host = host;
-    this.#log = log;
   }
 
   protected override locate(address: number, level: number): boolean {
     if (this.place === "guest") {
       if (!this.#host.locateTable(address, level, true)) return false;
       this.entryHpa = this.#host.hpa;
-      this.#log.push({ dimension: "guest", level, addressKind: "gpa", address, hpa: this.entryHpa });
+      this.log.add(GUEST_ENTRY, level, 0, address, this.entryHpa);
       return true;
     }
     this.entryHpa = address;
-    const dimension = this.place === "shadow" ? "shadow" : "guest";
-    this.#log.push({ dimension, level, addressKind: "hpa", address, hpa: address });
+    this.log.add(this.place === "shadow" ? SHADOW_ENTRY : SWITCHED_ENTRY, level, 0, address, address);
     if (this.place === "switched") this.place = "guest";
     else if (this.#isSwitch(address)) this.place = "switched";
     return true;
@@ -43,7 +40,7 @@ export class AgileTables extends TracedTables {
   }
 
   /** Entries found by host addresses were admitted by the hypervisor when it made the one that refers to them. */
-  protected override prepareUpdate({ address, hpa, level }: UsedEntry): boolean {
+  protected override prepareUpdate(address: number, hpa: number, level: number): boolean {
     return address === hpa || this.#host.prepareUpdate(address, level);
   }
 }

@@ -1,24 +1,20 @@
 import { ACCESS_FETCH, ACCESS_KINDS, ACCESS_WRITE, type AccessBits } from "../access.ts";
 import { createWalker } from "../create-walker.ts";
-import type { Access } from "../mmu.ts";
 import { PTE_HIGH_XD, PTE_RW, PTE_US } from "../pte.ts";
+import type { RightsControls } from "../rights.ts";
+import { WalkStructures } from "../structures/walk-structures.ts";
 import { PAGE_D, PAGE_RW, PAGE_US, PAGE_XD, type Walker } from "../walker.ts";
 import { AgileTables } from "./agile-tables.ts";
-import { accessBits, GENERAL_PROTECTION, isCanonical, pageFault, physicalAddress, walkGva } from "./guest-address.ts";
+import { BaseTranslator } from "./base-translator.ts";
+import { createHostDimension } from "./create-host-dimension.ts";
+import { gvaOf, pageFault } from "./guest-address.ts";
 import { GuestTables } from "./guest-tables.ts";
-import { createHostDimension, exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
+import { exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
 import type { TableMemory } from "./lab-memory.ts";
 import { ShadowTables } from "./shadow-tables.ts";
 import { TABLE_SHAPES } from "./traced-tables.ts";
-import type {
-  GuestFault,
-  GuestPaging,
-  HypervisorExit,
-  Mapping,
-  Translator,
-  Walk,
-  WalkReference,
-} from "./translator.ts";
+import type { GuestFault, GuestPaging, HypervisorExit, Translator } from "./translator.ts";
+import { WalkLog } from "./walk-log.ts";
 
 /** What {@link createAgileTranslator} needs. */
 export interface AgileOptions {
@@ -34,6 +30,11 @@ export interface AgileOptions {
    * shadow tables throughout; the number of levels: from the root, found by its host address; one more: plain nesting.
    */
   readonly nestedFrom: (gva: bigint) => number;
+  /**
+   * Default: none. Of the guest's dimension agile paging uses no walk cache: an entry does not say which of three kinds of
+   * table it refers to.
+   */
+  readonly structures?: WalkStructures;
 }
 
 /** Agile paging, with what a guest does to its tables. */
@@ -63,42 +64,38 @@ export function createAgileTranslator(options: AgileOptions): AgileTranslator {
   return new Agile(options);
 }
 
-class Agile implements AgileTranslator {
+class Agile extends BaseTranslator implements AgileTranslator {
   readonly scheme = "agile";
+  readonly controls: RightsControls;
   tracingFaults = 0;
   readonly #options: AgileOptions;
   readonly #levels: 4 | 5;
-  readonly #log: WalkReference[] = [];
   readonly #host: HostDimension;
   readonly #tables: AgileTables;
   readonly #walker: Walker;
   /** The hypervisor's own walks: not told. */
+  readonly #unheard: WalkLog;
   readonly #softHost: HostDimension;
   readonly #softTables: GuestTables;
   readonly #softWalker: Walker;
   readonly #protected = new Set<number>();
   readonly #roots = new Map<number, ShadowTables>();
-  #hiddenFaults = 0;
 
   constructor(options: AgileOptions) {
-    const { memory, guest, host } = options;
+    const { memory, guest, host, structures = new WalkStructures() } = options;
+    super(guest.mode, structures);
     const shape = TABLE_SHAPES[guest.mode];
-    const unheard: WalkReference[] = [];
+    const unheard = new WalkLog();
     this.#options = options;
     this.#levels = shape.levels;
-    this.#host = createHostDimension(host, memory, this.#log);
-    this.#tables = new AgileTables(memory, shape, this.#host, this.#log);
+    this.#host = createHostDimension(host, memory, this.log, structures);
+    this.#tables = new AgileTables(memory, shape, this.#host, this.log);
     this.#walker = createWalker(guest.mode, this.#tables, guest.registers);
-    this.#softHost = createHostDimension(host, memory, unheard);
+    this.controls = this.#walker.registers;
+    this.#unheard = unheard;
+    this.#softHost = createHostDimension(host, memory, unheard, new WalkStructures());
     this.#softTables = new GuestTables(memory, shape, this.#softHost, unheard);
     this.#softWalker = createWalker(guest.mode, this.#softTables, guest.registers);
-  }
-
-  translate(gva: bigint, access: Access): Walk {
-    this.#log.length = 0;
-    this.#hiddenFaults = 0;
-    const outcome = isCanonical(this.#walker.mode, gva) ? this.#walk(gva, accessBits(access)) : GENERAL_PROTECTION;
-    return { references: [...this.#log], outcome, hiddenFaults: this.#hiddenFaults };
   }
 
   writeCr3(cr3: number): undefined {
@@ -107,6 +104,7 @@ class Agile implements AgileTranslator {
   }
 
   storeTable(gpa: number, value: number): HypervisorExit | undefined {
+    this.#unheard.begin();
     if (!this.#softHost.locatePage(gpa, ACCESS_WRITE)) return exitOf(this.#softHost);
     const { hpa } = this.#softHost;
     this.#options.memory.store32(hpa, value);
@@ -116,17 +114,19 @@ class Agile implements AgileTranslator {
     return undefined;
   }
 
-  #walk(gva: bigint, access: AccessBits): Mapping | GuestFault | HypervisorExit {
+  protected override search(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
+    const gva = gvaOf(gvaLow, gvaHigh);
     const nestedFrom = this.#options.nestedFrom(gva);
     for (let attempt = 0; attempt < 2; attempt++) {
       const failure = this.#begin(nestedFrom);
-      if (failure !== undefined) return failure;
-      if (walkGva(this.#walker, gva, access)) return this.#finish(gva, access);
-      if (this.#tables.stopped) return exitOf(this.#host);
+      if (failure !== undefined) return this.fail(failure);
+      if (this.#walker.walk(gvaLow, gvaHigh, access) && !this.#tables.stopped) return this.#finish(gvaLow, access);
       // Below a switching entry the fault is the guest's, as under plain nesting, and nobody else hears of it.
-      if (this.#tables.place !== "shadow") return pageFault(this.#walker.errorCode);
-      const refusal = this.#resolve(gva, access, nestedFrom);
-      if (refusal !== undefined) return refusal;
+      if (this.#tables.stopped || this.#tables.place !== "shadow") {
+        return this.failThrough(this.#host, this.#tables.stopped, this.#walker);
+      }
+      const refusal = this.#resolve(gva, gvaLow, gvaHigh, access, nestedFrom);
+      if (refusal !== undefined) return this.fail(refusal);
     }
     throw new Error("an entry filled in for an access allows it");
   }
@@ -146,15 +146,9 @@ class Agile implements AgileTranslator {
     return undefined;
   }
 
-  #finish(gva: bigint, access: AccessBits): Mapping | HypervisorExit {
-    if (this.#tables.stopped) return exitOf(this.#host);
-    const address = physicalAddress(this.#walker, gva);
-    const { pageShift, permits } = this.#walker;
-    if (this.#tables.place === "shadow") return { receiver: "none", hpa: address, pageShift, permits };
-    if (!this.#host.locatePage(address, access & ACCESS_KINDS)) return exitOf(this.#host);
-    const { hpa, permits: granted, pageShift: hostShift } = this.#host;
-    const shift = Math.min(pageShift, hostShift);
-    return { receiver: "none", hpa, gpa: address, pageShift: shift, permits: permits & granted };
+  #finish(gvaLow: number, access: AccessBits): boolean {
+    if (this.#tables.place === "shadow") return this.take(this.#walker);
+    return this.takeThrough(this.#host, this.#walker, gvaLow, access);
   }
 
   #shadowTables(guestRoot: number): ShadowTables {
@@ -167,14 +161,21 @@ class Agile implements AgileTranslator {
   }
 
   /** The hypervisor's fault handler. @returns undefined when the fault was a hidden one. */
-  #resolve(gva: bigint, access: AccessBits, nestedFrom: number): GuestFault | HypervisorExit | undefined {
+  #resolve(
+    gva: bigint,
+    gvaLow: number,
+    gvaHigh: number,
+    access: AccessBits,
+    nestedFrom: number,
+  ): GuestFault | HypervisorExit | undefined {
+    this.#unheard.begin();
     this.#softTables.begin();
-    const isMapped = walkGva(this.#softWalker, gva, access);
+    const isMapped = this.#softWalker.walk(gvaLow, gvaHigh, access);
     if (this.#softTables.stopped) return exitOf(this.#softHost);
     if (!isMapped) return pageFault(this.#softWalker.errorCode);
-    const gpa = physicalAddress(this.#softWalker, gva);
+    const gpa = this.#softWalker.gfn * 0x1000 + (gvaLow & 0xfff);
     if (!this.#softHost.locatePage(gpa, access & ACCESS_KINDS)) return exitOf(this.#softHost);
-    this.#hiddenFaults++;
+    this.hiddenFaults++;
     const leafLevel = this.#softTables.used.at(-1)?.level ?? 1;
     if (nestedFrom >= leafLevel) this.#fillSwitch(gva, nestedFrom);
     else this.#fillPage(gva);

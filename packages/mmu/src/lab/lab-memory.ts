@@ -7,13 +7,20 @@ export interface TableMemory extends PteMemory {
 }
 
 const FRAME_WORDS = 1024;
+/** Below, frames are found by two indexes; above, by a map. Tables that walks are fast in lie below. */
+const NEAR_BYTES = 2 ** 38;
+const FRAMES_PER_PAGE = 2 ** 12;
+
+type FramePage = (Int32Array | undefined)[];
 
 /** Physical memory that takes room only where something was stored; everything else reads as 0. */
 export class LabMemory implements TableMemory {
-  readonly #frames = new Map<number, Int32Array>();
+  readonly #near: (FramePage | undefined)[] = new Array(NEAR_BYTES / 0x1000 / FRAMES_PER_PAGE).fill(undefined);
+  readonly #far = new Map<number, Int32Array>();
 
   load32(physical: number): number {
-    return this.#frames.get(Math.floor(physical / 0x1000))?.[(physical & 0xfff) >>> 2] ?? 0;
+    const frame = this.#frameOf(physical);
+    return frame === undefined ? 0 : (frame[(physical & 0xfff) >>> 2] as number);
   }
 
   or32(physical: number, bits: number): void {
@@ -21,13 +28,26 @@ export class LabMemory implements TableMemory {
   }
 
   store32(physical: number, value: number): void {
-    const pfn = Math.floor(physical / 0x1000);
-    let frame = this.#frames.get(pfn);
-    if (frame === undefined) {
-      frame = new Int32Array(FRAME_WORDS);
-      this.#frames.set(pfn, frame);
-    }
+    const frame = this.#frameOf(physical) ?? this.#addFrame(physical);
     frame[(physical & 0xfff) >>> 2] = value;
+  }
+
+  #frameOf(physical: number): Int32Array | undefined {
+    if (physical >= NEAR_BYTES) return this.#far.get(Math.floor(physical / 0x1000));
+    const pfn = (physical / 0x1000) | 0;
+    return this.#near[pfn >>> 12]?.[pfn & (FRAMES_PER_PAGE - 1)];
+  }
+
+  #addFrame(physical: number): Int32Array {
+    const frame = new Int32Array(FRAME_WORDS);
+    const pfn = Math.floor(physical / 0x1000);
+    if (physical >= NEAR_BYTES) this.#far.set(pfn, frame);
+    else {
+      const page = this.#near[pfn >>> 12] ?? new Array(FRAMES_PER_PAGE).fill(undefined);
+      page[pfn & (FRAMES_PER_PAGE - 1)] = frame;
+      this.#near[pfn >>> 12] = page;
+    }
+    return frame;
   }
 }
 

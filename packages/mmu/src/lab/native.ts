@@ -1,53 +1,53 @@
+import type { AccessBits } from "../access.ts";
 import { createWalker } from "../create-walker.ts";
-import type { Access } from "../mmu.ts";
+import type { RightsControls } from "../rights.ts";
+import { WalkStructures } from "../structures/walk-structures.ts";
 import type { PteMemory, Walker } from "../walker.ts";
-import { accessBits, GENERAL_PROTECTION, isCanonical, pageFault, physicalAddress, walkGva } from "./guest-address.ts";
-import { DirectTables, TABLE_SHAPES } from "./traced-tables.ts";
-import type { GuestFault, GuestPaging, Mapping, Translator, Walk, WalkReference } from "./translator.ts";
+import { BaseTranslator } from "./base-translator.ts";
+import { GENERAL_PROTECTION, pageFault } from "./guest-address.ts";
+import { DirectTables, TABLE_SHAPES, walkCached } from "./traced-tables.ts";
+import type { GuestFault, GuestPaging, Translator } from "./translator.ts";
+import { NATIVE_ENTRY } from "./walk-log.ts";
 
 /** What {@link createNativeTranslator} needs. */
 export interface NativeOptions {
   /** The machine's memory, tables included. */
   readonly memory: PteMemory;
   readonly guest: GuestPaging;
+  /** Default: none, so that every walk reads every entry. */
+  readonly structures?: WalkStructures;
 }
 
 /**
  * The system on the bare machine: its physical addresses are the host's.
  * @throws RangeError (code `MMU_REGISTERS`)
  */
-export function createNativeTranslator({ memory, guest }: NativeOptions): Translator {
-  const log: WalkReference[] = [];
-  const tables = new DirectTables(memory, TABLE_SHAPES[guest.mode], "native", log);
-  const translator = new NativeTranslator(createWalker(guest.mode, tables, guest.registers), tables, log);
-  translator.writeCr3(guest.registers.cr3 ?? 0);
+export function createNativeTranslator(options: NativeOptions): Translator {
+  const translator = new NativeTranslator(options);
+  translator.writeCr3(options.guest.registers.cr3 ?? 0);
   return translator;
 }
 
-class NativeTranslator implements Translator {
+class NativeTranslator extends BaseTranslator {
   readonly scheme = "native";
+  readonly controls: RightsControls;
   readonly #walker: Walker;
   readonly #tables: DirectTables;
-  readonly #log: WalkReference[];
 
-  constructor(walker: Walker, tables: DirectTables, log: WalkReference[]) {
-    this.#walker = walker;
-    this.#tables = tables;
-    this.#log = log;
+  constructor({ memory, guest: { mode, registers }, structures = new WalkStructures() }: NativeOptions) {
+    super(mode, structures);
+    this.#tables = new DirectTables(memory, TABLE_SHAPES[mode], NATIVE_ENTRY, this.log);
+    this.#walker = createWalker(mode, this.#tables, registers);
+    this.controls = this.#walker.registers;
   }
 
-  translate(gva: bigint, access: Access): Walk {
-    this.#log.length = 0;
-    const outcome = isCanonical(this.#walker.mode, gva) ? this.#walk(gva, access) : GENERAL_PROTECTION;
-    return { references: [...this.#log], outcome, hiddenFaults: 0 };
-  }
-
-  #walk(gva: bigint, access: Access): Mapping | GuestFault {
+  protected override search(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
+    const { walkCache, linearTag } = this.structures;
     const walker = this.#walker;
-    this.#tables.begin();
-    if (!walkGva(walker, gva, accessBits(access))) return pageFault(walker.errorCode);
-    const { pageShift, permits } = walker;
-    return { receiver: "none", hpa: physicalAddress(walker, gva), pageShift, permits };
+    if (walkCached(walker, this.#tables, walkCache, linearTag, NATIVE_ENTRY, 0, gvaLow, gvaHigh, access)) {
+      return this.take(walker);
+    }
+    return this.fail(pageFault(walker.errorCode));
   }
 
   writeCr3(cr3: number): GuestFault | undefined {

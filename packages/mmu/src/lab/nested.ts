@@ -1,20 +1,16 @@
-import { ACCESS_KINDS } from "../access.ts";
+import type { AccessBits } from "../access.ts";
 import { createWalker } from "../create-walker.ts";
-import type { Access } from "../mmu.ts";
+import type { RightsControls } from "../rights.ts";
+import { WalkStructures } from "../structures/walk-structures.ts";
 import type { PteMemory, Walker } from "../walker.ts";
-import { accessBits, GENERAL_PROTECTION, isCanonical, pageFault, physicalAddress, walkGva } from "./guest-address.ts";
+import { BaseTranslator } from "./base-translator.ts";
+import { createHostDimension } from "./create-host-dimension.ts";
+import { GENERAL_PROTECTION } from "./guest-address.ts";
 import { GuestTables } from "./guest-tables.ts";
-import { createHostDimension, exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
-import { TABLE_SHAPES } from "./traced-tables.ts";
-import type {
-  GuestFault,
-  GuestPaging,
-  HypervisorExit,
-  Mapping,
-  Translator,
-  Walk,
-  WalkReference,
-} from "./translator.ts";
+import { exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
+import { TABLE_SHAPES, walkCached } from "./traced-tables.ts";
+import type { GuestFault, GuestPaging, HypervisorExit, Translator } from "./translator.ts";
+import { GUEST_ENTRY } from "./walk-log.ts";
 
 /** What {@link createNestedTranslator} needs. */
 export interface NestedOptions {
@@ -23,6 +19,8 @@ export interface NestedOptions {
   readonly guest: GuestPaging;
   /** `ept` and `npt` are walked by hardware; `process` is the naive scheme, the same walk by software. */
   readonly host: HostPaging;
+  /** Default: none, so that every walk reads every entry. */
+  readonly structures?: WalkStructures;
 }
 
 /**
@@ -33,56 +31,34 @@ export interface NestedOptions {
  * are left not present.
  * @throws RangeError (code `MMU_REGISTERS`, `MMU_EPTP` or `MMU_HOST`)
  */
-export function createNestedTranslator({ memory, guest, host }: NestedOptions): Translator {
-  const log: WalkReference[] = [];
-  const dimension = createHostDimension(host, memory, log);
-  const tables = new GuestTables(memory, TABLE_SHAPES[guest.mode], dimension, log);
-  const walker = createWalker(guest.mode, tables, guest.registers);
-  const scheme = host.kind === "process" ? "naive" : host.kind;
-  const translator = new NestedTranslator(scheme, walker, tables, dimension, log);
-  translator.writeCr3(guest.registers.cr3 ?? 0);
+export function createNestedTranslator(options: NestedOptions): Translator {
+  const translator = new NestedTranslator(options);
+  translator.writeCr3(options.guest.registers.cr3 ?? 0);
   return translator;
 }
 
-class NestedTranslator implements Translator {
+class NestedTranslator extends BaseTranslator {
   readonly scheme: "naive" | "ept" | "npt";
+  readonly controls: RightsControls;
   readonly #walker: Walker;
   readonly #tables: GuestTables;
   readonly #host: HostDimension;
-  readonly #log: WalkReference[];
 
-  constructor(
-    scheme: "naive" | "ept" | "npt",
-    walker: Walker,
-    tables: GuestTables,
-    host: HostDimension,
-    log: WalkReference[],
-  ) {
-    this.scheme = scheme;
-    this.#walker = walker;
-    this.#tables = tables;
-    this.#host = host;
-    this.#log = log;
+  constructor({ memory, guest: { mode, registers }, host, structures = new WalkStructures() }: NestedOptions) {
+    super(mode, structures);
+    this.scheme = host.kind === "process" ? "naive" : host.kind;
+    this.#host = createHostDimension(host, memory, this.log, structures);
+    this.#tables = new GuestTables(memory, TABLE_SHAPES[mode], this.#host, this.log);
+    this.#walker = createWalker(mode, this.#tables, registers);
+    this.controls = this.#walker.registers;
   }
 
-  translate(gva: bigint, access: Access): Walk {
-    this.#log.length = 0;
-    const outcome = isCanonical(this.#walker.mode, gva) ? this.#walk(gva, access) : GENERAL_PROTECTION;
-    return { references: [...this.#log], outcome, hiddenFaults: 0 };
-  }
-
-  #walk(gva: bigint, access: Access): Mapping | GuestFault | HypervisorExit {
+  protected override search(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
+    const { walkCache, linearTag } = this.structures;
     const walker = this.#walker;
-    const bits = accessBits(access);
-    this.#tables.begin();
-    const isMapped = walkGva(walker, gva, bits);
-    // A lookup in the host's tables that failed comes before whatever the walker made of it.
-    if (this.#tables.stopped) return exitOf(this.#host);
-    if (!isMapped) return pageFault(walker.errorCode);
-    const gpa = physicalAddress(walker, gva);
-    if (!this.#host.locatePage(gpa, bits & ACCESS_KINDS)) return exitOf(this.#host);
-    const pageShift = Math.min(walker.pageShift, this.#host.pageShift);
-    return { receiver: "none", hpa: this.#host.hpa, gpa, pageShift, permits: walker.permits & this.#host.permits };
+    const isMapped = walkCached(walker, this.#tables, walkCache, linearTag, GUEST_ENTRY, 0, gvaLow, gvaHigh, access);
+    if (isMapped && !this.#tables.stopped) return this.takeThrough(this.#host, walker, gvaLow, access);
+    return this.failThrough(this.#host, this.#tables.stopped, walker);
   }
 
   writeCr3(cr3: number): GuestFault | HypervisorExit | undefined {

@@ -1,22 +1,18 @@
 import { ACCESS_FETCH, ACCESS_KINDS, ACCESS_USER, ACCESS_WRITE, type AccessBits } from "../access.ts";
 import { createWalker } from "../create-walker.ts";
-import type { Access } from "../mmu.ts";
+import type { RightsControls } from "../rights.ts";
+import { WalkStructures } from "../structures/walk-structures.ts";
 import { PAGE_D, PAGE_RW, PAGE_US, PAGE_XD, type Walker } from "../walker.ts";
-import { accessBits, GENERAL_PROTECTION, isCanonical, pageFault, physicalAddress, walkGva } from "./guest-address.ts";
+import { BaseTranslator } from "./base-translator.ts";
+import { createHostDimension } from "./create-host-dimension.ts";
+import { gvaOf, pageFault } from "./guest-address.ts";
 import { GuestTables } from "./guest-tables.ts";
-import { createHostDimension, exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
+import { exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
 import type { TableMemory } from "./lab-memory.ts";
 import { ShadowTables } from "./shadow-tables.ts";
-import { DirectTables, TABLE_SHAPES } from "./traced-tables.ts";
-import type {
-  GuestFault,
-  GuestPaging,
-  HypervisorExit,
-  Mapping,
-  Translator,
-  Walk,
-  WalkReference,
-} from "./translator.ts";
+import { DirectTables, TABLE_SHAPES, walkCached } from "./traced-tables.ts";
+import type { GuestFault, GuestPaging, HypervisorExit, Translator } from "./translator.ts";
+import { SHADOW_ENTRY, WalkLog } from "./walk-log.ts";
 
 /**
  * When the hypervisor learns that the guest has changed a table. `invalidate`: at INVLPG and CR3 loads only, so a guest
@@ -39,6 +35,8 @@ export interface ShadowOptions {
   readonly sync?: ShadowSync;
   /** Whether the shadow tables of an address space outlive a switch to another; default `cached`. */
   readonly roots?: "cached" | "dropped";
+  /** Default: none, so that every walk reads every entry. */
+  readonly structures?: WalkStructures;
 }
 
 /** Event counts under the names KVM's debugfs has for them. */
@@ -85,8 +83,9 @@ export function createShadowTranslator(options: ShadowOptions): ShadowTranslator
   return new Shadow(options);
 }
 
-class Shadow implements ShadowTranslator {
+class Shadow extends BaseTranslator implements ShadowTranslator {
   readonly scheme = "shadow";
+  readonly controls: RightsControls;
   readonly counters: ShadowCounters = {
     pf_fixed: 0,
     pf_guest: 0,
@@ -96,9 +95,8 @@ class Shadow implements ShadowTranslator {
     invlpg: 0,
   };
   readonly #options: ShadowOptions;
-  readonly #log: WalkReference[] = [];
   /** The hypervisor's own references, which the processor does not make: not told. */
-  readonly #unheard: WalkReference[] = [];
+  readonly #unheard = new WalkLog();
   readonly #host: HostDimension;
   readonly #guestTables: GuestTables;
   readonly #guestWalker: Walker;
@@ -113,26 +111,29 @@ class Shadow implements ShadowTranslator {
   #momentary: bigint | undefined;
 
   constructor(options: ShadowOptions) {
-    const { memory, guest, host } = options;
+    const { memory, guest, host, structures = new WalkStructures() } = options;
+    super(guest.mode, structures);
     this.#options = options;
-    this.#host = createHostDimension(host, memory, this.#unheard);
+    this.#host = createHostDimension(host, memory, this.#unheard, new WalkStructures());
     this.#guestTables = new GuestTables(memory, TABLE_SHAPES[guest.mode], this.#host, this.#unheard);
     this.#guestWalker = createWalker(guest.mode, this.#guestTables, guest.registers);
-    this.#tables = new DirectTables(memory, TABLE_SHAPES[guest.mode], "shadow", this.#log);
+    this.#tables = new DirectTables(memory, TABLE_SHAPES[guest.mode], SHADOW_ENTRY, this.log);
     this.#walker = createWalker(guest.mode, this.#tables, {
       ...guest.registers,
       ...{ wp: true, nxe: true, pge: false, pages1G: true, maxPhyAddr: 52 },
     });
+    this.controls = this.#walker.registers;
     this.#current = this.#enter(this.#guestWalker.registers.cr3);
   }
 
-  translate(gva: bigint, access: Access): Walk {
-    this.#log.length = 0;
+  protected override search(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
     const before = this.counters.pf_fixed;
-    const outcome = isCanonical(this.#walker.mode, gva) ? this.#walk(gva, accessBits(access)) : GENERAL_PROTECTION;
+    const isMapped = this.#walk(gvaLow, gvaHigh, access);
+    this.hiddenFaults = this.counters.pf_fixed - before;
+    this.found.isMomentary = this.#momentary !== undefined;
     if (this.#momentary !== undefined) this.#current.zapPage(this.#momentary);
     this.#momentary = undefined;
-    return { references: [...this.#log], outcome, hiddenFaults: this.counters.pf_fixed - before };
+    return isMapped;
   }
 
   writeCr3(cr3: number): undefined {
@@ -151,7 +152,7 @@ class Shadow implements ShadowTranslator {
   }
 
   storeTable(gpa: number, value: number): HypervisorExit | undefined {
-    this.#unheard.length = 0;
+    this.#unheard.begin();
     if (!this.#host.locatePage(gpa, ACCESS_WRITE)) return exitOf(this.#host);
     const { hpa } = this.#host;
     this.#options.memory.store32(hpa, value);
@@ -196,33 +197,34 @@ class Shadow implements ShadowTranslator {
     return tables;
   }
 
-  #walk(gva: bigint, access: AccessBits): Mapping | GuestFault | HypervisorExit {
+  #walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
+    const { walkCache, linearTag } = this.structures;
+    const walker = this.#walker;
     for (let attempt = 0; attempt < 2; attempt++) {
-      this.#tables.begin();
-      if (walkGva(this.#walker, gva, access)) {
-        const { pageShift, permits } = this.#walker;
-        return { receiver: "none", hpa: physicalAddress(this.#walker, gva), pageShift, permits };
+      if (walkCached(walker, this.#tables, walkCache, linearTag, SHADOW_ENTRY, 0, gvaLow, gvaHigh, access)) {
+        return this.take(walker);
       }
-      const refusal = this.#resolve(gva, access);
-      if (refusal !== undefined) return refusal;
+      const refusal = this.#resolve(gvaLow, gvaHigh, access);
+      if (refusal !== undefined) return this.fail(refusal);
     }
     throw new Error("an entry filled in for an access allows it");
   }
 
   /** The hypervisor's fault handler. @returns undefined when the fault was a hidden one. */
-  #resolve(gva: bigint, access: AccessBits): GuestFault | HypervisorExit | undefined {
-    this.#unheard.length = 0;
+  #resolve(gvaLow: number, gvaHigh: number, access: AccessBits): GuestFault | HypervisorExit | undefined {
+    this.#unheard.begin();
     const walker = this.#guestWalker;
     this.#guestTables.begin();
-    const isMapped = walkGva(walker, gva, access);
+    const isMapped = walker.walk(gvaLow, gvaHigh, access);
     if (this.#guestTables.stopped) return exitOf(this.#host);
     if (!isMapped) {
       this.counters.pf_guest++;
       return pageFault(walker.errorCode);
     }
-    if (!this.#host.locatePage(physicalAddress(walker, gva), access & ACCESS_KINDS)) return exitOf(this.#host);
+    const gpa = walker.gfn * 0x1000 + (gvaLow & 0xfff);
+    if (!this.#host.locatePage(gpa, access & ACCESS_KINDS)) return exitOf(this.#host);
     this.counters.pf_fixed++;
-    this.#fill(gva, access);
+    this.#fill(gvaOf(gvaLow, gvaHigh), access);
     return undefined;
   }
 

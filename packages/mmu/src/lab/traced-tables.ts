@@ -1,5 +1,8 @@
-import type { PteMemory } from "../walker.ts";
-import type { WalkReference } from "./translator.ts";
+import { ACCESS_KINDS, type AccessBits } from "../access.ts";
+import type { Tag } from "../structures/tags.ts";
+import type { WalkCache } from "../structures/walk-cache.ts";
+import type { PteMemory, Walker } from "../walker.ts";
+import { type HOST_ENTRY, type NATIVE_ENTRY, PLACE_WALK_CACHE, type SHADOW_ENTRY, type WalkLog } from "./walk-log.ts";
 
 /** An entry that the walk under way has used. */
 export interface UsedEntry {
@@ -26,6 +29,8 @@ export const TABLE_SHAPES = {
   long5: { levels: 5, entryBytes: 8 },
 } as const satisfies Record<string, TableShape>;
 
+const MOST_LEVELS = 5;
+
 /**
  * The memory a `Walker` or `EptWalker` is given in the laboratory: it tells which entries a walk reads, and may send
  * each of them through another dimension.
@@ -41,84 +46,166 @@ export abstract class TracedTables implements PteMemory {
   /** Host address of the entry that {@link locate} has found. */
   protected entryHpa = 0;
   protected readonly memory: PteMemory;
+  protected readonly log: WalkLog;
+  /** 9, or 10 where entries have four bytes. */
+  readonly indexBits: number;
   readonly #shape: TableShape;
-  readonly #used: UsedEntry[] = [];
+  /** Entries read since {@link begin}, top level first. */
+  usedCount = 0;
+  readonly #levels = new Uint8Array(MOST_LEVELS);
+  readonly #addresses = new Float64Array(MOST_LEVELS);
+  readonly #hpas = new Float64Array(MOST_LEVELS);
+  readonly #lows = new Int32Array(MOST_LEVELS);
+  readonly #highs = new Int32Array(MOST_LEVELS);
   #level = 0;
   #levelStep = 1;
 
-  constructor(memory: PteMemory, shape: TableShape) {
+  constructor(memory: PteMemory, shape: TableShape, log: WalkLog) {
     this.memory = memory;
+    this.log = log;
     this.#shape = shape;
+    this.indexBits = shape.entryBytes === 4 ? 10 : 9;
   }
 
-  /** Entries read since {@link begin}, top level first. */
+  /** Entries read since {@link begin}, top level first; made anew at every call. */
   get used(): readonly UsedEntry[] {
-    return this.#used;
+    return Array.from({ length: this.usedCount }, (_, i) => ({
+      level: this.#levels[i] as number,
+      address: this.#addresses[i] as number,
+      hpa: this.#hpas[i] as number,
+      low: this.#lows[i] as number,
+    }));
   }
 
-  /** A walk begins. */
+  /** A walk begins at the top. */
   begin(): void {
+    this.beginBelow(this.#shape.levels + 1);
+  }
+
+  /** A walk begins with the entry under one of `level`. */
+  beginBelow(level: number): void {
     this.stopped = false;
-    this.#used.length = 0;
-    this.#level = this.#shape.levels + 1;
+    this.usedCount = 0;
+    this.#level = level;
     this.#levelStep = 1;
   }
 
   /** The PDPTEs are about to be loaded: four entries of level 3, one after another. */
   beginPdptes(): void {
-    this.begin();
-    this.#level = 3;
+    this.beginBelow(3);
     this.#levelStep = 0;
   }
 
   load32(address: number): number {
     if (this.stopped) return 0;
-    if (this.#shape.entryBytes === 8 && (address & 4) !== 0) return this.memory.load32(this.entryHpa + 4);
+    if (this.indexBits === 9 && (address & 4) !== 0) {
+      const high = this.memory.load32(this.entryHpa + 4);
+      this.#highs[this.usedCount - 1] = high;
+      return high;
+    }
     this.#level -= this.#levelStep;
     if (!this.locate(address, this.#level)) {
       this.stopped = true;
       return 0;
     }
     const low = this.memory.load32(this.entryHpa);
-    this.#used.push({ level: this.#level, address, hpa: this.entryHpa, low });
+    const at = this.usedCount++;
+    this.#levels[at] = this.#level;
+    this.#addresses[at] = address;
+    this.#hpas[at] = this.entryHpa;
+    this.#lows[at] = low;
+    this.#highs[at] = 0;
     return low;
   }
 
   or32(address: number, bits: number): void {
     if (this.stopped) return;
     // Walkers store only what is missing, lower levels first; where two levels share an entry, the lower one takes it.
-    const entry = this.#used.findLast((used) => used.address === address && (used.low & bits) !== bits);
-    if (entry === undefined) return;
-    if (this.prepareUpdate(entry)) this.memory.or32(entry.hpa, bits);
+    let at = this.usedCount - 1;
+    while (at >= 0 && (this.#addresses[at] !== address || ((this.#lows[at] as number) & bits) === bits)) at--;
+    if (at < 0) return;
+    const hpa = this.#hpas[at] as number;
+    if (this.prepareUpdate(address, hpa, this.#levels[at] as number)) this.memory.or32(hpa, bits);
     else this.stopped = true;
+  }
+
+  /**
+   * Enters into `cache` the entries just read that refer to tables; what it found before the walk still stands in it.
+   */
+  fillCache(cache: WalkCache, addressLow: number, addressHigh: number, tag: Tag): void {
+    for (let at = 0; at < this.usedCount - 1; at++) {
+      cache.low = this.#lows[at] as number;
+      cache.high = this.#highs[at] as number;
+      cache.allLow &= cache.low;
+      cache.anyHigh |= cache.high;
+      cache.fill(this.#levels[at] as number, addressLow, addressHigh, tag, this.indexBits);
+    }
+  }
+
+  /** The walk begins below an entry of `level` that `cache` has found. */
+  beginFromCache(cache: WalkCache, dimension: number, level: number, guestLevel: number, address: number): void {
+    this.beginBelow(level);
+    const table = (cache.high & 0xf_ffff) * 2 ** 32 + ((cache.low & ~0xfff) >>> 0);
+    this.log.addHit(PLACE_WALK_CACHE, dimension, level, guestLevel, address, table);
   }
 
   /** Finds the entry at `address`, sets `entryHpa` and logs the reference. @returns false: another dimension faulted. */
   protected abstract locate(address: number, level: number): boolean;
 
   /** An accessed or dirty flag is about to be set. @returns false: another dimension refuses. */
-  protected prepareUpdate(_entry: UsedEntry): boolean {
+  protected prepareUpdate(_address: number, _hpa: number, _level: number): boolean {
     return true;
   }
 }
 
 /** Tables whose addresses are host physical. */
 export class DirectTables extends TracedTables {
-  readonly #log: WalkReference[];
-  readonly #dimension: "native" | "shadow" | "host";
-  /** {@link WalkReference.guestLevel} of the references to come. */
+  readonly #dimension: number;
+  /** `WalkReference.guestLevel` of the references to come. */
   guestLevel = 0;
 
-  constructor(memory: PteMemory, shape: TableShape, dimension: "native" | "shadow" | "host", log: WalkReference[]) {
-    super(memory, shape);
+  constructor(
+    memory: PteMemory,
+    shape: TableShape,
+    dimension: typeof NATIVE_ENTRY | typeof HOST_ENTRY | typeof SHADOW_ENTRY,
+    log: WalkLog,
+  ) {
+    super(memory, shape, log);
     this.#dimension = dimension;
-    this.#log = log;
   }
 
   protected override locate(address: number, level: number): boolean {
     this.entryHpa = address;
-    const reference = { dimension: this.#dimension, level, addressKind: "hpa", address, hpa: address } as const;
-    this.#log.push(this.#dimension === "host" ? { ...reference, guestLevel: this.guestLevel } : reference);
+    this.log.add(this.#dimension, level, this.guestLevel, address, address);
     return true;
   }
+}
+
+/** Walks `tables` by `walker` from as far down as `cache` leads, and enters what the walk has used. */
+export function walkCached(
+  walker: Walker,
+  tables: TracedTables,
+  cache: WalkCache | undefined,
+  tag: Tag,
+  dimension: number,
+  guestLevel: number,
+  low: number,
+  high: number,
+  access: AccessBits,
+): boolean {
+  tables.begin();
+  if (cache === undefined) return walker.walk(low, high, access);
+  const level = cache.find(low, high, tag, tables.indexBits);
+  let isMapped: boolean;
+  if (level === 0) {
+    cache.allLow = -1;
+    cache.anyHigh = 0;
+    isMapped = walker.walk(low, high, access);
+  } else {
+    tables.beginFromCache(cache, dimension, level, guestLevel, (high >>> 0) * 2 ** 32 + (low >>> 0));
+    isMapped = walker.walkBelow(level, cache.low, cache.high, cache.allLow, cache.anyHigh, low, high, access);
+  }
+  // Only what has its accessed flag set may be cached: walks that fail, or only inspect, set none.
+  if (isMapped && !tables.stopped && (access & ACCESS_KINDS) !== 0) tables.fillCache(cache, low, high, tag);
+  return isMapped;
 }

@@ -1,5 +1,9 @@
+import type { AccessBits } from "../access.ts";
 import type { Access } from "../mmu.ts";
+import type { RightsControls } from "../rights.ts";
+import type { WalkStructures } from "../structures/walk-structures.ts";
 import type { PagingMode, PagingRegisters } from "../walker.ts";
+import type { HitPlace, WalkLog } from "./walk-log.ts";
 
 /** What a scheme is told of the guest's paging. */
 export interface GuestPaging {
@@ -16,11 +20,22 @@ export interface Translator {
   /** The scheme's name, as the literature has it. */
   readonly scheme: Scheme;
   /**
-   * Translates one address without any cache of translations, sets accessed and dirty flags as the scheme does, and
-   * tells everything it did.
+   * Translates one address without a TLB, sets accessed and dirty flags as the scheme does, and tells everything it did.
    * @param gva 64 bits, signed or unsigned.
    */
   translate(gva: bigint, access: Access): Walk;
+  /**
+   * As {@link translate}, without objects: for millions of walks. What was found is in {@link found}, what was done in
+   * {@link log}, both until the next walk.
+   * @returns false: `found.failure` says who hears of it.
+   */
+  walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean;
+  readonly found: FoundPage;
+  readonly log: WalkLog;
+  /** What walks go through, and whose entries they leave there. */
+  readonly structures: WalkStructures;
+  /** What the processor judges the rights of cached translations by, under this scheme. */
+  readonly controls: RightsControls;
   /**
    * MOV to CR3. PAE paging reads the PDPTEs, through the host's tables where there are any.
    * @returns undefined when it went through; otherwise nothing has changed.
@@ -31,13 +46,40 @@ export interface Translator {
 
 export type Scheme = "native" | "naive" | "ept" | "npt" | "shadow" | "agile";
 
+/** What the last walk found, in fields that the next one overwrites. */
+export interface FoundPage {
+  /** Host frame of the 4-KByte page asked for, also inside large pages. */
+  hfn: number;
+  /** Guest frame of it, or -1 where the processor never saw one (native, shadow). */
+  gfn: number;
+  /** log2 of the bytes around it that one TLB entry could cover: the smaller page of the dimensions. */
+  pageShift: number;
+  /** Kinds granted to this access's privilege by all dimensions together. */
+  permits: number;
+  /** `PAGE_*` of the guest's dimension, or the only one. */
+  attributes: number;
+  /** Kinds granted by the host's dimension. */
+  hostPermits: number;
+  /** No later write has to set a dirty flag in any dimension. */
+  dirty: boolean;
+  /** The translation is for this one access and may not be cached. */
+  isMomentary: boolean;
+  /** After a walk that failed. */
+  failure: GuestFault | HypervisorExit | undefined;
+}
+
 /** One translation, told in full. */
 export interface Walk {
-  /** Every page-table entry the processor read, in its order; an entry counts once, whatever its size. */
+  /**
+   * Every page-table entry the processor used, in its order; an entry counts once, whatever its size. Those that a walk
+   * cache or the nested TLB had (`hit`) were not read.
+   */
   readonly references: readonly WalkReference[];
   readonly outcome: Mapping | GuestFault | HypervisorExit;
   /** What the hypervisor was called for before `outcome` could be reached; only software-made tables need that. */
   readonly hiddenFaults: number;
+  /** Latencies of the references, as the structures have them; 0 where none are given. */
+  readonly cycles: number;
 }
 
 /** One read of one page-table entry. */
@@ -55,8 +97,10 @@ export interface WalkReference {
   readonly addressKind: "gpa" | "hpa";
   /** Where the entry is, as its table's owner sees it. */
   readonly address: number;
-  /** Where the entry is in host memory. */
+  /** Where the entry is in host memory; of one that was not read, what it refers to. */
   readonly hpa: number;
+  /** Where the entry was found. */
+  readonly hit: HitPlace;
 }
 
 /** The access is allowed. */
