@@ -44,4 +44,19 @@ export type { HitPlace, WalkLog } from "./lab/walk-log.ts";
 export type * from "./mmu.ts";
 export * from "./pte.ts";
 export { grantedKinds, type RightsControls } from "./rights.ts";
+export {
+  createSimulatedMmu,
+  type MmuContext,
+  type MmuCounters,
+  type MmuWalk,
+  type SimulatedMmu,
+  type SimulatedMmuOptions,
+} from "./sim/simulated-mmu.ts";
+export type { CacheGeometry, CacheHierarchyGeometry } from "./structures/cache-hierarchy.ts";
+export type { ArrayGeometry } from "./structures/geometry.ts";
+export type { PageArrayGeometry, TlbPageSize } from "./structures/page-array.ts";
+export type { Replacement } from "./structures/replacement.ts";
+export type { TlbGeometry } from "./structures/tlb-hierarchy.ts";
+export type { WalkCacheGeometry } from "./structures/walk-cache.ts";
+export { type WalkGeometry, WalkStructures } from "./structures/walk-structures.ts";
 export * from "./walker.ts";

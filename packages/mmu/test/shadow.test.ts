@@ -23,6 +23,11 @@ const SHADOW_FRAMES = 2 ** 35;
 /** As ShadowOptions has them. */
 const SYNCS = ["invalidate", "write-protect", "unsync"] as const;
 
+const halves = (gva: bigint): [low: number, high: number] => [
+  Number(BigInt.asIntN(32, gva)),
+  Number(BigInt.asIntN(32, gva >> 32n)),
+];
+
 interface Side {
   readonly machine: RandomMachine;
   readonly translator: Translator;
@@ -144,7 +149,7 @@ describe("a store that takes the page away", () => {
     const side = simple({ sync });
     take(side);
     expect(receiver(side)).toBe("none");
-    side.translator.invalidate(GVA);
+    side.translator.invalidate(...halves(GVA));
     expect(receiver(side)).toBe("guest");
     expect(side.translator.counters.invlpg).toBe(1);
   });
@@ -191,7 +196,7 @@ test.each(["invalidate", "unsync"] as const)(
       translator.storeTable((at as number) + half, machine.memory.load32(machine.place((other as number) + half)));
     }
     expect(pageOf(GVA + 0x1000n)).toEqual(pageOf(elsewhere + 0x1000n));
-    translator.invalidate(GVA);
+    translator.invalidate(...halves(GVA));
     expect(pageOf(GVA)).toEqual(expected);
   },
 );
@@ -263,7 +268,7 @@ function step(naive: Side, shadow: ShadowSide, invalidates: boolean, random: (be
     expect(shadow.translator.storeTable(gpa, value)).toBeUndefined();
     if (!invalidates) return;
     if (random(2) === 0) shadow.translator.writeCr3(shadow.machine.guestTables.root);
-    else for (const each of GVAS) shadow.translator.invalidate(each);
+    else for (const each of GVAS) shadow.translator.invalidate(...halves(each));
     return;
   }
   const kind = (["read", "write", "fetch"] as const)[random(3)] as Access["kind"];

@@ -110,7 +110,9 @@ class Agile extends BaseTranslator implements AgileTranslator {
     this.#options.memory.store32(hpa, value);
     if (!this.#protected.has(Math.floor(hpa / 0x1000))) return undefined;
     this.tracingFaults++;
-    for (const tables of this.#roots.values()) tables.zapSource(hpa - (hpa % 8));
+    for (const tables of this.#roots.values()) {
+      if (tables.zapSource(hpa - (hpa % 8)) > 0) this.hasDropped = true;
+    }
     return undefined;
   }
 
@@ -187,7 +189,7 @@ class Agile extends BaseTranslator implements AgileTranslator {
     const { hpa, permits, pageShift: hostShift } = this.#softHost;
     const pageShift = Math.min(guestShift, hostShift) as 12 | 21 | 30;
     const mayWrite = (attributes & PAGE_RW) !== 0 && (permits & ACCESS_WRITE) !== 0;
-    this.#current().fill({
+    const zapped = this.#current().fill({
       gva,
       hpa: hpa - (hpa % 2 ** pageShift),
       pageShift,
@@ -197,6 +199,7 @@ class Agile extends BaseTranslator implements AgileTranslator {
       executable: (attributes & PAGE_XD) === 0 && (permits & ACCESS_FETCH) !== 0,
       sources: this.#sources(1),
     });
+    this.hasDropped ||= zapped > 0;
   }
 
   /** Enters what leads to the guest's table of level `nestedFrom`, with the rights of the guest's entries above it. */
@@ -212,7 +215,8 @@ class Agile extends BaseTranslator implements AgileTranslator {
       executable: above.every(({ hpa }) => (memory.load32(hpa + 4) & PTE_HIGH_XD) === 0),
       sources: this.#sources(nestedFrom + 1),
     };
-    this.#current().fillSwitch(page, nestedFrom + 1, entry - (entry % 0x1000));
+    const zapped = this.#current().fillSwitch(page, nestedFrom + 1, entry - (entry % 0x1000));
+    this.hasDropped ||= zapped > 0;
   }
 
   #current(): ShadowTables {

@@ -25,11 +25,14 @@ export abstract class BaseTranslator implements Translator {
   };
   readonly log: WalkLog;
   readonly structures: WalkStructures;
-  protected hiddenFaults = 0;
+  hiddenFaults = 0;
+  readonly mode: PagingMode;
+  protected hasDropped = false;
   /** Address bits, of which higher ones are copies of the highest; 0: 32-bit modes take bits 31:0 of any address. */
   readonly #canonicalBits: number;
 
   constructor(mode: PagingMode, structures: WalkStructures) {
+    this.mode = mode;
     this.structures = structures;
     this.log = new WalkLog();
     this.log.caches = structures.caches;
@@ -40,7 +43,7 @@ export abstract class BaseTranslator implements Translator {
   translate(gva: bigint, access: Access): Walk {
     const low = Number(BigInt.asIntN(32, gva));
     const isMapped = this.walk(low, Number(BigInt.asIntN(32, gva >> 32n)), accessBits(access));
-    const outcome = isMapped ? this.#mapping(low) : (this.found.failure as GuestFault | HypervisorExit);
+    const outcome = isMapped ? this.mapping(low) : (this.found.failure as GuestFault | HypervisorExit);
     const { hiddenFaults, log } = this;
     return { references: log.told(), outcome, hiddenFaults, cycles: log.cycles };
   }
@@ -50,6 +53,18 @@ export abstract class BaseTranslator implements Translator {
     this.hiddenFaults = 0;
     if (!this.#isCanonical(gvaHigh)) return this.fail(GENERAL_PROTECTION);
     return this.search(gvaLow, this.#canonicalBits === 0 ? 0 : gvaHigh | 0, access);
+  }
+
+  mapping(gvaLow: number): Mapping {
+    const { hfn, gfn, pageShift, permits } = this.found;
+    const inPage = gvaLow & 0xfff;
+    const page = { receiver: "none", hpa: hfn * 0x1000 + inPage, pageShift, permits } as const;
+    return gfn < 0 ? page : { ...page, gpa: gfn * 0x1000 + inPage };
+  }
+  takeFlush(): boolean {
+    const { hasDropped } = this;
+    this.hasDropped = false;
+    return hasDropped;
   }
 
   abstract writeCr3(cr3: number): GuestFault | HypervisorExit | undefined;
@@ -98,12 +113,5 @@ export abstract class BaseTranslator implements Translator {
     if (this.#canonicalBits === 0) return true;
     const signBits = 64 - this.#canonicalBits;
     return (gvaHigh << signBits) >> signBits === (gvaHigh | 0);
-  }
-
-  #mapping(gvaLow: number): Mapping {
-    const { hfn, gfn, pageShift, permits } = this.found;
-    const inPage = gvaLow & 0xfff;
-    const page = { receiver: "none", hpa: hfn * 0x1000 + inPage, pageShift, permits } as const;
-    return gfn < 0 ? page : { ...page, gpa: gfn * 0x1000 + inPage };
   }
 }

@@ -50,7 +50,7 @@ export class EptDimension extends HostDimension {
     return this.#locate(gpa, 0, kinds, EPT_VIOLATION_LINEAR | EPT_VIOLATION_TRANSLATED);
   }
 
-  dropFaulting(gpa: number): void {
+  protected override dropFaulting(gpa: number): void {
     const { nestedTlb, hostWalkCache, physicalTag } = this.structures;
     const scope = { tag: physicalTag, mask: -1 };
     nestedTlb?.dropPage(gpa | 0, (gpa / 2 ** 32) | 0, scope);
@@ -93,6 +93,7 @@ export class EptDimension extends HostDimension {
   }
 
   #fail(walker: EptWalker, result: EptResult, gpa: number, kinds: number, place: number): false {
+    this.dropFaulting(gpa);
     this.exit =
       result === "misconfiguration"
         ? { receiver: "hypervisor", cause: "ept-misconfiguration", gpa }

@@ -57,7 +57,7 @@ export abstract class HostDimension {
   /** Finds the page; `kinds` as in `AccessBits`. */
   abstract locatePage(gpa: number, kinds: number): boolean;
   /** Drops the cached translations that a fault at `gpa` came from. SDM vol. 3C, "Operations that Invalidate...". */
-  abstract dropFaulting(gpa: number): void;
+  protected abstract dropFaulting(gpa: number): void;
 
   /** Whether the nested TLB has the page and grants the access; then the result stands in the fields. */
   protected findNested(gpa: number, kinds: number, guestLevel: number): boolean {

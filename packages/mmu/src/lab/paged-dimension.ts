@@ -64,7 +64,7 @@ export class PagedDimension extends HostDimension {
     return this.#locate(gpa, 0, kinds);
   }
 
-  dropFaulting(gpa: number): void {
+  protected override dropFaulting(gpa: number): void {
     const { nestedTlb, hostWalkCache, physicalTag } = this.structures;
     const scope = { tag: physicalTag, mask: -1 };
     const address = gpa + this.#hvaBase;
@@ -99,6 +99,7 @@ export class PagedDimension extends HostDimension {
   }
 
   #fail(gpa: number, guestLevel: number, errorCode: number): false {
+    this.dropFaulting(gpa);
     this.exit = this.#exitOf(gpa, guestLevel, errorCode);
     return false;
   }

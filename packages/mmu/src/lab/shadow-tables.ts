@@ -66,7 +66,7 @@ export class ShadowTables {
   }
 
   #enter(page: Omit<ShadowPage, "hpa" | "pageShift">, leafLevel: number, target: number, kind: number): number {
-    const zapped = this.resync(new Set(page.sources));
+    let zapped = this.resync(new Set(page.sources));
     let table = this.root;
     for (let level = this.#levels; level > leafLevel; level--) {
       const slot = slotOf(table, page.gva, level);
@@ -79,7 +79,9 @@ export class ShadowTables {
       table = this.#target(slot);
     }
     const slot = slotOf(table, page.gva, leafLevel);
-    this.zap(slot, leafLevel);
+    // Whoever has cached where a table was must hear that it is gone; a page that is replaced faults by itself.
+    if (isLast(this.#memory.load32(slot), leafLevel)) this.zap(slot, leafLevel);
+    else zapped += this.zap(slot, leafLevel);
     // A and D are set from the start: they are the hypervisor's here, and say nothing.
     const rights = (page.writable ? PTE_RW : 0) | (page.user ? PTE_US : 0) | kind;
     this.#store(slot, target, PTE_P | PTE_A | PTE_D | rights, page.executable ? 0 : PTE_HIGH_XD);

@@ -58,8 +58,8 @@ export interface ShadowCounters {
 /** Shadow paging, with what a guest does to its tables. */
 export interface ShadowTranslator extends Translator {
   readonly counters: Readonly<ShadowCounters>;
-  /** INVLPG. */
-  invalidate(gva: bigint): void;
+  /** INVLPG, by the address's halves. */
+  invalidate(gvaLow: number, gvaHigh: number): void;
   /**
    * A store of the guest to four bytes of one of its tables, at a 4-byte aligned guest physical address.
    * @returns undefined when it went through.
@@ -141,14 +141,14 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     if (this.#options.roots === "dropped") this.#drop(cr3);
     this.#current = this.#enter(cr3);
     // A CR3 load ends the life of whatever a TLB might have kept. Where every store was seen there is nothing to do.
-    if (this.#options.sync !== "write-protect") this.counters.mmu_shadow_zapped += this.#current.resync();
+    if (this.#options.sync !== "write-protect") this.#count(this.#current.resync());
     this.#unsync.clear();
     return undefined;
   }
 
-  invalidate(gva: bigint): void {
+  invalidate(gvaLow: number, gvaHigh: number): void {
     this.counters.invlpg++;
-    this.counters.mmu_shadow_zapped += this.#current.resyncAt(gva);
+    this.#count(this.#current.resyncAt(gvaOf(gvaLow, gvaHigh)));
   }
 
   storeTable(gpa: number, value: number): HypervisorExit | undefined {
@@ -173,12 +173,18 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
       return;
     }
     const entry = hpa - (hpa % 8);
-    for (const tables of this.#roots.values()) this.counters.mmu_shadow_zapped += tables.zapSource(entry);
+    for (const tables of this.#roots.values()) this.#count(tables.zapSource(entry));
+  }
+
+  /** Shadow entries were dropped. */
+  #count(zapped: number): void {
+    this.counters.mmu_shadow_zapped += zapped;
+    this.hasDropped ||= zapped > 0;
   }
 
   /** Empties the one set of shadow tables there is and gives it to the address space at `cr3`. */
   #drop(cr3: number): void {
-    this.counters.mmu_shadow_zapped += this.#current.clear();
+    this.#count(this.#current.clear());
     this.#protected.clear();
     this.#roots.clear();
     this.#roots.set(cr3 - (cr3 % 0x1000), this.#current);
@@ -235,7 +241,7 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     const isForced = (access & (ACCESS_WRITE | ACCESS_USER)) === ACCESS_WRITE && (attributes & PAGE_RW) === 0;
     if (isForced) this.#momentary = gva;
     const isDirty = (attributes & PAGE_D) !== 0 && (this.#host.permits & ACCESS_WRITE) !== 0;
-    this.counters.mmu_shadow_zapped += this.#current.fill({
+    const zapped = this.#current.fill({
       gva,
       hpa: this.#host.hpa - (this.#host.hpa % 2 ** pageShift),
       pageShift,
@@ -244,6 +250,7 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
       executable: (attributes & PAGE_XD) === 0 && (this.#host.permits & ACCESS_FETCH) !== 0,
       sources: this.#sources(),
     });
+    this.#count(zapped);
   }
 
   /** The guest entries used, level 1 first; below a large page, that page's. */

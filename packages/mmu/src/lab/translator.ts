@@ -32,10 +32,23 @@ export interface Translator {
   walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean;
   readonly found: FoundPage;
   readonly log: WalkLog;
+  /** What `found` has of the last walk, as an object; it must have found a page. @param gvaLow bits 31:0 of its address. */
+  mapping(gvaLow: number): Mapping;
+  /** Of the last walk: see {@link Walk.hiddenFaults}. */
+  readonly hiddenFaults: number;
   /** What walks go through, and whose entries they leave there. */
   readonly structures: WalkStructures;
   /** What the processor judges the rights of cached translations by, under this scheme. */
   readonly controls: RightsControls;
+  /** The guest's. */
+  readonly mode: PagingMode;
+  /**
+   * Whether the hypervisor has dropped entries of tables it made since it was asked last: the processor must forget what
+   * it has cached of them.
+   */
+  takeFlush(): boolean;
+  /** What the guest's INVLPG means to the hypervisor; absent where it hears nothing of it. */
+  invalidate?(gvaLow: number, gvaHigh: number): void;
   /**
    * MOV to CR3. PAE paging reads the PDPTEs, through the host's tables where there are any.
    * @returns undefined when it went through; otherwise nothing has changed.

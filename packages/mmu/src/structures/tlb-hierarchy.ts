@@ -16,9 +16,8 @@ export interface TlbGeometry {
 /** Lookup and fill over two levels; what is found in the second is brought into the first. */
 export class TlbHierarchy {
   readonly l2Cycles: number;
-  /** After {@link find}: the array of the hit and its slot. */
-  array: PageArray | undefined;
-  slot = -1;
+  #array: PageArray | undefined;
+  #slot = -1;
   readonly #l1Data: readonly PageArray[];
   readonly #l1Fetch: readonly PageArray[];
   readonly #l2: readonly PageArray[];
@@ -40,11 +39,26 @@ export class TlbHierarchy {
     const first = (access & ACCESS_FETCH) === 0 ? this.#l1Data : this.#l1Fetch;
     if (this.#findIn(first, low, high, tag)) return 1;
     if (!this.#findIn(this.#l2, low, high, tag)) return 0;
-    const array = this.array as PageArray;
-    const { slot } = this;
+    const array = this.#array as PageArray;
+    const slot = this.#slot;
     const pfn = array.pfnOf(slot, low);
     fillIn(first, low, high, tag, array.tagMaskOf(slot), array.pageShiftOf(slot), pfn, array.rightsOf(slot));
     return 2;
+  }
+
+  /** Of the entry found: what {@link fill} was told. */
+  get rights(): number {
+    return (this.#array as PageArray).rightsOf(this.#slot);
+  }
+
+  /** Of the entry found: log2 of the bytes it covers. */
+  get pageShift(): number {
+    return (this.#array as PageArray).pageShiftOf(this.#slot);
+  }
+
+  /** Of the entry found: frame of the 4-KByte page at the address. */
+  pfnOf(gvaLow: number): number {
+    return (this.#array as PageArray).pfnOf(this.#slot, gvaLow);
   }
 
   /** Enters a page into both levels: into each array that has its size. */
@@ -77,8 +91,8 @@ export class TlbHierarchy {
       const array = arrays[i] as PageArray;
       const slot = array.find(low, high, tag);
       if (slot < 0) continue;
-      this.array = array;
-      this.slot = slot;
+      this.#array = array;
+      this.#slot = slot;
       return true;
     }
     return false;
