@@ -8,6 +8,7 @@ export * from "./memory-chardev.ts";
 export * from "./monitor.ts";
 export * from "./mux-chardev.ts";
 export * from "./null-chardev.ts";
+export * from "./port-chardev.ts";
 export * from "./stdio-chardev.ts";
 export * from "./stream-chardev.ts";
 export * from "./terminal.ts";

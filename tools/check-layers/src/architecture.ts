@@ -8,8 +8,12 @@ export interface Room {
   readonly imports: readonly string[];
   /** True for the frontends and backends, which may use Node's API. */
   readonly usesNode?: boolean;
+  /** True for the frontend of browsers, which may use the DOM. */
+  readonly usesDom?: boolean;
   /** Packages of others it may depend on at run time. Empty nearly everywhere, by intent. */
   readonly thirdParty?: readonly string[];
+  /** Packages of others that are built into what it ships: development dependencies, so that users install nothing. */
+  readonly bundles?: readonly string[];
 }
 
 /** Every room by the name of its folder, the lowest first. */
@@ -91,6 +95,13 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     doesNotOwn: "anything a second frontend would need too",
     imports: ["contracts", "vm", "backends", "guest-images"],
     usesNode: true,
+  },
+  web: {
+    owns: "the page, and the machine in a Worker that pages talk to",
+    doesNotOwn: "anything another frontend would need too",
+    imports: ["contracts", "vm", "backends"],
+    usesDom: true,
+    bundles: ["@xterm/xterm", "@xterm/addon-fit"],
   },
 };
 

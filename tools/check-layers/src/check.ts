@@ -55,6 +55,8 @@ function checkProject(found: Workspace, room: Room): readonly string[] {
   const undeclared = found.references.filter((name) => !declared.includes(name));
   breaches.push(...undeclared.map((name) => `tsconfig.src.json references ${name}, package.json does not`));
   if (!room.usesNode && found.types.length > 0) breaches.push(`tsconfig.src.json brings in ${found.types.join(", ")}`);
+  const dom = found.libs.filter((lib) => !/^es\d+/i.test(lib));
+  if (!room.usesDom && dom.length > 0) breaches.push(`tsconfig.src.json brings in lib ${dom.join(", ")}`);
   return breaches;
 }
 
@@ -68,6 +70,7 @@ function checkImport({ file, specifier }: Import, manifest: Manifest, room: Room
   if (!isShipped(file)) return [];
   if (specifier.startsWith("node:")) return room.usesNode ? [] : [`${file} may not use Node: ${specifier}`];
   const name = packageName(specifier);
+  if (room.bundles?.includes(name) && name in (manifest.devDependencies ?? {})) return [];
   if (!mayImport(name, room)) return [`${file} may not import ${specifier}`];
   return runTimeDependencies(manifest).includes(name)
     ? []

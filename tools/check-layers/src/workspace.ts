@@ -31,6 +31,8 @@ export interface Workspace {
   readonly references: readonly string[];
   /** Ambient types that tsconfig.src.json asks for. */
   readonly types: readonly string[];
+  /** Libraries of TypeScript that tsconfig.src.json asks for beyond the base's. */
+  readonly libs: readonly string[];
 }
 
 /** The packages in the folders of `parent`, sorted by name. */
@@ -53,12 +55,13 @@ function readWorkspace(path: string, folder: string): Workspace {
     imports: ["src", "test", "tools", "bench", "fuzz"].flatMap((part) => readImports(path, part)),
     references: (project.references ?? []).map((reference) => reference.path.split("/")[1] ?? reference.path),
     types: project.compilerOptions?.types ?? [],
+    libs: project.compilerOptions?.lib ?? [],
   };
 }
 
 interface Project {
   readonly references?: readonly { readonly path: string }[];
-  readonly compilerOptions?: { readonly types?: readonly string[] };
+  readonly compilerOptions?: { readonly types?: readonly string[]; readonly lib?: readonly string[] };
 }
 
 /** A tsconfig file, comments and all; empty if there is none. */

@@ -14,6 +14,7 @@ const TABLE = {
   low: room([]),
   high: room(["low"]),
   front: room(["high"], { usesNode: true, thirdParty: ["koffi"] }),
+  page: room(["high"], { usesDom: true, bundles: ["@xterm/xterm"] }),
 };
 
 interface Folder extends Omit<Partial<Workspace>, "imports" | "manifest"> {
@@ -33,7 +34,14 @@ function workspace(folder: string, more: Folder = {}): Workspace {
   };
   const ours = dependencies.filter((name) => name.startsWith("@tsvm/")).map((name) => name.slice(6));
   const imports: readonly Import[] = (more.imports ?? []).map(([file, specifier]) => ({ file, specifier }));
-  return { folder, manifest, imports, references: more.references ?? ours, types: more.types ?? [] };
+  return {
+    folder,
+    manifest,
+    imports,
+    references: more.references ?? ours,
+    types: more.types ?? [],
+    libs: more.libs ?? [],
+  };
 }
 
 /** A workspace that keeps the table, with one package replaced. */
@@ -42,6 +50,7 @@ function breachesWith(replaced: Workspace, helpers: readonly Workspace[] = []): 
     workspace("low"),
     workspace("high", { dependencies: ["@tsvm/low"] }),
     workspace("front", { dependencies: ["@tsvm/high"] }),
+    workspace("page", { dependencies: ["@tsvm/high"] }),
   ];
   const packages = sound.map((one) => (one.folder === replaced.folder ? replaced : one));
   return findBreaches(TABLE, packages, helpers);
@@ -93,6 +102,21 @@ describe("findBreaches", () => {
       "packages/low: tsconfig.src.json brings in node",
     ],
     [
+      "the DOM below the frontends",
+      workspace("low", { libs: ["es2024", "dom"] }),
+      "packages/low: tsconfig.src.json brings in lib dom",
+    ],
+    [
+      "a package to be built in that would be installed",
+      workspace("page", { dependencies: ["@xterm/xterm"] }),
+      "packages/page: package.json may not depend on @xterm/xterm",
+    ],
+    [
+      "a package to be built in that is not declared",
+      workspace("page", { imports: [["src/a.ts", "@xterm/xterm"]] }),
+      "packages/page: src/a.ts may not import @xterm/xterm",
+    ],
+    [
       "a missing project reference",
       workspace("high", { dependencies: ["@tsvm/low"], references: [] }),
       "packages/high: tsconfig.src.json does not reference low",
@@ -113,6 +137,11 @@ describe("findBreaches", () => {
       ["src/a.ts", "koffi"],
     ];
     expect(breachesWith(workspace("front", { dependencies: ["koffi"], imports, types: ["node"] }))).toEqual([]);
+  });
+
+  test("allows the DOM and a listed package to be built in in a page", () => {
+    const imports: [string, string][] = [["src/a.ts", "@xterm/xterm/css/xterm.css"]];
+    expect(breachesWith(workspace("page", { devDependencies: ["@xterm/xterm"], imports, libs: ["dom"] }))).toEqual([]);
   });
 
   test("reports a package without a row and a row without a package", () => {

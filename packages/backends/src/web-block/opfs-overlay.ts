@@ -36,6 +36,8 @@ export interface KeptOverlay {
   readonly bytes: number;
 }
 
+/** A tab may be closed at any time: what it can cost. */
+const FLUSH_AFTER_MS = 1000;
 const FOLDER = "tsvm-overlays";
 const SUFFIX = ".cow";
 
@@ -48,7 +50,7 @@ const SUFFIX = ".cow";
 export async function openOpfsOverlay(options: OpfsOverlayOptions): Promise<PersistentOverlay> {
   const { name, base } = options;
   const folder = await overlayFolder(options.root);
-  return openPersistentOverlay({ name, base, file: await openFile(folder, name) });
+  return openPersistentOverlay({ name, base, file: await openFile(folder, name), flushAfterMs: FLUSH_AFTER_MS });
 }
 
 /**

@@ -53,6 +53,20 @@ describe("openPersistentOverlay", () => {
     await expect(disk.write(0, new Uint8Array(512))).rejects.toMatchObject({ code: "BACKEND_WRITE" });
   });
 
+  it("flushes by itself, if it was told to, when the guest does not", async () => {
+    const file = createFakeSyncFile();
+    const base = image(8);
+    const disk = openPersistentOverlay({ name: "disk.img", base, file, flushAfterMs: 10 });
+    await disk.write(2, new Uint8Array(512).fill(4));
+    const sector = new Uint8Array(512);
+    const keptAfterCrash = async (): Promise<number | undefined> => {
+      await open(createFakeSyncFile(file.crash(() => false)), base).read(2, sector);
+      return sector[0];
+    };
+    expect(await keptAfterCrash()).toBe(0);
+    await expect.poll(keptAfterCrash).toBe(4);
+  });
+
   it("tells the guest when the browser gives no more room, and keeps what it has", async () => {
     const file = createFakeSyncFile();
     const disk = open(file, image(64, 1));

@@ -20,6 +20,8 @@ export interface PersistentOverlayOptions {
   readonly base: IdentifiedBlock;
   /** Empty, or what an earlier overlay has left. Owned by the overlay from here on, also when opening it fails. */
   readonly file: SyncFile;
+  /** Milliseconds after which a write is flushed even if the guest does not ask for it; default: never. */
+  readonly flushAfterMs?: number;
 }
 
 /** A writable disk, to be closed by its owner. */
@@ -40,9 +42,9 @@ export interface PersistentOverlay extends IdentifiedBlock {
  * `BACKEND_OPEN`: the host refused.
  */
 export function openPersistentOverlay(options: PersistentOverlayOptions): PersistentOverlay {
-  const { name, base, file } = options;
+  const { name, file } = options;
   try {
-    return new OpenOverlay(name, base, file, openMap(options));
+    return new OpenOverlay(options, openMap(options));
   } catch (cause) {
     file.close();
     if (cause instanceof BackendError) throw cause;
@@ -87,15 +89,18 @@ class OpenOverlay implements PersistentOverlay {
   readonly #base: IdentifiedBlock;
   readonly #file: SyncFile;
   readonly #map: OverlayMap;
+  readonly #flushAfterMs: number | undefined;
+  #flushTimer: ReturnType<typeof setTimeout> | undefined;
   #closed = false;
 
-  constructor(name: string, base: IdentifiedBlock, file: SyncFile, map: OverlayMap) {
+  constructor({ name, base, file, flushAfterMs }: PersistentOverlayOptions, map: OverlayMap) {
     this.sectorCount = base.sectorCount;
     this.identity = base.identity;
     this.#name = name;
     this.#base = base;
     this.#file = file;
     this.#map = map;
+    this.#flushAfterMs = flushAfterMs;
   }
 
   get overlayBytes(): number {
@@ -120,9 +125,14 @@ class OpenOverlay implements PersistentOverlay {
         this.#map.add(slot, maskOf(first, count));
       }
     });
+    if (this.#flushAfterMs === undefined || this.#flushTimer !== undefined) return;
+    // Of its failure the guest hears by its own flush.
+    this.#flushTimer = setTimeout(() => void this.flush().catch(() => {}), this.#flushAfterMs);
   }
 
   async flush(): Promise<void> {
+    clearTimeout(this.#flushTimer);
+    this.#flushTimer = undefined;
     this.#attempt("BACKEND_FLUSH", "flush", () => {
       this.#file.flush();
       if (this.#map.writeChanged()) this.#file.flush();
