@@ -4,6 +4,17 @@ export { createMmu, type MmuOptions, type TlbMmu } from "./create-mmu.ts";
 export { createWalker } from "./create-walker.ts";
 export * from "./ept.ts";
 export * from "./fault.ts";
+export type { AsyncPageFault } from "./host/async-faults.ts";
+export { type BackingStore, type ByteStorage, createMemoryStore, createStorageStore } from "./host/backing-store.ts";
+export type { DirtyLogOptions, DirtyMethod } from "./host/dirty-log.ts";
+export { createHost, type FrameUse, type Host, type HostOptions } from "./host/host.ts";
+export type { HostCounters } from "./host/host-counters.ts";
+export type { KvmCounters } from "./host/kvm-counters.ts";
+export type { MemorySlot } from "./host/memory-slots.ts";
+export type { MmuNotifier } from "./host/mmu-notifier.ts";
+export type { FlushListener } from "./host/secondary-mmu.ts";
+export type { AccessRefusal, DeviceAccess, VirtualMachine, VmOptions } from "./host/virtual-machine.ts";
+export { countWalk, type WalkCounters, walkCounters } from "./host/walk-counters.ts";
 export { type AgileOptions, type AgileTranslator, createAgileTranslator } from "./lab/agile.ts";
 export {
   createTables,

@@ -189,8 +189,10 @@ class Agile extends BaseTranslator implements AgileTranslator {
     const { hpa, permits, pageShift: hostShift } = this.#softHost;
     const pageShift = Math.min(guestShift, hostShift) as 12 | 21 | 30;
     const mayWrite = (attributes & PAGE_RW) !== 0 && (permits & ACCESS_WRITE) !== 0;
+    const gpa = this.#softWalker.gfn * 0x1000;
     const zapped = this.#current().fill({
       gva,
+      gpa: gpa - (gpa % 2 ** pageShift),
       hpa: hpa - (hpa % 2 ** pageShift),
       pageShift,
       // Clean pages are entered read-only, so that the first write is seen.

@@ -49,6 +49,21 @@ export class LabMemory implements TableMemory {
     }
     return frame;
   }
+
+  /** The 1024 words of a frame, live until the frame is set; undefined where nothing was stored. */
+  frame(pfn: number): Int32Array | undefined {
+    return this.#frameOf(pfn * 0x1000);
+  }
+
+  /** Makes a frame hold a copy of `words`; zeros if undefined. */
+  setFrame(pfn: number, words: Int32Array | undefined): void {
+    if (words !== undefined) (this.#frameOf(pfn * 0x1000) ?? this.#addFrame(pfn * 0x1000)).set(words);
+    else if (pfn * 0x1000 >= NEAR_BYTES) this.#far.delete(pfn);
+    else {
+      const page = this.#near[pfn >>> 12];
+      if (page !== undefined) page[pfn & (FRAMES_PER_PAGE - 1)] = undefined;
+    }
+  }
 }
 
 /**

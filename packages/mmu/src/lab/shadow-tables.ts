@@ -4,7 +4,8 @@ import type { TableMemory } from "./lab-memory.ts";
 /** A page to be entered into shadow tables. */
 export interface ShadowPage {
   readonly gva: bigint;
-  /** Host physical address of the page, aligned to its size. */
+  /** Guest physical and host physical address of the page, aligned to its size. */
+  readonly gpa: number;
   readonly hpa: number;
   readonly pageShift: 12 | 21 | 30;
   readonly writable: boolean;
@@ -37,6 +38,9 @@ export class ShadowTables {
   readonly #free: number[] = [];
   readonly #sourceOf = new Map<number, { readonly source: number; readonly level: number }>();
   readonly #derived = new Map<number, Set<number>>();
+  /** Entries that map pages, by the first guest frame of the page: the reverse map; and back. */
+  readonly #mapped = new Map<number, Set<number>>();
+  readonly #gfnOf = new Map<number, number>();
   /** What the sources held when they were used last. */
   readonly #seen = new Map<number, readonly [low: number, high: number]>();
 
@@ -54,25 +58,29 @@ export class ShadowTables {
    */
   fill(page: ShadowPage): number {
     const leafLevel = (page.pageShift - 3) / 9;
-    return this.#enter(page, leafLevel, page.hpa, leafLevel > 1 ? PTE_PS : 0);
+    const zapped = this.#enter(page, leafLevel, page.hpa, leafLevel > 1 ? PTE_PS : 0);
+    const slot = this.#slotAt(page.gva, leafLevel);
+    this.#gfnOf.set(slot, page.gpa / 0x1000);
+    addTo(this.#mapped, page.gpa / 0x1000, slot);
+    return zapped;
   }
 
   /**
    * As {@link fill}, but ends at `level` with an entry that has the switching bit and refers to the guest's own table.
    * @param rights those of the guest's entries from `level` up. @param table host address of the guest's table.
    */
-  fillSwitch(rights: Omit<ShadowPage, "hpa" | "pageShift">, level: number, table: number): number {
+  fillSwitch(rights: Omit<ShadowPage, "gpa" | "hpa" | "pageShift">, level: number, table: number): number {
     return this.#enter(rights, level, table, SHADOW_SWITCH);
   }
 
-  #enter(page: Omit<ShadowPage, "hpa" | "pageShift">, leafLevel: number, target: number, kind: number): number {
+  #enter(page: Omit<ShadowPage, "gpa" | "hpa" | "pageShift">, leafLevel: number, target: number, kind: number): number {
     let zapped = this.resync(new Set(page.sources));
     let table = this.root;
     for (let level = this.#levels; level > leafLevel; level--) {
       const slot = slotOf(table, page.gva, level);
       const low = this.#memory.load32(slot);
       if ((low & PTE_P) === 0 || isLast(low, level)) {
-        this.#forget(slot);
+        this.zap(slot, level);
         this.#store(slot, this.#free.pop() ?? this.#allocateFrame(), PTE_P | PTE_RW | PTE_US | PTE_A, 0);
       }
       this.#derive(slot, level, page.sources[level - 1] as number);
@@ -98,6 +106,40 @@ export class ShadowTables {
       if (derivation?.source === source) zapped += this.zap(slot, derivation.level);
     }
     return zapped;
+  }
+
+  /** Addresses of the entries that map the guest frame `gfn`, alone or in a large page. */
+  entriesOf(gfn: number): readonly number[] {
+    // Pages of 4 KiB, 2 MiB and 1 GiB.
+    const starts = new Set([gfn, gfn - (gfn % 0x200), gfn - (gfn % 0x4_0000)]);
+    return [...starts].flatMap((start) =>
+      [...(this.#mapped.get(start) ?? [])].filter((slot) => gfn < start + 2 ** (9 * (this.#levelOf(slot) - 1))),
+    );
+  }
+
+  /** Drops what maps the guest frame `gfn`. @returns how many entries. */
+  zapGuestFrame(gfn: number): number {
+    let zapped = 0;
+    for (const slot of this.entriesOf(gfn)) zapped += this.zap(slot, this.#levelOf(slot));
+    return zapped;
+  }
+
+  /** Drops what was derived from guest entries in the host frame `pfn`. @returns how many entries. */
+  zapSources(pfn: number): number {
+    let zapped = 0;
+    for (let entry = 0; entry < ENTRIES; entry++) zapped += this.zapSource(pfn * 0x1000 + entry * 8);
+    return zapped;
+  }
+
+  /** Clears `flags` of what maps the guest frame `gfn`. @returns whether an entry had them. */
+  takeFlags(gfn: number, flags: number): boolean {
+    let had = false;
+    for (const slot of this.entriesOf(gfn)) {
+      const low = this.#memory.load32(slot);
+      had ||= (low & flags) !== 0;
+      this.#memory.store32(slot, low & ~flags);
+    }
+    return had;
   }
 
   /** Drops what the guest has changed since it was derived. @returns how many entries. */
@@ -172,24 +214,30 @@ export class ShadowTables {
   #derive(slot: number, level: number, source: number): void {
     this.#forget(slot);
     this.#sourceOf.set(slot, { source, level });
-    let slots = this.#derived.get(source);
-    if (slots === undefined) {
-      slots = new Set();
-      this.#derived.set(source, slots);
-    }
-    slots.add(slot);
+    addTo(this.#derived, source, slot);
     this.#seen.set(source, [this.#memory.load32(source), this.#memory.load32(source + 4)]);
   }
 
   #forget(slot: number): void {
+    const gfn = this.#gfnOf.get(slot);
+    if (gfn !== undefined) removeFrom(this.#mapped, gfn, slot);
+    this.#gfnOf.delete(slot);
     const source = this.#sourceOf.get(slot)?.source;
     if (source === undefined) return;
     this.#sourceOf.delete(slot);
-    const slots = this.#derived.get(source);
-    slots?.delete(slot);
-    if (slots?.size !== 0) return;
-    this.#derived.delete(source);
-    this.#seen.delete(source);
+    removeFrom(this.#derived, source, slot);
+    if (!this.#derived.has(source)) this.#seen.delete(source);
+  }
+
+  #levelOf(slot: number): number {
+    return this.#sourceOf.get(slot)?.level ?? 1;
+  }
+
+  /** The entry of `level` for `gva`, whose tables there are. */
+  #slotAt(gva: bigint, level: number): number {
+    let table = this.root;
+    for (let above = this.#levels; above > level; above--) table = this.#target(slotOf(table, gva, above));
+    return slotOf(table, gva, level);
   }
 
   #target(slot: number): number {
@@ -210,4 +258,16 @@ function slotOf(table: number, gva: bigint, level: number): number {
 /** Whether no table of ours is under a present entry. */
 function isLast(low: number, level: number): boolean {
   return level === 1 || (low & (PTE_PS | SHADOW_SWITCH)) !== 0;
+}
+
+function addTo(sets: Map<number, Set<number>>, key: number, slot: number): void {
+  const slots = sets.get(key);
+  if (slots === undefined) sets.set(key, new Set([slot]));
+  else slots.add(slot);
+}
+
+function removeFrom(sets: Map<number, Set<number>>, key: number, slot: number): void {
+  const slots = sets.get(key);
+  slots?.delete(slot);
+  if (slots?.size === 0) sets.delete(key);
 }

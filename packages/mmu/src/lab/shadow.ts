@@ -1,5 +1,6 @@
 import { ACCESS_FETCH, ACCESS_KINDS, ACCESS_USER, ACCESS_WRITE, type AccessBits } from "../access.ts";
 import { createWalker } from "../create-walker.ts";
+import { PTE_A, PTE_RW } from "../pte.ts";
 import type { RightsControls } from "../rights.ts";
 import { WalkStructures } from "../structures/walk-structures.ts";
 import { PAGE_D, PAGE_RW, PAGE_US, PAGE_XD, type Walker } from "../walker.ts";
@@ -37,6 +38,16 @@ export interface ShadowOptions {
   readonly roots?: "cached" | "dropped";
   /** Default: none, so that every walk reads every entry. */
   readonly structures?: WalkStructures;
+  /** Hears of writes to guest memory that is logged. Default: nothing is. */
+  readonly dirtyLog?: ShadowDirtyLog;
+}
+
+/** A dirty log as shadow paging asks it. */
+export interface ShadowDirtyLog {
+  /** Whether writes to the page at `gpa` are to be noticed: it is entered writable only for a write, and small. */
+  isLogged(gpa: number): boolean;
+  /** The page at `gpa` is written to. */
+  mark(gpa: number): void;
 }
 
 /** Event counts under the names KVM's debugfs has for them. */
@@ -65,6 +76,19 @@ export interface ShadowTranslator extends Translator {
    * @returns undefined when it went through.
    */
   storeTable(gpa: number, value: number): HypervisorExit | undefined;
+  /** As {@link storeTable}, at an address that is translated already; what is no table just takes it. */
+  storeAt(hpa: number, value: number): void;
+  /**
+   * The host takes the guest frame `gfn` away, which lies in its frame `pfn`: what maps it goes, and what was derived from
+   * guest entries in it.
+   */
+  dropFrame(gfn: number, pfn: number): void;
+  /** The host takes the right to write to the guest frame `gfn`, to notice the next write. @returns whether there was one. */
+  writeProtect(gfn: number): boolean;
+  /** Whether a walk has used an entry that maps the guest frame `gfn`, since {@link clearYoung}. */
+  testYoung(gfn: number): boolean;
+  /** As {@link testYoung}, and forgets it. */
+  clearYoung(gfn: number): boolean;
 }
 
 /**
@@ -154,10 +178,43 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
   storeTable(gpa: number, value: number): HypervisorExit | undefined {
     this.#unheard.begin();
     if (!this.#host.locatePage(gpa, ACCESS_WRITE)) return exitOf(this.#host);
-    const { hpa } = this.#host;
+    this.#options.dirtyLog?.mark(gpa);
+    this.storeAt(this.#host.hpa, value);
+    return undefined;
+  }
+
+  storeAt(hpa: number, value: number): void {
     this.#options.memory.store32(hpa, value);
     this.#trace(hpa);
-    return undefined;
+  }
+
+  dropFrame(gfn: number, pfn: number): void {
+    for (const tables of this.#roots.values()) {
+      this.#count(tables.zapGuestFrame(gfn));
+      if (this.#protected.has(pfn)) this.#count(tables.zapSources(pfn));
+    }
+    this.#protected.delete(pfn);
+    this.#unsync.delete(pfn);
+  }
+
+  writeProtect(gfn: number): boolean {
+    return this.#takeFlags(gfn, PTE_RW);
+  }
+
+  testYoung(gfn: number): boolean {
+    const { memory } = this.#options;
+    const slots = [...this.#roots.values()].flatMap((tables) => tables.entriesOf(gfn));
+    return slots.some((slot) => (memory.load32(slot) & PTE_A) !== 0);
+  }
+
+  clearYoung(gfn: number): boolean {
+    return this.#takeFlags(gfn, PTE_A);
+  }
+
+  #takeFlags(gfn: number, flags: number): boolean {
+    const hadFlags = [...this.#roots.values()].map((tables) => tables.takeFlags(gfn, flags)).includes(true);
+    this.hasDropped ||= hadFlags;
+    return hadFlags;
   }
 
   /** What a store to `hpa` means to the hypervisor. */
@@ -222,6 +279,7 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     const walker = this.#guestWalker;
     this.#guestTables.begin();
     const isMapped = walker.walk(gvaLow, gvaHigh, access);
+    if (this.#options.dirtyLog !== undefined) this.#logFlags(this.#options.dirtyLog);
     if (this.#guestTables.stopped) return exitOf(this.#host);
     if (!isMapped) {
       this.counters.pf_guest++;
@@ -234,18 +292,30 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     return undefined;
   }
 
+  /** The walk just made may have set flags in guest entries. */
+  #logFlags(log: ShadowDirtyLog): void {
+    for (const { address, hpa, low } of this.#guestTables.used) {
+      if (this.#options.memory.load32(hpa) !== low) log.mark(address);
+    }
+  }
+
   /** Enters the page that guest walker and host have just found. */
   #fill(gva: bigint, access: AccessBits): void {
     const { attributes, pageShift: guestShift } = this.#guestWalker;
-    const pageShift = Math.min(guestShift, this.#host.pageShift) as 12 | 21 | 30;
+    const gpa = this.#guestWalker.gfn * 0x1000;
+    const isLogged = this.#options.dirtyLog?.isLogged(gpa) === true;
+    const isWrite = (access & ACCESS_WRITE) !== 0;
+    if (isLogged && isWrite) this.#options.dirtyLog?.mark(gpa);
+    const pageShift = isLogged ? 12 : (Math.min(guestShift, this.#host.pageShift) as 12 | 21 | 30);
     const isForced = (access & (ACCESS_WRITE | ACCESS_USER)) === ACCESS_WRITE && (attributes & PAGE_RW) === 0;
     if (isForced) this.#momentary = gva;
     const isDirty = (attributes & PAGE_D) !== 0 && (this.#host.permits & ACCESS_WRITE) !== 0;
     const zapped = this.#current.fill({
       gva,
+      gpa: gpa - (gpa % 2 ** pageShift),
       hpa: this.#host.hpa - (this.#host.hpa % 2 ** pageShift),
       pageShift,
-      writable: isDirty && (isForced || (attributes & PAGE_RW) !== 0),
+      writable: isDirty && (!isLogged || isWrite) && (isForced || (attributes & PAGE_RW) !== 0),
       user: (attributes & PAGE_US) !== 0,
       executable: (attributes & PAGE_XD) === 0 && (this.#host.permits & ACCESS_FETCH) !== 0,
       sources: this.#sources(),
