@@ -43,6 +43,11 @@ export { createHpet, type Hpet, type HpetOptions, type HpetState } from "./hpet/
 export type { HpetTimerState } from "./hpet/hpet-timer.ts";
 export { createI8042, type I8042Options, type I8042State } from "./i8042/i8042.ts";
 export type { Ps2DeviceState } from "./i8042/ps2-device.ts";
+export type { PciBar } from "./pci/base-address.ts";
+export { gateByMaster } from "./pci/bus-master.ts";
+export type { PciCapability } from "./pci/capability.ts";
+export type { MsiState, PciMsiOptions } from "./pci/msi.ts";
+export type { MsixState, PciMsixOptions } from "./pci/msix.ts";
 export {
   createI440fxHostBridge,
   createPiix3IsaBridge,
@@ -52,14 +57,15 @@ export {
 } from "./pci/pc-functions.ts";
 export {
   createPciFunction,
-  type PciBar,
+  type PciDevice,
   type PciFunction,
   type PciFunctionOptions,
   type PciFunctionState,
   type PciIdentity,
   type PciRegister,
 } from "./pci/pci-function.ts";
-export { createPciHost, type PciHost, type PciHostOptions, type PciHostState } from "./pci/pci-host.ts";
+export { createPciHost, ECAM_LENGTH, type PciHost, type PciHostOptions, type PciHostState } from "./pci/pci-host.ts";
+export type { PciPin, PciSlot } from "./pci/pci-slot.ts";
 export type { I8259State } from "./pic/i8259.ts";
 export { createPicPair, type PicPair, type PicPairOptions, type PicPairState } from "./pic/pic-pair.ts";
 export { createDebugExit, type DebugExitOptions, type DebugExitState } from "./reset/debug-exit.ts";

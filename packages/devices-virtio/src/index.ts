@@ -14,15 +14,14 @@ export type { QueueRegisters, QueueState } from "./device/queue-slot.ts";
 export type { CoreState } from "./device/virtio-core.ts";
 export type { ChainSegment, ChainState, DescriptorChain } from "./queue/descriptor-chain.ts";
 export { drainQueue } from "./queue/drain.ts";
-export type { Virtqueue, VirtqueueState } from "./queue/virtqueue.ts";
+export type { ReturnedChain, Virtqueue, VirtqueueState } from "./queue/virtqueue.ts";
 export { createVirtioRng, type VirtioRngOptions, type VirtioRngState } from "./rng/virtio-rng.ts";
 export { createVirtioMmio, type VirtioMmioOptions, type VirtioMmioState } from "./transport/mmio.ts";
-export type { MsixState } from "./transport/msix.ts";
 export {
   createVirtioPci,
   type VirtioPci,
   type VirtioPciFace,
   type VirtioPciOptions,
+  type VirtioPciPort,
   type VirtioPciState,
 } from "./transport/pci.ts";
-export type { PciConfigRegister } from "./transport/pci-layout.ts";

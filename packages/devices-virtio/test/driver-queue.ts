@@ -19,15 +19,16 @@ export interface Submission {
   written(): Uint8Array;
 }
 
-/** Hands out RAM from `base` up. */
+/** Hands out RAM from `base` up; the third piece at a multiple of `thirdAlignment`, as a legacy driver's used ring. */
 export interface Allocator {
   take(length: number, alignment?: number): number;
 }
 
-export function createAllocator(base: number): Allocator {
+export function createAllocator(base: number, thirdAlignment = 16): Allocator {
   let next = base;
+  let taken = 0;
   return {
-    take(length: number, alignment = 16): number {
+    take(length: number, alignment = ++taken === 3 ? thirdAlignment : 16): number {
       const gpa = Math.ceil(next / alignment) * alignment;
       next = gpa + length;
       return gpa;

@@ -1,4 +1,4 @@
-export type { BoardDevice, PciAddress, VirtioBoardDevice } from "./board/board-device.ts";
+export type { BoardDevice, PciAddress, PciBoardDevice, VirtioBoardDevice } from "./board/board-device.ts";
 export type { CpuTraits, PcOptions } from "./board/options.ts";
 export { type PcBoard, type PcMachine, pcBoard } from "./board/pc-board.ts";
 export type { HostSleep, MachineHost } from "./board/run-loop.ts";

@@ -3,6 +3,7 @@
  * devices they stand for, which have their own registers.
  */
 import { createPciFunction, type PciFunction } from "./pci-function.ts";
+import type { PciSlot } from "./pci-slot.ts";
 
 const INTEL = 0x8086;
 /** PAM0 to PAM6 and SMRAM of the 82441FX: kept for software that expects them to hold what it writes. */
@@ -14,8 +15,8 @@ const PMBA = 0x40;
 const PMREGMISC = 0x80;
 
 /** 82441FX, host bridge: 0:0.0. */
-export function createI440fxHostBridge(name = "i440fx"): PciFunction {
-  return createPciFunction({
+export function createI440fxHostBridge(slot: PciSlot, name = "i440fx"): PciFunction {
+  return createPciFunction(slot, {
     name,
     identity: { vendorId: INTEL, deviceId: 0x1237, classCode: 0x06_00_00, revision: 2 },
     registers: PAM_REGISTERS.map((offset) => ({ offset, size: 1, value: 0, writable: 0x77 })),
@@ -33,10 +34,13 @@ export interface Piix3Options {
 }
 
 /** 82371SB, PCI-to-ISA bridge: function 0 of a device with several. */
-export function createPiix3IsaBridge({ pirqRoutes = [], name = "piix3" }: Piix3Options = {}): PciFunction {
-  return createPciFunction({
+export function createPiix3IsaBridge(
+  slot: PciSlot,
+  { pirqRoutes = [], name = "piix3" }: Piix3Options = {},
+): PciFunction {
+  return createPciFunction(slot, {
     name,
-    identity: { vendorId: INTEL, deviceId: 0x7000, classCode: 0x06_01_00, multifunction: true },
+    identity: { vendorId: INTEL, deviceId: 0x7000, classCode: 0x06_01_00 },
     registers: [0, 1, 2, 3].map((pirq) => ({
       offset: PIRQ_REGISTER + pirq,
       size: 1,
@@ -53,9 +57,9 @@ export interface Piix4PowerManagementOptions {
 }
 
 /** 82371AB, power management: function 3 beside the ISA bridge. Its registers are those of `createAcpiPm`. */
-export function createPiix4PowerManagement(options: Piix4PowerManagementOptions): PciFunction {
+export function createPiix4PowerManagement(slot: PciSlot, options: Piix4PowerManagementOptions): PciFunction {
   const { pmBase, name = "piix4-pm" } = options;
-  return createPciFunction({
+  return createPciFunction(slot, {
     name,
     identity: { vendorId: INTEL, deviceId: 0x7113, classCode: 0x06_80_00, revision: 3 },
     registers: [

@@ -131,6 +131,10 @@ class Balloon implements VirtioBalloon {
     this.statistics = {};
   }
 
+  resetQueue(index: number): void {
+    if (index === STATISTICS) this.#statisticsChain = undefined;
+  }
+
   save(): VirtioBalloonState {
     return {
       target: this.#registers.getUint32(0, true),

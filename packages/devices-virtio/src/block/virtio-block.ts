@@ -47,8 +47,8 @@ class VirtioBlock implements VirtioModel<VirtioBlockState> {
   readonly #options: ResolvedBlockOptions;
   readonly #serial: Uint8Array;
   #host: ModelHost | undefined;
-  /** A reset replaces the set: a request that is not in the present one has nobody to answer to. */
-  #inFlight = new Set<Pending>();
+  /** A reset takes requests out: one that is not in here has nobody to answer to. */
+  readonly #inFlight = new Set<Pending>();
 
   constructor(options: VirtioBlockOptions) {
     const resolved = resolveBlockOptions(options);
@@ -76,7 +76,11 @@ class VirtioBlock implements VirtioModel<VirtioBlockState> {
   }
 
   reset(): void {
-    this.#inFlight = new Set();
+    this.#inFlight.clear();
+  }
+
+  resetQueue(index: number): void {
+    for (const pending of this.#inFlight) if (pending.queue === index) this.#inFlight.delete(pending);
   }
 
   save(): VirtioBlockState {
@@ -105,12 +109,11 @@ class VirtioBlock implements VirtioModel<VirtioBlockState> {
   }
 
   #begin(pending: Pending): void {
-    const generation = this.#inFlight;
-    generation.add(pending);
+    this.#inFlight.add(pending);
     const { queue, chain } = pending;
     const request = parseBlockRequest(chain);
     if (request === undefined) return this.#host?.fail();
-    const isWanted = (): boolean => this.#inFlight === generation && this.#host?.queue(queue) !== undefined;
+    const isWanted = (): boolean => this.#inFlight.has(pending) && this.#host?.queue(queue) !== undefined;
     void this.#execute(request, chain, isWanted).then((result) => {
       if (isWanted()) this.#finish(pending, request, result);
     });

@@ -66,6 +66,11 @@ export class SerialPort {
     return true;
   }
 
+  /** The driver took the buffers of queue `index` back. */
+  resetQueue(index: number): void {
+    if (index === this.#receiveQueue) this.#waiting = undefined;
+  }
+
   reset(): void {
     this.#open = false;
     this.#waiting = undefined;

@@ -112,6 +112,10 @@ class Serial implements VirtioSerial {
     for (const port of this.#ports) port.reset();
   }
 
+  resetQueue(index: number): void {
+    for (const port of this.#ports) port.resetQueue(index);
+  }
+
   save(): VirtioSerialState {
     return {
       multiport: this.#multiport,

@@ -25,6 +25,8 @@ export interface VirtioModel<S = unknown> {
   notify(index: number): void;
   /** Forget the driver and everything under way; results that are still to come must not reach it. */
   reset(): void;
+  /** The same for one queue. A model that keeps no buffers does without. */
+  resetQueue?(index: number): void;
   readonly stateField: StateField<S>;
   save(): S;
   /** `state` has passed `stateField`. The core has restored the queues already. */

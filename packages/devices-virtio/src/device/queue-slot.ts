@@ -7,6 +7,7 @@ import {
   u16Field,
   u32Field,
 } from "@tsvm/contracts";
+import { createInOrderQueue } from "../queue/in-order-queue.ts";
 import { createPackedQueue } from "../queue/packed-queue.ts";
 import { createSplitQueue } from "../queue/split-queue.ts";
 import { type Virtqueue, type VirtqueueOptions, type VirtqueueState, virtqueueField } from "../queue/virtqueue.ts";
@@ -52,6 +53,33 @@ export function freshQueueRegisters(maxSize: number): QueueRegisters {
   };
 }
 
+/** Bytes by which drivers older than virtio 1.0 place and align their rings. */
+export const LEGACY_PAGE = 4096;
+
+/** A queue from page `page` on: descriptors, available ring, and on the next page the used ring. It is not ready yet. */
+export function legacyQueueRegisters(size: number, page: number): QueueRegisters {
+  const descriptors = page * LEGACY_PAGE;
+  const driver = descriptors + 16 * size;
+  // Flags, index, entries, used_event.
+  const device = Math.ceil((driver + 6 + 2 * size) / LEGACY_PAGE) * LEGACY_PAGE;
+  const halves = (gpa: Gpa): readonly [number, number] => [gpa % 2 ** 32, Math.floor(gpa / 2 ** 32)];
+  const [[descriptorsLow, descriptorsHigh], [driverLow, driverHigh], [deviceLow, deviceHigh]] = [
+    halves(descriptors),
+    halves(driver),
+    halves(device),
+  ] as const;
+  return {
+    size,
+    ready: false,
+    descriptorsLow,
+    descriptorsHigh,
+    driverLow,
+    driverHigh,
+    deviceLow,
+    deviceHigh,
+  };
+}
+
 const gpaOf = (high: number, low: number): Gpa => high * 2 ** 32 + low;
 
 /** The queue that `registers` describe; undefined if its size or place is against the rules. */
@@ -59,7 +87,7 @@ export function openQueue(
   registers: QueueRegisters,
   maxSize: number,
   packed: boolean,
-  rest: Pick<VirtqueueOptions, "access" | "eventIndex" | "indirect" | "onBroken">,
+  rest: Pick<VirtqueueOptions, "access" | "eventIndex" | "indirect" | "inOrder" | "onBroken">,
 ): Virtqueue | undefined {
   const { size } = registers;
   const descriptors = gpaOf(registers.descriptorsHigh, registers.descriptorsLow);
@@ -71,5 +99,6 @@ export function openQueue(
   const reachable = Math.max(descriptors, driver, device) < 2 ** 52;
   if (!fits || !aligned || !reachable) return undefined;
   const options = { ...rest, size, descriptors, driver, device };
-  return packed ? createPackedQueue(options) : createSplitQueue(options);
+  const queue = packed ? createPackedQueue(options) : createSplitQueue(options);
+  return options.inOrder ? createInOrderQueue(queue) : queue;
 }

@@ -14,12 +14,23 @@ import {
   areFeaturesAcceptable,
   COMMON_FEATURES,
   featureWord,
+  LEGACY_F_ANY_LAYOUT,
   VIRTIO_F_EVENT_IDX,
+  VIRTIO_F_IN_ORDER,
   VIRTIO_F_INDIRECT_DESC,
   VIRTIO_F_RING_PACKED,
+  VIRTIO_F_RING_RESET,
 } from "./features.ts";
 import type { ModelHost, VirtioModel } from "./model.ts";
-import { freshQueueRegisters, openQueue, type QueueRegisters, type QueueState, queueField } from "./queue-slot.ts";
+import {
+  freshQueueRegisters,
+  LEGACY_PAGE,
+  legacyQueueRegisters,
+  openQueue,
+  type QueueRegisters,
+  type QueueState,
+  queueField,
+} from "./queue-slot.ts";
 
 /** Bits of the device status. Virtio 1.2, "Device Status Field". */
 export const STATUS_ACKNOWLEDGE = 1;
@@ -136,6 +147,43 @@ export class VirtioCore<S = unknown> {
     if (starts && (next & STATUS_DEVICE_NEEDS_RESET) === 0) this.#start();
   }
 
+  /** What is offered to a driver older than virtio 1.0. */
+  get legacyFeatures(): number {
+    return (featureWord(this.#offered, 0) | LEGACY_F_ANY_LAYOUT) >>> 0;
+  }
+
+  /** Such a driver's choice; it is not told what it may not have. */
+  acceptLegacy(word: number): void {
+    if ((this.#status & STATUS_DRIVER_OK) !== 0) return;
+    this.#featuresLow = (word & featureWord(this.#offered, 0)) >>> 0;
+    this.#featuresHigh = 0;
+  }
+
+  /** The status as such a driver writes it: without FEATURES_OK. */
+  writeLegacyStatus(value: number): void {
+    if (value === 0) return this.reset();
+    const next = this.#status | (value & STATUS_OF_DRIVER & ~STATUS_FEATURES_OK);
+    const starts = (next & ~this.#status & STATUS_DRIVER_OK) !== 0;
+    this.#status = next;
+    if (starts && (next & STATUS_DEVICE_NEEDS_RESET) === 0) this.#start();
+  }
+
+  /** The page in which queue `index` begins, as such a driver wrote it; 0: none. */
+  legacyQueuePage(index: number): number {
+    const registers = this.#registers[index];
+    if (registers?.ready !== true) return 0;
+    return Math.floor((registers.descriptorsHigh * 2 ** 32 + registers.descriptorsLow) / LEGACY_PAGE);
+  }
+
+  /** Sets up queue `index` from page `page` on, with the layout of "Legacy Interfaces: A Note on Virtqueue Layout"; 0 closes it. */
+  setLegacyQueuePage(index: number, page: number): void {
+    this.setQueueReady(index, false);
+    const registers = this.#registers[index];
+    if (registers === undefined || page === 0) return;
+    this.#registers[index] = legacyQueueRegisters(this.queueMaxSize(index), page);
+    this.setQueueReady(index, true);
+  }
+
   /** Registers of queue `index`; undefined if there is no such queue. */
   queueRegisters(index: number): Readonly<QueueRegisters> | undefined {
     return this.#registers[index];
@@ -154,8 +202,15 @@ export class VirtioCore<S = unknown> {
     const registers = this.#registers[index];
     if (registers === undefined || registers.ready === ready) return;
     registers.ready = ready;
-    this.#rings[index] = undefined;
+    this.#closeQueue(index);
     if (ready && this.#started) this.#open(index);
+  }
+
+  /** VIRTIO_F_RING_RESET: the queue as after a reset of the device. Ignored if that was not negotiated. */
+  resetQueue(index: number): void {
+    if (this.#registers[index] === undefined || (this.#features & VIRTIO_F_RING_RESET) === 0n) return;
+    this.#registers[index] = freshQueueRegisters(this.queueMaxSize(index));
+    this.#closeQueue(index);
   }
 
   /** The driver's kick. Ignored while there is nothing to work with. */
@@ -231,11 +286,18 @@ export class VirtioCore<S = unknown> {
         access: this.#access,
         eventIndex: has(VIRTIO_F_EVENT_IDX),
         indirect: has(VIRTIO_F_INDIRECT_DESC),
+        inOrder: has(VIRTIO_F_IN_ORDER),
         onBroken: () => this.#fail(),
       },
     );
     if (queue === undefined) this.#fail();
     else this.#rings[index] = queue;
+  }
+
+  #closeQueue(index: number): void {
+    if (this.#rings[index] === undefined) return;
+    this.#rings[index] = undefined;
+    this.model.resetQueue?.(index);
   }
 
   #signal(index: number): void {

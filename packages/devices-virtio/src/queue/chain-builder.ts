@@ -78,6 +78,6 @@ export function createChainBuilder(access: GuestAccess, indirectAllowed: boolean
       const table = new DataView(bytes.buffer);
       return linked ? addLinked(table, entries) : addAll(table, entries);
     },
-    finish: (id, slots) => new DescriptorChain(access, { id, slots, readable, writable }),
+    finish: (id, slots) => new DescriptorChain(access, { id, slots, ordinal: 0, readable, writable }),
   };
 }

@@ -12,6 +12,7 @@ export interface ChainSegment {
 export interface ChainState {
   id: number;
   slots: number;
+  ordinal: number;
   readable: ChainSegment[];
   writable: ChainSegment[];
 }
@@ -21,6 +22,7 @@ const segmentField = recordField<ChainSegment>({ gpa: integerField(0, 2 ** 52), 
 export const chainField: StateField<ChainState> = recordField<ChainState>({
   id: u16Field,
   slots: integerField(1, 0x8000),
+  ordinal: u32Field,
   readable: listField(segmentField, 0, CHAIN_LIMIT),
   writable: listField(segmentField, 0, CHAIN_LIMIT),
 });
@@ -35,6 +37,8 @@ export class DescriptorChain {
   readonly id: number;
   /** Ring entries that the chain takes up; 1 in a split queue. */
   readonly slots: number;
+  /** Its number among the chains of a queue that keeps their order; 0 in others. */
+  ordinal: number;
   readonly readableLength: number;
   readonly writableLength: number;
   /** Bytes taken so far by `read`. */
@@ -48,6 +52,7 @@ export class DescriptorChain {
   constructor(access: GuestAccess, state: ChainState) {
     this.id = state.id;
     this.slots = state.slots;
+    this.ordinal = state.ordinal;
     this.#access = access;
     this.#readable = state.readable;
     this.#writable = state.writable;
@@ -73,7 +78,8 @@ export class DescriptorChain {
 
   save(): ChainState {
     const copy = (segments: readonly ChainSegment[]): ChainSegment[] => segments.map((segment) => ({ ...segment }));
-    return { id: this.id, slots: this.slots, readable: copy(this.#readable), writable: copy(this.#writable) };
+    const { id, slots, ordinal } = this;
+    return { id, slots, ordinal, readable: copy(this.#readable), writable: copy(this.#writable) };
   }
 
   #transfer(segments: readonly ChainSegment[], position: number, bytes: Uint8Array, toGuest: boolean): boolean {

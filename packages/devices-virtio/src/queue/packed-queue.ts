@@ -13,6 +13,7 @@ import type { DescriptorChain } from "./descriptor-chain.ts";
 import {
   FRESH_VIRTQUEUE,
   passedEvent,
+  type ReturnedChain,
   type Virtqueue,
   type VirtqueueOptions,
   type VirtqueueState,
@@ -102,7 +103,7 @@ export function createPackedQueue(options: VirtqueueOptions): Virtqueue {
       advanceAvailable(slots);
       return builder.finish(descriptor.a, slots);
     },
-    push(chain: DescriptorChain, written: number): void {
+    push(chain: ReturnedChain, written: number): void {
       if (broken) return;
       const gpa = descriptors + DESC_LENGTH * state.used;
       usedView.setUint32(0, written, true);

@@ -4,6 +4,7 @@ import type { DescriptorChain } from "./descriptor-chain.ts";
 import {
   FRESH_VIRTQUEUE,
   passedEvent,
+  type ReturnedChain,
   type Virtqueue,
   type VirtqueueOptions,
   type VirtqueueState,
@@ -72,7 +73,7 @@ export function createSplitQueue(options: VirtqueueOptions): Virtqueue {
       state.available = (state.available + 1) & 0xffff;
       return builder.finish(head, 1);
     },
-    push(chain: DescriptorChain, written: number): void {
+    push(chain: ReturnedChain, written: number): void {
       if (broken) return;
       usedEntryView.setUint32(0, chain.id, true);
       usedEntryView.setUint32(4, written, true);

@@ -1,6 +1,7 @@
 import { booleanField, type Gpa, optionalField, recordField, type StateField, u16Field } from "@tsvm/contracts";
 import type { DescriptorChain } from "./descriptor-chain.ts";
 import type { GuestAccess } from "./guest-access.ts";
+import { type OrderState, orderField } from "./in-order-queue.ts";
 
 /** Where a queue lies in guest memory and what was negotiated about it. */
 export interface VirtqueueOptions {
@@ -17,6 +18,8 @@ export interface VirtqueueOptions {
   readonly eventIndex: boolean;
   /** VIRTIO_F_INDIRECT_DESC was negotiated. */
   readonly indirect: boolean;
+  /** VIRTIO_F_IN_ORDER was negotiated. */
+  readonly inOrder: boolean;
   /** The ring makes no sense: the device must be reset before the queue can go on. Called once. */
   readonly onBroken: () => void;
 }
@@ -34,6 +37,16 @@ export interface VirtqueueState {
   signalled: number | undefined;
   /** Something was pushed since then. */
   pushed: boolean;
+  /** With VIRTIO_F_IN_ORDER only. */
+  order: OrderState | undefined;
+}
+
+/** What goes back to the driver of a chain. */
+export interface ReturnedChain {
+  /** The head's index (split) or the buffer id (packed). */
+  readonly id: number;
+  /** Ring entries that it took up. */
+  readonly slots: number;
 }
 
 export const virtqueueField: StateField<VirtqueueState> = recordField<VirtqueueState>({
@@ -43,6 +56,7 @@ export const virtqueueField: StateField<VirtqueueState> = recordField<VirtqueueS
   usedWrap: booleanField,
   signalled: optionalField(u16Field),
   pushed: booleanField,
+  order: optionalField(orderField),
 });
 
 /** The device's side of one virtqueue, of either format. Never throws for what the guest has written. */
@@ -50,7 +64,7 @@ export interface Virtqueue {
   /** The next buffer the driver made available, or undefined: none, or the queue is broken. Empty: asks for a notification. */
   pop(): DescriptorChain | undefined;
   /** Gives `chain` back with `written` bytes at the start of its writable part. Buffers may be given back in any order. */
-  push(chain: DescriptorChain, written: number): void;
+  push(chain: ReturnedChain, written: number): void;
   /** Whether the driver wants an interrupt for what was pushed since the last call. */
   takeSignal(): boolean;
   save(): VirtqueueState;
@@ -65,6 +79,7 @@ export const FRESH_VIRTQUEUE: VirtqueueState = {
   usedWrap: true,
   signalled: undefined,
   pushed: false,
+  order: undefined,
 };
 
 /**

@@ -31,6 +31,7 @@ const QUEUE_NOTIFY = 0x50;
 const INTERRUPT_STATUS = 0x60;
 const INTERRUPT_ACK = 0x64;
 const STATUS = 0x70;
+const QUEUE_RESET = 0xc0;
 const CONFIG_GENERATION = 0xfc;
 const CONFIG = 0x100;
 
@@ -192,6 +193,10 @@ class VirtioMmio<S> implements Device<VirtioMmioState<S>> {
         return core.setQueueReady(this.#queueSelect, (value & 1) !== 0);
       case QUEUE_NOTIFY:
         return core.notify(value & 0xffff);
+      case QUEUE_RESET:
+        // Done at once: the register never reads as 1.
+        if (value === 1) core.resetQueue(this.#queueSelect);
+        return;
       case INTERRUPT_ACK:
         return this.#setInterruptStatus(this.#interruptStatus & ~value);
       case STATUS:

@@ -15,9 +15,12 @@ const QUEUE_MSIX_VECTOR = 26;
 const QUEUE_ENABLE = 28;
 const QUEUE_DESC = 32;
 const QUEUE_DEVICE_HIGH = 52;
+/** The upper half of the dword at 56; the lower one belongs to a feature that is not offered. */
+const QUEUE_RESET = 58;
 const COMMON_LENGTH = 60;
 
-const NO_VECTOR = 0xffff;
+/** What a vector register says when there is none, or not so many. */
+export const NO_VECTOR = 0xffff;
 
 /** The address registers, a dword each, from QUEUE_DESC on. */
 const ADDRESSES: readonly Exclude<keyof QueueRegisters, "ready">[] = [
@@ -95,6 +98,10 @@ export function createCommonConfig<S>(
       case QUEUE_ENABLE:
         // Writing 0 is forbidden: only a reset disables a queue.
         if (value === 1) core.setQueueReady(selected(), true);
+        return;
+      case QUEUE_RESET:
+        // Done at once: the register never reads as 1.
+        if (value === 1) core.resetQueue(selected());
     }
   }
 
@@ -112,7 +119,8 @@ export function createCommonConfig<S>(
     }
   }
 
-  const isWide = (offset: number): boolean => offset < CONFIG_MSIX_VECTOR || offset >= QUEUE_DESC;
+  const isWide = (offset: number): boolean =>
+    offset < CONFIG_MSIX_VECTOR || (offset >= QUEUE_DESC && offset <= QUEUE_DEVICE_HIGH);
 
   return {
     name: `${name}-common`,

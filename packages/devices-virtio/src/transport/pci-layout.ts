@@ -1,8 +1,12 @@
 /**
  * Where a virtio function keeps its registers, and the capabilities that say so. Virtio 1.2, "Virtio Structure PCI
- * Capabilities"; PCI Local Bus Specification 3.0, "MSI-X Capability and Table Structures".
+ * Capabilities".
  */
 
+/** The BAR of the registers of before the standard; ports, only on transitional devices. */
+export const LEGACY_BAR = 0;
+/** The BAR for MSI-X. */
+export const MSIX_BAR = 1;
 /** The BAR of the four virtio structures; 64-bit, one page a structure. */
 export const STRUCTURES_BAR = 4;
 export const STRUCTURES_LENGTH = 0x4000;
@@ -12,76 +16,104 @@ export const DEVICE_AT = 0x2000;
 export const NOTIFY_AT = 0x3000;
 export const STRUCTURE_LENGTH = 0x1000;
 
-/** The BAR of the MSI-X table and pending bits. */
-export const MSIX_BAR = 1;
-export const MSIX_LENGTH = 0x1000;
-export const MSIX_PENDING_AT = 0x800;
-
 /** Bytes between the notification addresses of neighbouring queues. */
 export const NOTIFY_OFF_MULTIPLIER = 4;
 
-/** Bytes of configuration space; the same shape as the PCI function of the board takes them. */
-export interface PciConfigRegister {
-  readonly offset: number;
-  readonly size: 1 | 2 | 4;
-  readonly value: number;
-  readonly writable?: number;
-}
-
 const CAP_ID_VENDOR = 0x09;
-const CAP_ID_MSIX = 0x11;
 const VIRTIO_PCI_CAP_COMMON_CFG = 1;
 const VIRTIO_PCI_CAP_NOTIFY_CFG = 2;
 const VIRTIO_PCI_CAP_ISR_CFG = 3;
 const VIRTIO_PCI_CAP_DEVICE_CFG = 4;
-const CAP_LENGTH = 16;
-const NOTIFY_CAP_LENGTH = 20;
+const VIRTIO_PCI_CAP_PCI_CFG = 5;
 
-/** The first capability; the rest follow. */
-export const CAPABILITIES_AT = 0x40;
-/** The message control register of MSI-X, whose changes the transport wants to hear of. */
-export const MSIX_CONTROL_AT: number = CAPABILITIES_AT + 2;
-const MSIX_CAP_LENGTH = 12;
+/** Offsets in a virtio capability. */
+const CAP_LEN = 2;
+const CFG_TYPE = 3;
+const CAP_BAR = 4;
+const CAP_OFFSET = 8;
+const CAP_LENGTH = 12;
+const CAP_BYTES = 16;
+/** What notification and PCI access have beyond. */
+const CAP_EXTRA = 16;
 
-interface StructureCapability {
-  readonly type: number;
-  readonly at: number;
-  readonly length: number;
+/** A capability as the PCI function of the board takes it. */
+export interface VirtioPciCapability {
+  readonly id: number;
+  /** What follows identifier and next pointer. */
+  readonly body: Uint8Array;
+  readonly writable?: Uint8Array;
+  readonly onRead?: (bytes: Uint8Array, offset: number, size: number) => void;
+  readonly onWrite?: (bytes: Uint8Array, offset: number, size: number) => void;
 }
 
-/** The capability list: MSI-X, then one for each structure. `deviceLength`: bytes of device configuration. */
-export function pciCapabilities(vectors: number, queues: number, deviceLength: number): PciConfigRegister[] {
-  const structures: StructureCapability[] = [
-    { type: VIRTIO_PCI_CAP_COMMON_CFG, at: COMMON_AT, length: STRUCTURE_LENGTH },
-    { type: VIRTIO_PCI_CAP_ISR_CFG, at: ISR_AT, length: STRUCTURE_LENGTH },
-    { type: VIRTIO_PCI_CAP_NOTIFY_CFG, at: NOTIFY_AT, length: NOTIFY_OFF_MULTIPLIER * queues },
+/** The capability of each structure. `deviceLength`: bytes of device configuration. */
+export function structureCapabilities(queues: number, deviceLength: number): VirtioPciCapability[] {
+  const capabilities = [
+    structure(VIRTIO_PCI_CAP_COMMON_CFG, COMMON_AT, STRUCTURE_LENGTH),
+    structure(VIRTIO_PCI_CAP_ISR_CFG, ISR_AT, STRUCTURE_LENGTH),
+    structure(VIRTIO_PCI_CAP_NOTIFY_CFG, NOTIFY_AT, NOTIFY_OFF_MULTIPLIER * queues, NOTIFY_OFF_MULTIPLIER),
   ];
-  if (deviceLength > 0) structures.push({ type: VIRTIO_PCI_CAP_DEVICE_CFG, at: DEVICE_AT, length: STRUCTURE_LENGTH });
-
-  const registers = msixCapability(vectors);
-  let offset = CAPABILITIES_AT + MSIX_CAP_LENGTH;
-  for (const [index, { type, at, length }] of structures.entries()) {
-    const size = type === VIRTIO_PCI_CAP_NOTIFY_CFG ? NOTIFY_CAP_LENGTH : CAP_LENGTH;
-    const next = index + 1 < structures.length ? offset + size : 0;
-    const words = [word(CAP_ID_VENDOR, next, size, type), word(STRUCTURES_BAR, 0, 0, 0), at, length];
-    if (type === VIRTIO_PCI_CAP_NOTIFY_CFG) words.push(NOTIFY_OFF_MULTIPLIER);
-    for (const [i, value] of words.entries()) registers.push({ offset: offset + 4 * i, size: 4, value });
-    offset += size;
-  }
-  return registers;
+  if (deviceLength > 0) capabilities.push(structure(VIRTIO_PCI_CAP_DEVICE_CFG, DEVICE_AT, STRUCTURE_LENGTH));
+  return capabilities;
 }
 
-function msixCapability(vectors: number): PciConfigRegister[] {
-  return [
-    { offset: CAPABILITIES_AT, size: 1, value: CAP_ID_MSIX },
-    { offset: CAPABILITIES_AT + 1, size: 1, value: CAPABILITIES_AT + MSIX_CAP_LENGTH },
-    { offset: MSIX_CONTROL_AT, size: 2, value: vectors - 1, writable: 0xc000 },
-    { offset: CAPABILITIES_AT + 4, size: 4, value: MSIX_BAR },
-    { offset: CAPABILITIES_AT + 8, size: 4, value: MSIX_PENDING_AT | MSIX_BAR },
-  ];
+function structure(type: number, at: number, length: number, extra?: number): VirtioPciCapability {
+  const view = new DataView(new ArrayBuffer(CAP_BYTES + (extra === undefined ? 0 : 4)));
+  view.setUint8(CAP_LEN, view.byteLength);
+  view.setUint8(CFG_TYPE, type);
+  view.setUint8(CAP_BAR, STRUCTURES_BAR);
+  view.setUint32(CAP_OFFSET, at, true);
+  view.setUint32(CAP_LENGTH, length, true);
+  if (extra !== undefined) view.setUint32(CAP_EXTRA, extra, true);
+  return { id: CAP_ID_VENDOR, body: new Uint8Array(view.buffer).slice(2) };
 }
 
-/** Four bytes, lowest first. */
-function word(a: number, b: number, c: number, d: number): number {
-  return (a | (b << 8) | (c << 16) | (d << 24)) >>> 0;
+/** The window behind the structures' BAR. */
+interface StructuresWindow {
+  read(offset: number, size: 1 | 2 | 4): number;
+  write(offset: number, size: 1 | 2 | 4, value: number): void;
+}
+
+/**
+ * The way to the structures for software that cannot map BARs: it says BAR, offset and length, then reads or writes the
+ * data field. Virtio 1.2, "PCI configuration access capability". What it says of other BARs or lengths does nothing.
+ */
+export function accessCapability(window: StructuresWindow): VirtioPciCapability {
+  const view = new DataView(new ArrayBuffer(CAP_BYTES + 4));
+  view.setUint8(CAP_LEN, view.byteLength);
+  view.setUint8(CFG_TYPE, VIRTIO_PCI_CAP_PCI_CFG);
+  const writable = new Uint8Array(CAP_BYTES + 4).fill(0xff, CAP_OFFSET);
+  writable[CAP_BAR] = 0xff;
+  return {
+    id: CAP_ID_VENDOR,
+    body: new Uint8Array(view.buffer).slice(2),
+    writable: writable.slice(2),
+    onRead(bytes, offset, size) {
+      const target = offset + size > CAP_EXTRA && accessTarget(bytes);
+      if (target) putData(bytes, window.read(target.offset, target.length));
+    },
+    onWrite(bytes, offset, size) {
+      const target = offset + size > CAP_EXTRA && accessTarget(bytes);
+      if (target) window.write(target.offset, target.length, takeData(bytes, target.length));
+    },
+  };
+}
+
+function accessTarget(bytes: Uint8Array): { readonly offset: number; readonly length: 1 | 2 | 4 } | undefined {
+  const view = new DataView(bytes.buffer, bytes.byteOffset, bytes.length);
+  const offset = view.getUint32(CAP_OFFSET, true);
+  const length = view.getUint32(CAP_LENGTH, true);
+  const isSize = length === 1 || length === 2 || length === 4;
+  if (bytes[CAP_BAR] !== STRUCTURES_BAR || !isSize || offset % length !== 0) return undefined;
+  return offset + length <= STRUCTURES_LENGTH ? { offset, length } : undefined;
+}
+
+function putData(bytes: Uint8Array, value: number): void {
+  for (let i = 0; i < 4; i++) bytes[CAP_EXTRA + i] = value >>> (8 * i);
+}
+
+function takeData(bytes: Uint8Array, length: number): number {
+  let value = 0;
+  for (let i = 0; i < length; i++) value |= (bytes[CAP_EXTRA + i] as number) << (8 * i);
+  return value >>> 0;
 }

@@ -5,7 +5,6 @@ import {
   type IoRegion,
   type IrqLine,
   listField,
-  type MsiTarget,
   recordField,
   type StateField,
   u8Field,
@@ -15,66 +14,61 @@ import {
 import type { VirtioModel } from "../device/model.ts";
 import { type CoreState, VirtioCore } from "../device/virtio-core.ts";
 import { readModelConfig, writeModelConfig } from "./config-window.ts";
-import { createMsixTable, type MsixState, type MsixTable } from "./msix.ts";
-import { createCommonConfig, type PciSelectors } from "./pci-common-config.ts";
+import { createCommonConfig, NO_VECTOR, type PciSelectors } from "./pci-common-config.ts";
+import { hasLegacyForm, identify, type VirtioPciIdentity } from "./pci-identity.ts";
 import {
-  CAPABILITIES_AT,
+  accessCapability,
   COMMON_AT,
   DEVICE_AT,
   ISR_AT,
+  LEGACY_BAR,
   MSIX_BAR,
-  MSIX_CONTROL_AT,
-  MSIX_LENGTH,
-  MSIX_PENDING_AT,
   NOTIFY_AT,
   NOTIFY_OFF_MULTIPLIER,
-  type PciConfigRegister,
-  pciCapabilities,
   STRUCTURE_LENGTH,
   STRUCTURES_BAR,
   STRUCTURES_LENGTH,
+  structureCapabilities,
+  type VirtioPciCapability,
 } from "./pci-layout.ts";
+import { createLegacyWindow } from "./pci-legacy.ts";
 
-const VIRTIO_VENDOR_ID = 0x1af4;
-/** Modern devices: this plus the virtio device id. Virtio 1.2, "PCI Device Discovery". */
-const MODERN_DEVICE_ID = 0x1040;
-const NO_VECTOR = 0xffff;
 const ISR_QUEUE = 1;
 const ISR_CONFIG = 2;
+
+/** What the PCI function in front of the device does for it. */
+export interface VirtioPciPort {
+  /** The interrupt pin: used while messages are off. */
+  readonly interrupt: IrqLine;
+  /** MSI-X is on. */
+  readonly sendsMessages: boolean;
+  /** Sends message `vector`; numbers out of range (0xffff: no vector) are dropped. */
+  signal(vector: number): void;
+}
 
 export interface VirtioPciOptions<S> {
   readonly model: VirtioModel<S>;
   readonly memory: GuestMemory;
-  /** The interrupt pin: used while MSI-X is off. */
-  readonly intx: IrqLine;
-  readonly msi: MsiTarget;
+  readonly port: VirtioPciPort;
+  /** Also for drivers older than virtio 1.0. Default true, where the kind of device is as old as they are. */
+  readonly legacy?: boolean;
   /** Default: the model's name. */
   readonly name?: string;
 }
 
-/** What the board needs to make a PCI function of the device. */
+/** What makes a PCI function this device: the board hands it to its PCI function. */
 export interface VirtioPciFace {
-  readonly identity: {
-    readonly vendorId: number;
-    readonly deviceId: number;
-    readonly classCode: number;
-    readonly revision: number;
-    readonly subsystemVendorId: number;
-    readonly subsystemId: number;
-  };
-  /** One window for each BAR; the board maps it where the BAR says. */
+  readonly identity: VirtioPciIdentity;
   readonly bars: readonly {
     readonly index: number;
-    readonly kind: "memory" | "memory64";
-    readonly length: number;
+    readonly kind: "io" | "memory64";
     readonly prefetchable?: boolean;
     readonly region: IoRegion;
   }[];
-  /** The capabilities' bytes, and the offset of the first. */
-  readonly registers: readonly PciConfigRegister[];
-  readonly capabilities: number;
-  /** Offset of the 16-bit register that `setMsixControl` wants to hear of. */
-  readonly msixControl: number;
+  readonly capabilities: readonly VirtioPciCapability[];
+  /** One vector for each queue and one for changes of the configuration, in a BAR of their own. */
+  readonly msix: { readonly vectors: number; readonly bar: number };
+  readonly pin: 1;
 }
 
 export interface VirtioPciState<S> {
@@ -84,19 +78,16 @@ export interface VirtioPciState<S> {
   configVector: number;
   queueVectors: number[];
   isr: number;
-  msixControl: number;
-  msix: MsixState;
   core: CoreState<S>;
 }
 
 /**
- * A virtio device on PCI: virtio 1.2, "Virtio Over PCI Bus", modern interface only. The configuration space itself
- * belongs to the board's PCI function; this gives it the bytes (`face`) and hears of writes to MSI-X message control.
+ * A virtio device on PCI: virtio 1.2, "Virtio Over PCI Bus". Configuration space, BARs and MSI-X belong to the PCI function
+ * in front of it, which is made from `face`. Region 0 holds the four structures; region 1, if there is one, the legacy
+ * interface.
  */
 export interface VirtioPci<S = unknown> extends Device<VirtioPciState<S>> {
   readonly face: VirtioPciFace;
-  /** The guest wrote configuration space: the value that now stands at `face.msixControl`. */
-  setMsixControl(value: number): void;
 }
 
 export function createVirtioPci<S>(options: VirtioPciOptions<S>): VirtioPci<S> {
@@ -108,62 +99,33 @@ class VirtioPciDevice<S> implements VirtioPci<S> {
   readonly regions: readonly IoRegion[];
   readonly face: VirtioPciFace;
   readonly #core: VirtioCore<S>;
-  readonly #msix: MsixTable;
-  readonly #intx: IrqLine;
+  readonly #port: VirtioPciPort;
   readonly #common: IoRegion;
   readonly #stateField: StateField<VirtioPciState<S>>;
   readonly #selectors: PciSelectors;
-  #msixControl = 0;
+  readonly #vectors: number;
   #isr = 0;
 
-  constructor({ model, memory, intx, msi, name = model.name }: VirtioPciOptions<S>) {
+  constructor({ model, memory, port, legacy = true, name = model.name }: VirtioPciOptions<S>) {
     this.name = name;
-    this.#intx = intx;
+    this.#port = port;
     this.#core = new VirtioCore(model, memory, {
       queue: (index) => this.#raise(ISR_QUEUE, this.#selectors.queueVectors[index] ?? NO_VECTOR),
       config: () => this.#raise(ISR_CONFIG, this.#selectors.configVector),
     });
     const queues = this.#core.queueCount;
-    // One for each queue and one for changes of the configuration.
-    this.#msix = createMsixTable(name, queues + 1, msi);
+    this.#vectors = queues + 1;
     this.#selectors = freshSelectors(queues);
-    this.#common = createCommonConfig(name, this.#core, this.#selectors, this.#msix.count, () => this.#afterReset());
-    this.#stateField = stateFieldOf(this.#core, this.#msix);
-    const structures = this.#structures();
-    const msixWindow = this.#msixWindow();
-    this.regions = [structures, msixWindow];
-    this.face = {
-      identity: {
-        vendorId: VIRTIO_VENDOR_ID,
-        deviceId: MODERN_DEVICE_ID + model.deviceId,
-        classCode: model.classCode,
-        revision: 1,
-        subsystemVendorId: VIRTIO_VENDOR_ID,
-        subsystemId: MODERN_DEVICE_ID + model.deviceId,
-      },
-      bars: [
-        { index: MSIX_BAR, kind: "memory", length: MSIX_LENGTH, region: msixWindow },
-        { index: STRUCTURES_BAR, kind: "memory64", length: STRUCTURES_LENGTH, prefetchable: true, region: structures },
-      ],
-      registers: pciCapabilities(this.#msix.count, queues, model.config.length),
-      capabilities: CAPABILITIES_AT,
-      msixControl: MSIX_CONTROL_AT,
-    };
-  }
-
-  setMsixControl(value: number): void {
-    this.#msixControl = value;
-    this.#msix.setControl(value);
-    this.#drivePin();
+    this.#common = createCommonConfig(name, this.#core, this.#selectors, this.#vectors, () => this.#afterReset());
+    this.#stateField = stateFieldOf(this.#core);
+    const transitional = legacy && hasLegacyForm(model);
+    this.regions = transitional ? [this.#structures(), this.#legacyWindow()] : [this.#structures()];
+    this.face = this.#createFace(identify(model, transitional));
   }
 
   reset(): void {
     this.#core.reset();
-    Object.assign(this.#selectors, freshSelectors(this.#core.queueCount));
-    this.#msix.reset();
-    this.#msixControl = 0;
-    this.#isr = 0;
-    this.#drivePin();
+    this.#afterReset();
   }
 
   save(): VirtioPciState<S> {
@@ -171,19 +133,32 @@ class VirtioPciDevice<S> implements VirtioPci<S> {
       ...this.#selectors,
       queueVectors: [...this.#selectors.queueVectors],
       isr: this.#isr,
-      msixControl: this.#msixControl,
-      msix: this.#msix.save(),
       core: this.#core.save(),
     };
   }
 
   restore(untrusted: VirtioPciState<S>): void {
-    const { isr, msixControl, msix, core, ...selectors } = this.#stateField(untrusted, this.name);
+    const { isr, core, ...selectors } = this.#stateField(untrusted, this.name);
     Object.assign(this.#selectors, selectors);
+    // Before the core, which may go on with work at once and raise more.
     this.#isr = isr;
-    this.#msix.restore(msix);
-    this.setMsixControl(msixControl);
+    this.#drivePin();
     this.#core.restore(core);
+  }
+
+  #createFace(identity: VirtioPciIdentity): VirtioPciFace {
+    const [structures, legacy] = this.regions as readonly [IoRegion, IoRegion | undefined];
+    const { config } = this.#core.model;
+    return {
+      identity,
+      bars: [
+        { index: STRUCTURES_BAR, kind: "memory64", prefetchable: true, region: structures },
+        ...(legacy === undefined ? [] : [{ index: LEGACY_BAR, kind: "io", region: legacy } as const]),
+      ],
+      capabilities: [...structureCapabilities(this.#core.queueCount, config.length), accessCapability(structures)],
+      msix: { vectors: this.#vectors, bar: MSIX_BAR },
+      pin: 1,
+    };
   }
 
   /** The driver's own reset keeps what belongs to the PCI function: MSI-X. */
@@ -194,8 +169,8 @@ class VirtioPciDevice<S> implements VirtioPci<S> {
   }
 
   #raise(cause: number, vector: number): void {
-    if (this.#msix.enabled) {
-      this.#msix.fire(vector);
+    if (this.#port.sendsMessages) {
+      this.#port.signal(vector);
       return;
     }
     this.#isr |= cause;
@@ -203,7 +178,7 @@ class VirtioPciDevice<S> implements VirtioPci<S> {
   }
 
   #drivePin(): void {
-    this.#intx.set(this.#isr !== 0 && !this.#msix.enabled);
+    this.#port.interrupt.set(this.#isr !== 0);
   }
 
   /** "Reading this register clears it and lowers the wire." */
@@ -241,17 +216,16 @@ class VirtioPciDevice<S> implements VirtioPci<S> {
     };
   }
 
-  #msixWindow(): IoRegion {
-    const { table, pendingBits } = this.#msix;
-    return {
-      name: `${this.name}-msix`,
-      length: MSIX_LENGTH,
-      read: (offset, size) =>
-        offset < MSIX_PENDING_AT ? table.read(offset, size) : pendingBits.read(offset - MSIX_PENDING_AT, size),
-      write(offset: number, size: AccessSize, value: number): void {
-        if (offset < MSIX_PENDING_AT) table.write(offset, size, value);
-      },
-    };
+  #legacyWindow(): IoRegion {
+    return createLegacyWindow({
+      name: this.name,
+      core: this.#core,
+      selectors: this.#selectors,
+      vectors: this.#vectors,
+      messagesOn: () => this.#port.sendsMessages,
+      takeIsr: () => this.#takeIsr(),
+      onReset: () => this.#afterReset(),
+    });
   }
 }
 
@@ -265,7 +239,7 @@ function freshSelectors(queues: number): PciSelectors {
   };
 }
 
-function stateFieldOf<S>(core: VirtioCore<S>, msix: MsixTable): StateField<VirtioPciState<S>> {
+function stateFieldOf<S>(core: VirtioCore<S>): StateField<VirtioPciState<S>> {
   return recordField<VirtioPciState<S>>({
     featuresSelect: u32Field,
     driverFeaturesSelect: u32Field,
@@ -273,8 +247,6 @@ function stateFieldOf<S>(core: VirtioCore<S>, msix: MsixTable): StateField<Virti
     configVector: u16Field,
     queueVectors: listField(u16Field, core.queueCount),
     isr: u8Field,
-    msixControl: u16Field,
-    msix: msix.stateField,
     core: core.stateField,
   });
 }

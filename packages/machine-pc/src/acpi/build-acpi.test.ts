@@ -16,7 +16,8 @@ const platform: AcpiPlatform = {
   reset: { port: 0xcf9, value: 6 },
   serialPorts: [{ port: 0x3f8, irq: 4 }],
   fwCfgPort: 0x510,
-  pciMemory: { first: 0xc0000000, last: 0xfebfffff },
+  ecam: { gpa: 0xe0000000, length: 0x10000000 },
+  pciMemory: [{ first: 0xc0000000, last: 0xdfffffff }],
   pciInterrupts: [0, 1, 2, 3].map((i) => ({ gsi: 16 + i, irq: 10 + (i & 1) })),
 };
 
@@ -49,7 +50,7 @@ describe("buildAcpi", () => {
   it("lists the same tables in RSDT and XSDT, all with right checksums", () => {
     const { acpi, u32, view, listed, tableAt, signature, rsdtGpa } = build();
     const xsdtGpa = u32(acpi.rsdpGpa + 24);
-    expect(listed.map(signature)).toEqual(["FACP", "APIC", "HPET"]);
+    expect(listed.map(signature)).toEqual(["FACP", "APIC", "HPET", "MCFG"]);
     expect(listed.map((_, i) => Number(view.getBigUint64(xsdtGpa - 0xf0000 + 36 + 8 * i, true)))).toEqual(listed);
     for (const gpa of [rsdtGpa, xsdtGpa, ...listed]) expect(sum(tableAt(gpa))).toBe(0);
   });
@@ -93,9 +94,20 @@ describe("buildAcpi", () => {
     ]);
   });
 
+  it("says where configuration space is, in MCFG and among the board's resources", () => {
+    const { find, u32, tableAt } = build();
+    const mcfg = find("MCFG");
+    expect([tableAt(mcfg).length, u32(mcfg + 44), u32(mcfg + 48), u32(mcfg + 52)]).toEqual([
+      60, 0xe0000000, 0, 0xff00_0000,
+    ]);
+    const dsdt = [...tableAt(u32(find("FACP") + 40))];
+    const fixed = [0x86, 9, 0, 1, 0, 0, 0, 0xe0, 0, 0, 0, 0x10].join();
+    expect(dsdt.join()).toContain(fixed);
+  });
+
   it("says nothing of an HPET that is not there", () => {
     const { listed, signature, u32, find, tableAt } = build({ hpetGpa: undefined });
-    expect(listed.map(signature)).toEqual(["FACP", "APIC"]);
+    expect(listed.map(signature)).toEqual(["FACP", "APIC", "MCFG"]);
     const dsdt = String.fromCharCode(...tableAt(u32(find("FACP") + 40)));
     expect(dsdt).not.toContain("HPET");
     expect(dsdt).toContain("COM1");

@@ -4,7 +4,7 @@ import type { BootSegment } from "../boot/boot-image.ts";
 import { dsdtBody } from "./dsdt.ts";
 import { fadt } from "./fadt.ts";
 import type { AcpiPlatform } from "./platform.ts";
-import { facs, hpetTable, madt, rsdp, rsdt, table, xsdt } from "./tables.ts";
+import { facs, hpetTable, madt, mcfg, rsdp, rsdt, table, xsdt } from "./tables.ts";
 
 /** The tables, ready to be put into memory. */
 export interface AcpiTables {
@@ -23,6 +23,7 @@ export function buildAcpi(platform: AcpiPlatform, gpa: Gpa): AcpiTables {
   const dsdtGpa = arena.place(table("DSDT", 2, dsdtBody(platform)));
   const tables = [arena.place(fadt(platform, facsGpa, dsdtGpa)), arena.place(madt(platform))];
   if (platform.hpetGpa !== undefined) tables.push(arena.place(hpetTable(platform.hpetGpa)));
+  tables.push(arena.place(mcfg(platform)));
   const rsdtGpa = arena.place(rsdt(tables));
   const xsdtGpa = arena.place(xsdt(tables));
   const root = createArena(gpa);

@@ -28,7 +28,12 @@ export function dsdtBody(platform: AcpiPlatform): Aml {
   return [
     interruptModel(),
     sleepStates(platform),
-    scope("\\_SB", pciBridge(platform), ...(platform.hpetGpa === undefined ? [] : [hpet(platform.hpetGpa)])),
+    scope(
+      "\\_SB",
+      pciBridge(platform),
+      boardResources(platform),
+      ...(platform.hpetGpa === undefined ? [] : [hpet(platform.hpetGpa)]),
+    ),
   ].flat();
 }
 
@@ -58,11 +63,21 @@ function pciBridge(platform: AcpiPlatform): Aml {
         ioRange(0, 0xcf7),
         ioRange(0xd00, 0xffff),
         memoryRange(0xa0000, 0xbffff),
-        memoryRange(pciMemory.first, pciMemory.last),
+        ...pciMemory.map(({ first, last }) => memoryRange(first, last)),
       ),
     ),
     pciRouting(platform),
     legacyDevices(platform),
+  );
+}
+
+/** Memory of the board itself: guests use the MCFG table only if its window is listed here. PCI Firmware Specification. */
+function boardResources({ ecam }: AcpiPlatform): Aml {
+  return device(
+    "MRES",
+    defineName("_HID", eisaId("PNP0C02")),
+    defineName("_UID", integer(0)),
+    defineName("_CRS", resourceTemplate(memory32Fixed(ecam.gpa, ecam.length))),
   );
 }
 

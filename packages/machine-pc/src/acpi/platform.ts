@@ -16,8 +16,10 @@ export interface AcpiPlatform {
   /** UARTs in order: COM1 first. */
   readonly serialPorts: readonly { readonly port: number; readonly irq: number }[];
   readonly fwCfgPort: number | undefined;
-  /** Memory below 4 GiB that PCI devices may be given: first byte and last. */
-  readonly pciMemory: { readonly first: Gpa; readonly last: Gpa };
+  /** The window of PCI configuration space: 1 MiB for each bus from 0 on. */
+  readonly ecam: { readonly gpa: Gpa; readonly length: number };
+  /** Memory below 4 GiB that PCI devices may be given: first byte and last of each part. */
+  readonly pciMemory: readonly { readonly first: Gpa; readonly last: Gpa }[];
   /** GSI, and IRQ without IOAPIC, of each of the four interrupt lines of PCI. */
   readonly pciInterrupts: readonly { readonly gsi: number; readonly irq: number }[];
 }

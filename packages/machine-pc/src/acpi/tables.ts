@@ -61,6 +61,12 @@ export function hpetTable(gpa: Gpa): Uint8Array {
   ]);
 }
 
+/** Memory-mapped configuration space. PCI Firmware Specification, "MCFG Table Description". */
+export function mcfg({ ecam }: AcpiPlatform): Uint8Array {
+  const lastBus = ecam.length / 0x10_0000 - 1;
+  return table("MCFG", 1, [...zeros(8), ...u64(ecam.gpa), ...u16(0), ...[0, lastBus], ...zeros(4)]);
+}
+
 export const SPACE_MEMORY = 0;
 export const SPACE_IO = 1;
 

@@ -1,5 +1,6 @@
 import {
   DEFAULT_S5_SLEEP_TYPE,
+  ECAM_LENGTH,
   PM_TIMER_OFFSET,
   PM1_CONTROL_OFFSET,
   PM1_EVENT_OFFSET,
@@ -34,7 +35,8 @@ export function acpiPlatform(options: ResolvedPcOptions, map: MemoryMap): AcpiPl
     reset: { port: PORT.RESET_CONTROL, value: RESET_VALUE },
     serialPorts: SERIAL_PORTS.slice(0, options.serial.length),
     fwCfgPort: PORT.FW_CFG,
-    pciMemory: map.pciHole,
+    ecam: { gpa: GPA.ECAM, length: ECAM_LENGTH },
+    pciMemory: map.pciHoles,
     pciInterrupts: PCI_ROUTES,
   };
 }

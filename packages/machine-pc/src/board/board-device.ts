@@ -1,3 +1,4 @@
+import type { PciDevice, PciSlot } from "@tsvm/devices-pc";
 import type { VirtioModel } from "@tsvm/devices-virtio";
 
 /** Where a function stands on PCI bus 0. */
@@ -27,7 +28,21 @@ export interface VirtioBoardDevice {
   readonly virtio: VirtioModel;
   /** Default: the first free slot. Only boards with PCI take one. */
   readonly address?: PciAddress;
+  /** On PCI: also for drivers older than virtio 1.0. Default true, where the kind of device is as old as they are. */
+  readonly legacy?: boolean;
+}
+
+/**
+ * A PCI device of the caller's own making, for boards with PCI: `create` is called once, with everything the bus gives,
+ * and makes the device with `createPciFunction` of `@tsvm/devices-pc`. See docs/how-to/add-a-device.md.
+ */
+export interface PciBoardDevice {
+  /** Its own among all devices: `create` makes a device of this name. */
+  readonly name: string;
+  readonly create: (slot: PciSlot) => PciDevice;
+  /** Default: the first free slot. */
+  readonly address?: PciAddress;
 }
 
 /** A device beyond those that the board always has. The guest finds them in the order given. */
-export type BoardDevice = VirtioBoardDevice;
+export type BoardDevice = VirtioBoardDevice | PciBoardDevice;

@@ -1,4 +1,5 @@
 import type { Gpa, MemorySlot } from "@tsvm/contracts";
+import { ECAM_LENGTH } from "@tsvm/devices-pc";
 import { E820_RAM, E820_RESERVED, type E820Entry } from "../boot/e820.ts";
 
 /** Fixed places in guest physical memory. QEMU hw/i386/pc.c has the same, so that guests find nothing new. */
@@ -11,6 +12,8 @@ export const GPA = {
   ROM: 0xc0000,
   FIRMWARE_TABLES: 0xf0000,
   HIGH_MEMORY: 0x100000,
+  /** Configuration space of PCI, memory-mapped; 256 MiB. */
+  ECAM: 0xe0000000,
   IOAPIC: 0xfec00000,
   HPET: 0xfed00000,
   LAPIC: 0xfee00000,
@@ -18,16 +21,22 @@ export const GPA = {
 } as const;
 
 /** Low RAM ends here at the latest... */
-const LOW_RAM_MAX = 0xe0000000;
+const LOW_RAM_MAX: number = GPA.ECAM;
 /** ...and here, on a GiB boundary, as soon as there is more of it. */
 const LOW_RAM_SPLIT = 0xc0000000;
+
+/** From the first byte to the last. */
+export interface GpaRange {
+  readonly first: Gpa;
+  readonly last: Gpa;
+}
 
 export interface MemoryMap {
   readonly slots: readonly MemorySlot[];
   /** As the guest is told it. */
   readonly e820: readonly E820Entry[];
-  /** Free for PCI devices, below the APICs. */
-  readonly pciHole: { readonly first: Gpa; readonly last: Gpa };
+  /** Free for PCI devices: between RAM and the ECAM window, and between that and the APICs. Ascending. */
+  readonly pciHoles: readonly GpaRange[];
 }
 
 /**
@@ -55,8 +64,12 @@ export function planMemory(memoryBytes: number, ramHva: number): MemoryMap {
       entry(GPA.EBDA, GPA.VGA, E820_RESERVED),
       entry(GPA.FIRMWARE_TABLES, GPA.HIGH_MEMORY, E820_RESERVED),
       entry(GPA.HIGH_MEMORY, lowBytes, E820_RAM),
+      entry(GPA.ECAM, GPA.ECAM + ECAM_LENGTH, E820_RESERVED),
       ...(highBytes > 0 ? [entry(GPA.ABOVE_4G, GPA.ABOVE_4G + highBytes, E820_RAM)] : []),
     ],
-    pciHole: { first: Math.max(lowBytes, LOW_RAM_SPLIT), last: GPA.IOAPIC - 1 },
+    pciHoles: [
+      { first: Math.max(lowBytes, LOW_RAM_SPLIT), last: GPA.ECAM - 1 },
+      { first: GPA.ECAM + ECAM_LENGTH, last: GPA.IOAPIC - 1 },
+    ],
   };
 }

@@ -8,7 +8,6 @@ import {
   createI440fxHostBridge,
   createI8042,
   createIoApic,
-  createPciHost,
   createPicPair,
   createPiix3IsaBridge,
   createPiix4PowerManagement,
@@ -29,6 +28,7 @@ import { createInterruptLines, HPET_ROUTES, type InterruptLines, PCI_ROUTES } fr
 import { plugLocalApic } from "./local-apic-wiring.ts";
 import { GPA } from "./memory-map.ts";
 import type { ResolvedPcOptions } from "./options.ts";
+import { createPciBus } from "./pci-bus.ts";
 import { plugDevices } from "./pci-devices.ts";
 import { IRQ, PORT, SERIAL_PORTS } from "./port-map.ts";
 
@@ -124,16 +124,15 @@ function plugPower(bus: BoardBus, lines: InterruptLines, { clock, stop }: PcWiri
 }
 
 /** A 440FX host bridge, a PIIX with its ISA and power management functions, and the devices behind them. */
-function plugPci(bus: BoardBus, lines: InterruptLines, msi: MsiTarget, { memory, options, stop }: PcWiring): void {
+function plugPci(bus: BoardBus, lines: InterruptLines, msi: MsiTarget, wiring: PcWiring): void {
+  const { memory, clock, options, stop } = wiring;
   const resetControl = bus.plug(createResetControl({ onReset: () => stop({ reason: "reset" }) }));
-  const [resetRegister] = resetControl.regions;
-  const host = createPciHost(resetRegister === undefined ? {} : { resetControl: resetRegister });
-  bus.plug(host, PORT.PCI_CONFIG);
+  const pci = createPciBus({ bus, lines, memory, msi, clock, resetControl: resetControl.regions[0] });
   const pirqRoutes = PCI_ROUTES.map(({ irq }) => irq);
-  host.plug(0, 0, bus.plug(createI440fxHostBridge()));
-  host.plug(1, 0, bus.plug(createPiix3IsaBridge({ pirqRoutes })));
-  host.plug(1, 3, bus.plug(createPiix4PowerManagement({ pmBase: PORT.ACPI_PM })));
-  plugDevices({ bus, host, lines, memory, msi }, options.devices);
+  pci.plug(0, 0, createI440fxHostBridge(pci.slot(0)));
+  pci.plug(1, 0, createPiix3IsaBridge(pci.slot(1), { pirqRoutes }));
+  pci.plug(1, 3, createPiix4PowerManagement(pci.slot(1), { pmBase: PORT.ACPI_PM }));
+  plugDevices(pci, options.devices);
 }
 
 /** What guests ask without firmware of ours in between: the size of the machine. */

@@ -1,55 +1,29 @@
-import type { GuestMemory, Mapping, MsiTarget } from "@tsvm/contracts";
-import { createPciFunction, type PciFunction, type PciHost } from "@tsvm/devices-pc";
-import { createVirtioPci, type VirtioModel } from "@tsvm/devices-virtio";
-import type { BoardBus } from "./board-bus.ts";
-import type { InterruptLines } from "./interrupt-lines.ts";
+import type { GuestMemory } from "@tsvm/contracts";
+import { createPciFunction, gateByMaster, type PciDevice, type PciFunction, type PciSlot } from "@tsvm/devices-pc";
+import { createVirtioPci, type VirtioPciPort } from "@tsvm/devices-virtio";
+import type { VirtioBoardDevice } from "./board-device.ts";
+import type { PciBus } from "./pci-bus.ts";
 import type { PlacedDevice } from "./place-devices.ts";
 
-const PCI_LINES = 4;
-const PIN_INTA = 1;
-
-export interface PciWiring {
-  readonly bus: BoardBus;
-  readonly host: PciHost;
-  readonly lines: InterruptLines;
-  readonly memory: GuestMemory;
-  readonly msi: MsiTarget;
-}
-
 /** Puts each device at the place it was given. */
-export function plugDevices(wiring: PciWiring, devices: readonly PlacedDevice[]): void {
-  for (const { device, slot, fn } of devices) plugVirtio(wiring, slot, fn, device.virtio);
+export function plugDevices(bus: PciBus, devices: readonly PlacedDevice[]): void {
+  for (const { device, slot, fn } of devices) {
+    const create = "virtio" in device ? (to: PciSlot) => createVirtioDevice(to, device) : device.create;
+    bus.plug(slot, fn, create(bus.slot(slot)));
+  }
 }
 
 /** Joins a virtio device, which knows its registers, and a PCI function, which knows where they stand. */
-function plugVirtio<S>(
-  { bus, host, lines, memory, msi }: PciWiring,
-  slot: number,
-  fn: number,
-  model: VirtioModel<S>,
-): void {
-  const intx = { set: (level: boolean): void => pci.interrupt.set(level) };
-  const device = createVirtioPci({ model, memory, intx, msi });
-  const { identity, bars, registers, capabilities, msixControl } = device.face;
-  const pci: PciFunction = createPciFunction({
-    name: `${device.name}-pci`,
-    identity,
-    bars: bars.map(({ region, ...bar }) => {
-      let mapping: Mapping | undefined;
-      return {
-        ...bar,
-        onMove(base: number | undefined): void {
-          mapping?.unmap();
-          mapping = base === undefined ? undefined : bus.mmio.map(base, region);
-        },
-      };
-    }),
-    registers,
-    capabilities,
-    // As the routing table of the DSDT has it: lines rotate by slot.
-    intx: { pin: PIN_INTA, line: lines.pci(slot % PCI_LINES) },
-    onWrite: () => device.setMsixControl(pci.readConfig(msixControl, 2)),
-  });
-  host.plug(slot, fn, bus.plug(pci));
-  bus.plug(device);
+function createVirtioDevice(slot: PciSlot, { virtio, legacy = true }: VirtioBoardDevice): PciDevice {
+  const port: VirtioPciPort = {
+    interrupt: { set: (level) => pci.interrupt.set(level) },
+    get sendsMessages() {
+      return pci.sendsMessages;
+    },
+    signal: (vector) => pci.signal(vector),
+  };
+  const memory: GuestMemory = gateByMaster(slot.memory, () => pci.isMaster);
+  const device = createVirtioPci({ model: virtio, memory, port, legacy });
+  const pci: PciFunction = createPciFunction(slot, { ...device.face, name: `${device.name}-pci` });
+  return Object.assign(device, { pci });
 }

@@ -35,7 +35,7 @@ export function placeDevices(devices: readonly BoardDevice[]): readonly PlacedDe
   return placed;
 }
 
-const nameOf = (device: BoardDevice): string => device.virtio.name;
+const nameOf = (device: BoardDevice): string => ("virtio" in device ? device.virtio.name : device.name);
 
 /** Snapshots go by names. */
 function checkNames(devices: readonly BoardDevice[]): void {
