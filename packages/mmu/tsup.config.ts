@@ -1,3 +1,4 @@
 import { defineBuild } from "@tsvm-tools/build";
 
-export default defineBuild({ entry: ["src/index.ts", "src/main.ts"] });
+// Source maps would be two thirds of the package.
+export default defineBuild({ entry: ["src/index.ts", "src/main.ts"], sourcemap: false });

@@ -24,6 +24,12 @@ export {
   type TablesOptions,
 } from "./lab/build-tables.ts";
 export {
+  type Demonstration,
+  type DemonstrationOptions,
+  demonstrate,
+  type PageSize,
+} from "./lab/demonstration.ts";
+export {
   EPT_VIOLATION_FETCH,
   EPT_VIOLATION_LINEAR,
   EPT_VIOLATION_READ,
@@ -39,7 +45,6 @@ export { NPF_FINAL, NPF_TABLE } from "./lab/paged-dimension.ts";
 export {
   type CountOptions,
   countReferences,
-  type PageSize,
   type ReferenceCount,
   referenceCounts,
 } from "./lab/reference-counts.ts";

@@ -1,0 +1,42 @@
+/** What a command asks of whoever owns the terminal. */
+export interface Terminal {
+  /** Shows `line` in the place of the last one; empty: nothing more. */
+  progress(line: string): void;
+  /** Lets the terminal be heard; long work calls it every now and then. */
+  pause(): Promise<void>;
+  /** Ctrl-C was pressed: end soon, and tell what was done. */
+  readonly isInterrupted: boolean;
+}
+
+/** What a command has to say. */
+export interface CommandResult {
+  readonly output: string;
+  /** One line, empty unless `exitCode` is 2. */
+  readonly error: string;
+  /** 0; 2 for arguments that make no sense; 130 if it was interrupted and `output` is what was done until then. */
+  readonly exitCode: 0 | 2 | 130;
+}
+
+/** What an option may be: one of some words, a flag without a value, or any text. */
+export type OptionKind = readonly string[] | "flag" | "text";
+
+/** One command of `tsvm-mmu`. */
+export interface Command {
+  /** How to call it, without its name, and what for. */
+  readonly usage: string;
+  readonly summary: string;
+  readonly options: Readonly<Record<string, OptionKind>>;
+  /** What stands after it without an option: at most so many words; default 0. */
+  readonly operands?: number;
+  run(options: ReadonlyMap<string, string>, operands: readonly string[], terminal: Terminal): Promise<CommandResult>;
+}
+
+/** It went through. */
+export function succeed(output: string): CommandResult {
+  return { output, error: "", exitCode: 0 };
+}
+
+/** It was not understood. */
+export function fail(message: string): CommandResult {
+  return { output: "", error: `tsvm-mmu: ${message}\n`, exitCode: 2 };
+}
