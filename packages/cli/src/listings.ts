@@ -1,9 +1,25 @@
-import { ACCELERATORS, CPU_FEATURES, CPU_MODELS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "@tsvm/vm";
+import {
+  ACCELERATORS,
+  CPU_FEATURES,
+  CPU_MODELS,
+  DEVICE_ALIASES,
+  DEVICE_TYPES,
+  type DeviceProperty,
+  type DeviceType,
+  LOG_CATEGORIES,
+  MACHINES,
+  suggest,
+} from "@tsvm/vm";
 import type { Listing } from "./command-line/cli-config.ts";
 import { OPTIONS } from "./command-line/option-table.ts";
+import { usageError } from "./command-line/usage-error.ts";
 
-/** The text that `-help`, `-version`, `-cpu help` and the like print. */
+/**
+ * The text that `-help`, `-version`, `-cpu help` and the like print.
+ * @throws ConfigError if help is wanted for a device that there is not.
+ */
 export function listingText(listing: Listing, version: string): string {
+  if (typeof listing === "object") return deviceText(listing.device);
   switch (listing) {
     case "help":
       return helpText(version);
@@ -16,7 +32,7 @@ export function listingText(listing: Listing, version: string): string {
     case "accel":
       return `Accelerators supported:\n${rows(ACCELERATORS)}`;
     case "device":
-      return Object.keys(DEVICE_TYPES).map(deviceText).join("\n");
+      return devicesText();
     case "log":
       return `Log items (comma separated):\n${rows(LOG_CATEGORIES)}`;
     case "display":
@@ -44,17 +60,40 @@ C-a C-a  send C-a
 `;
 }
 
+function devicesText(): string {
+  const names = Object.entries(DEVICE_TYPES).map(([name, { help }]) => {
+    const aliases = Object.keys(DEVICE_ALIASES).filter((alias) => DEVICE_ALIASES[alias] === name);
+    return [name, `${help}${aliases.length > 0 ? ` (alias ${aliases.join(", ")})` : ""}`];
+  });
+  return `Devices (-device NAME,help lists the properties of one):\n${rows(Object.fromEntries(names))}`;
+}
+
+const VALUE_FORMS: Readonly<Record<DeviceProperty["type"], string>> = {
+  number: "<number>",
+  text: "<str>",
+  drive: "<drive id>",
+  chardev: "<chardev id>",
+  address: "<slot[.function]>",
+};
+
+/** The properties of one device, which must be known. */
 function deviceText(name: string): string {
-  const type = DEVICE_TYPES[name];
-  const properties = Object.entries(type?.properties ?? {}).map(
-    ([property, { help, default: value }]) => `  ${property}=<number>  ${help} (default 0x${value.toString(16)})\n`,
-  );
-  return `name "${name}": ${type?.help}\n${properties.join("")}`;
+  const driver = DEVICE_ALIASES[name] ?? name;
+  const type = (DEVICE_TYPES as Readonly<Record<string, DeviceType>>)[driver];
+  if (type === undefined) {
+    throw usageError(`-device ${name}`, `unknown device${suggest(name, Object.keys(DEVICE_TYPES))}`);
+  }
+  const properties = Object.entries(type.properties).map(([property, row]) => {
+    const usual = row.type === "number" && row.default !== undefined ? ` (default ${row.default})` : "";
+    const form = `${property}=${VALUE_FORMS[row.type]}`;
+    return `  ${form.padEnd(32)} ${row.help}${usual}${type.required?.includes(property) ? " (required)" : ""}\n`;
+  });
+  return `${driver}: ${type.help}\n${properties.join("")}`;
 }
 
 function rows(table: Readonly<Record<string, string>>): string {
   return Object.entries(table)
-    .map(([name, help]) => `  ${name.padEnd(16)} ${help}\n`)
+    .map(([name, help]) => `  ${name.padEnd(18)} ${help}\n`)
     .join("");
 }
 

@@ -199,9 +199,18 @@ describe("createVirtioSerial", () => {
     expect(second.status() & 64).toBe(64);
   });
 
+  it("is found by drivers without any port, whatever they send", () => {
+    const driven = drive(createVirtioSerial({ ports: [] }));
+    const [, transmit] = driven.queues;
+    expect([driven.config32(4), driven.queues.length]).toEqual([1, 4]);
+    transmit?.submit([bytesOf("lost")], []);
+    driven.kick(1);
+    driven.window.write(0x108, 4, 0x21);
+    expect([driven.status & 64, transmit?.collect()]).toEqual([0, []]);
+  });
+
   const chardev = createFakeChardev();
   it.each<[readonly VirtioSerialPort[], string]>([
-    [[], "s: needs at least one port"],
     [[{ chardev, number: 0 }], "s: port 0 is kept for a console; nearest: 1"],
     [[{ chardev, number: 31 }], "s: port 31: must be 0 to 30"],
     [

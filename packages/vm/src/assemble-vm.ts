@@ -1,5 +1,4 @@
 import type { Accelerator, Board } from "@tsvm/contracts";
-import { createVirtioBlock } from "@tsvm/devices-virtio";
 import {
   createRealTimeClock,
   createVirtualClock,
@@ -7,6 +6,7 @@ import {
   type MachineHost,
   type PcOptions,
 } from "@tsvm/machine-pc";
+import { type BuiltDevices, buildDevices } from "./devices/board-devices.ts";
 import { createDefaultHost } from "./host.ts";
 import { checkInitrd } from "./initrd-check.ts";
 import type { LogOptions, VmOptions } from "./options.ts";
@@ -50,7 +50,8 @@ export async function assembleVm(options: VmOptions, parts: VmParts): Promise<Vi
   const choose = named(parts.accelerators, resolved.accelerator);
   const accelerator = choose(acceleratorChoice(resolved));
   const board = named(parts.boards, resolved.machine);
-  const machine = board.build(accelerator, { ...boardOptions(resolved, host), cpu: accelerator.cpu }, clock);
+  const devices = buildDevices(resolved.devices, { ...resolved, random: createRandom(resolved) });
+  const machine = board.build(accelerator, { ...boardOptions(resolved, devices, host), cpu: accelerator.cpu }, clock);
   const vm: VirtualMachine = superviseMachine({
     machine,
     name: resolved.name,
@@ -66,11 +67,11 @@ export async function assembleVm(options: VmOptions, parts: VmParts): Promise<Vi
 
 /** A host that waits for slow readers of the output; `release` ends such a wait. */
 function pacedHost(
-  { serial, debugConsole }: ResolvedOptions,
+  { serial, debugConsole, chardevs: atDevices }: ResolvedOptions,
   overrides: Partial<MachineHost>,
 ): { readonly host: MachineHost; readonly release: () => void } {
   let waiting = Promise.withResolvers<void>();
-  const chardevs = debugConsole === undefined ? serial : [...serial, debugConsole];
+  const chardevs = [...serial, ...(debugConsole === undefined ? [] : [debugConsole]), ...Object.values(atDevices)];
   const host = paceByOutput({ ...createDefaultHost(), ...overrides }, chardevs, () => waiting.promise);
   return {
     host,
@@ -88,8 +89,14 @@ function createClock({ clock, icountShift }: ResolvedOptions, host: MachineHost)
 /** Any number will do: the same seed makes the same run. */
 const SEED = 1;
 
-function acceleratorChoice({ cpu, clock, rtcBaseMs, log }: ResolvedOptions): AcceleratorChoice {
-  const random = clock === "virtual" ? createSeededRandom(SEED) : createHostRandom();
+/** The CPU's and the devices' random numbers: each gets a sequence of its own. */
+function createRandom({ clock }: ResolvedOptions): (() => number) | undefined {
+  return clock === "virtual" ? createSeededRandom(SEED) : createHostRandom();
+}
+
+function acceleratorChoice(resolved: ResolvedOptions): AcceleratorChoice {
+  const { cpu, rtcBaseMs, log } = resolved;
+  const random = createRandom(resolved);
   return {
     cpu,
     powerOnTime: rtcBaseMs / 1000,
@@ -100,15 +107,16 @@ function acceleratorChoice({ cpu, clock, rtcBaseMs, log }: ResolvedOptions): Acc
   };
 }
 
-function boardOptions(resolved: ResolvedOptions, host: MachineHost): PcOptions {
-  const { initrd, debugConsole, debugExit } = resolved;
+function boardOptions(resolved: ResolvedOptions, devices: BuiltDevices, host: MachineHost): PcOptions {
+  const { initrd, debugConsole, debugExit, uuid } = resolved;
   return {
     memoryBytes: resolved.memoryBytes,
     kernel: resolved.kernel,
     ...(initrd && { initrd }),
     commandLine: resolved.commandLine,
     serial: resolved.serial,
-    devices: resolved.disks.map((disk, i) => ({ virtio: createVirtioBlock({ ...disk, name: `disk${i}` }) })),
+    devices: devices.board,
+    ...(uuid !== undefined && { uuid }),
     ...(debugConsole && { debugConsole }),
     ...(debugExit && { debugExit }),
     rtcBaseMs: resolved.rtcBaseMs,

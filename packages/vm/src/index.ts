@@ -2,12 +2,12 @@ export {
   ACCELERATORS,
   CPU_FEATURES,
   CPU_MODELS,
-  DEVICE_TYPES,
-  type DeviceProperty,
   LOG_CATEGORIES,
   MACHINES,
 } from "./catalog.ts";
 export { createVm } from "./create-vm.ts";
+export { DEVICE_ALIASES, DEVICE_TYPES, type DeviceType } from "./devices/device-types.ts";
+export type { DeviceProperty } from "./devices/property.ts";
 export { createMonitorCommands } from "./monitor-commands.ts";
 export { nearest, suggest } from "./nearest.ts";
 export type { DeviceOptions, DiskOptions, LogOptions, VmOptions } from "./options.ts";

@@ -9,7 +9,7 @@ export type DiskOptions = Omit<VirtioBlockOptions, "name">;
 export interface DeviceOptions {
   /** A name of {@link DEVICE_TYPES}, for example `isa-debug-exit`. */
   readonly driver: string;
-  /** Numbers may be written as text: `0xf4` or `244`. */
+  /** As {@link DEVICE_TYPES} lists them. Numbers may be written as text: `0xf4` or `244`. */
   readonly properties?: Readonly<Record<string, number | string>>;
 }
 
@@ -45,7 +45,14 @@ export interface VmOptions {
   readonly disks?: readonly DiskOptions[];
   /** What the guest writes to port 0xe9. */
   readonly debugConsole?: Chardev;
+  /** Further devices; the guest finds those on the PCI bus in this order, after the disks. */
   readonly devices?: readonly DeviceOptions[];
+  /** Contents of virtio-blk-pci devices, by the names in their property `drive`. Closing them is the caller's. */
+  readonly drives?: Readonly<Record<string, DiskOptions>>;
+  /** The other ends of virtconsole and virtserialport devices, by the names in their property `chardev`. */
+  readonly chardevs?: Readonly<Record<string, Chardev>>;
+  /** What the guest reads as the machine's UUID, like 550e8400-e29b-41d4-a716-446655440000; none by default. */
+  readonly uuid?: string;
   /**
    * 'realtime': guest time runs as the host's. 'virtual': it counts instructions, and the same input gives the same run.
    * Default 'realtime'. Random numbers of the CPU follow: the engine's own, or a sequence.

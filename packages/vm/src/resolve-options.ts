@@ -1,6 +1,7 @@
 import { type Chardev, ConfigError } from "@tsvm/contracts";
-import { ACCELERATORS, DEVICE_TYPES, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
-import { resolveDevice } from "./device-options.ts";
+import { ACCELERATORS, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
+import { invalid as invalidDevice } from "./devices/property.ts";
+import { type ResolvedDevice, resolveDevices } from "./devices/resolve-device.ts";
 import { suggest } from "./nearest.ts";
 import type { DiskOptions, LogOptions, VmOptions } from "./options.ts";
 
@@ -17,6 +18,10 @@ export interface ResolvedOptions {
   readonly serial: readonly Chardev[];
   readonly disks: readonly DiskOptions[];
   readonly debugConsole: Chardev | undefined;
+  readonly devices: readonly ResolvedDevice[];
+  readonly drives: Readonly<Record<string, DiskOptions>>;
+  readonly chardevs: Readonly<Record<string, Chardev>>;
+  readonly uuid: string | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
   readonly clock: "realtime" | "virtual";
   readonly icountShift: number;
@@ -46,6 +51,9 @@ const OPTION_NAMES: readonly (keyof VmOptions)[] = [
   "disks",
   "debugConsole",
   "devices",
+  "drives",
+  "chardevs",
+  "uuid",
   "clock",
   "icountShift",
   "rtcBaseMs",
@@ -68,6 +76,7 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
   if (options.icountShift !== undefined && clock !== "virtual") {
     throw invalid("icountShift needs clock 'virtual'");
   }
+  const devices = resolveDevices(options.devices ?? []);
   return {
     name: text("name", options.name ?? ""),
     machine: known("machine", options.machine ?? "pc", Object.keys(MACHINES)),
@@ -80,7 +89,11 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     serial: resolveSerial(options.serial ?? []),
     disks: options.disks ?? [],
     debugConsole: options.debugConsole,
-    debugExit: resolveDebugExit(options),
+    devices,
+    drives: options.drives ?? {},
+    chardevs: options.chardevs ?? {},
+    uuid: options.uuid,
+    debugExit: resolveDebugExit(devices),
     clock,
     icountShift: integer("icountShift", options.icountShift ?? 0, 0, SHIFT_MAX),
     rtcBaseMs: resolveRtcBase(options.rtcBaseMs),
@@ -124,13 +137,11 @@ function resolveSerial(serial: readonly Chardev[]): readonly Chardev[] {
   throw invalid(`serial: a PC has ${SERIAL_PORTS} serial ports, not ${serial.length}`);
 }
 
-function resolveDebugExit(options: VmOptions): ResolvedOptions["debugExit"] {
-  const devices = options.devices ?? [];
-  for (const { driver } of devices) known("device", driver, Object.keys(DEVICE_TYPES));
+function resolveDebugExit(devices: readonly ResolvedDevice[]): ResolvedOptions["debugExit"] {
   const [first, second] = devices.filter(({ driver }) => driver === "isa-debug-exit");
-  if (second !== undefined) throw new ConfigError("CONFIG_DEVICE", "device isa-debug-exit: given twice");
+  if (second !== undefined) throw invalidDevice("device isa-debug-exit: given twice");
   if (first === undefined) return undefined;
-  const { iobase, iosize } = resolveDevice(first) as { iobase: number; iosize: number };
+  const { iobase, iosize } = first.properties as { iobase: number; iosize: number };
   return { iobase, iosize };
 }
 

@@ -15,7 +15,16 @@ export interface DriveConfig {
 }
 
 /** What the command line asks to be shown instead of running a machine. */
-export type Listing = "help" | "version" | "cpu" | "machine" | "device" | "accel" | "log" | "display";
+export type Listing =
+  | "help"
+  | "version"
+  | "cpu"
+  | "machine"
+  | "device"
+  | "accel"
+  | "log"
+  | "display"
+  | { readonly device: string };
 
 /** A command line, understood but not carried out. */
 export interface CliConfig {

@@ -91,8 +91,9 @@ export const monitor: Apply = (config, value, option) => {
 
 export const device: Apply = (config, value, option) => {
   const [driver = "", ...properties] = splitAtCommas(value);
-  if (asksHelp(config, driver, "device") || properties.includes("help")) {
-    config.listing ??= "device";
+  if (asksHelp(config, driver, "device")) return;
+  if (properties.includes("help")) {
+    config.listing ??= { device: driver };
     return;
   }
   const pairs = properties.map((property): [string, string] => {

@@ -23,7 +23,7 @@ export interface VirtioSerialPort {
 }
 
 export interface VirtioSerialOptions {
-  /** At least one, in any order. */
+  /** In any order. None: a device with nothing at its ports, which drivers nevertheless find. */
   readonly ports: readonly VirtioSerialPort[];
   /** Default "virtio-serial". Snapshots go by it. */
   readonly name?: string;
@@ -51,7 +51,6 @@ export function resolvePorts({ ports, name = "virtio-serial" }: VirtioSerialOpti
   const refuse = (what: string): never => {
     throw new ConfigError("CONFIG_DEVICE", `${name}: ${what}`);
   };
-  if (ports.length === 0) refuse("needs at least one port");
   const taken = new Set<number>();
   const claim = (number: number): number => {
     if (taken.has(number)) refuse(`two ports have number ${number}`);

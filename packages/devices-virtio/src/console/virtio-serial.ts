@@ -14,7 +14,7 @@ import {
   VIRTIO_CONSOLE_RESIZE,
 } from "./control-message.ts";
 import { CONTROL_QUEUE_SIZE, ControlPort, type ControlPortState, controlPortField } from "./control-port.ts";
-import { type ConsoleSize, type ResolvedPort, resolvePorts, type VirtioSerialOptions } from "./serial-options.ts";
+import { type ConsoleSize, resolvePorts, type VirtioSerialOptions } from "./serial-options.ts";
 import { PORT_QUEUE_SIZE, SerialPort, type SerialPortState, serialPortField } from "./serial-port.ts";
 
 const DEVICE_ID = 3;
@@ -80,7 +80,7 @@ class Serial implements VirtioSerial {
     const [first] = this.#ports;
     const sized = first?.port.number === 0 && first.size !== undefined ? VIRTIO_CONSOLE_F_SIZE : 0n;
     this.features = VIRTIO_CONSOLE_F_MULTIPORT | VIRTIO_CONSOLE_F_EMERG_WRITE | sized;
-    const count = (ports.at(-1) as ResolvedPort).number + 1;
+    const count = (ports.at(-1)?.number ?? 0) + 1;
     this.queueSizes = queueSizes(count);
     this.stateField = recordField<VirtioSerialState>({
       multiport: booleanField,

@@ -1,0 +1,109 @@
+import type { Chardev } from "@tsvm/contracts";
+import {
+  createVirtioBalloon,
+  createVirtioBlock,
+  createVirtioRng,
+  createVirtioSerial,
+  type VirtioBalloon,
+  type VirtioModel,
+} from "@tsvm/devices-virtio";
+import type { BoardDevice, PciAddress } from "@tsvm/machine-pc";
+import { suggest } from "../nearest.ts";
+import type { DiskOptions } from "../options.ts";
+import type { DriverName } from "./device-types.ts";
+import { invalid, type PropertyValue } from "./property.ts";
+import type { ResolvedDevice } from "./resolve-device.ts";
+import { gatherSerialPorts } from "./serial-ports.ts";
+
+/** What devices are made of. */
+export interface DeviceSources {
+  /** Disks that come first, each a device of its own. */
+  readonly disks: readonly DiskOptions[];
+  readonly drives: Readonly<Record<string, DiskOptions>>;
+  readonly chardevs: Readonly<Record<string, Chardev>>;
+  /** 32 random bits a call; undefined: the host has none. */
+  readonly random: (() => number) | undefined;
+}
+
+/** The board's devices beyond those it always has. */
+export interface BuiltDevices {
+  readonly board: readonly BoardDevice[];
+  readonly balloon: VirtioBalloon | undefined;
+}
+
+/**
+ * Makes the virtio devices among `devices`, in their order.
+ * @throws ConfigError `CONFIG_DEVICE` if one names what there is not, or what another has.
+ */
+export function buildDevices(devices: readonly ResolvedDevice[], sources: DeviceSources): BuiltDevices {
+  const drives = takeOnce("drive", sources.drives);
+  const chardevs = takeOnce("chardev", sources.chardevs);
+  const portsOf = gatherSerialPorts(devices, chardevs);
+  const names = nameCounter();
+  let balloon: VirtioBalloon | undefined;
+
+  const createModel = (device: ResolvedDevice): VirtioModel | undefined => {
+    const { driver, properties } = device;
+    const name = (kind: string): string => (properties["id"] as string | undefined) ?? names(kind);
+    switch (driver) {
+      case "virtio-blk-pci":
+        return createVirtioBlock({
+          ...drives(driver, properties["drive"]),
+          ...(properties["serial"] !== undefined && { serial: properties["serial"] as string }),
+          logicalBlockSize: properties["logical_block_size"] as number,
+          queues: properties["num-queues"] as number,
+          queueSize: properties["queue-size"] as number,
+          name: name("virtio-blk"),
+        });
+      case "virtio-rng-pci":
+        if (sources.random === undefined) throw invalid(`device ${driver}: this host has no random numbers`);
+        return createVirtioRng({ random: sources.random, name: name("virtio-rng") });
+      case "virtio-serial-pci":
+        return createVirtioSerial({ ports: portsOf(device), name: name("virtio-serial") });
+      case "virtio-balloon-pci":
+        if (balloon !== undefined) throw invalid(`device ${driver}: given twice`);
+        balloon = createVirtioBalloon({ name: name("virtio-balloon") });
+        return balloon;
+      default:
+        return undefined;
+    }
+  };
+
+  const board: BoardDevice[] = sources.disks.map((disk, i) => ({
+    virtio: createVirtioBlock({ ...disk, name: `disk${i}` }),
+  }));
+  for (const device of devices) {
+    const virtio = createModel(device);
+    const address = device.properties["addr"] as PciAddress | undefined;
+    if (virtio !== undefined) board.push({ virtio, ...(address && { address }) });
+  }
+  return { board, balloon };
+}
+
+/** Looks up what a property names; nothing can be at two devices. */
+function takeOnce<T>(
+  what: string,
+  entries: Readonly<Record<string, T>>,
+): (driver: DriverName, name: PropertyValue | undefined) => T {
+  const taken = new Set<string>();
+  return (driver, name) => {
+    const key = String(name);
+    const entry = Object.hasOwn(entries, key) ? entries[key] : undefined;
+    if (entry === undefined) {
+      throw invalid(`device ${driver}: there is no ${what} '${key}'${suggest(key, Object.keys(entries))}`);
+    }
+    if (taken.has(key)) throw invalid(`device ${driver}: ${what} '${key}' is at another device already`);
+    taken.add(key);
+    return entry;
+  };
+}
+
+/** virtio-rng0, virtio-rng1...: snapshots go by them. */
+function nameCounter(): (kind: string) => string {
+  const counts = new Map<string, number>();
+  return (kind) => {
+    const count = counts.get(kind) ?? 0;
+    counts.set(kind, count + 1);
+    return `${kind}${count}`;
+  };
+}
