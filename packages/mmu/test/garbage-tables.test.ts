@@ -1,5 +1,6 @@
 import fc from "fast-check";
 import { expect, test } from "vitest";
+import { garbageEntries } from "../fuzz/garbage.ts";
 import {
   createAgileTranslator,
   createNativeTranslator,
@@ -11,22 +12,18 @@ import {
 } from "../src/index.ts";
 import { randomOf } from "./random-machine.ts";
 
-// Eight frames full of random entries that mostly are present and mostly lead back into the eight: tables that refer to
-// themselves and each other, guest and host tables that are the same, reserved bits, addresses out of every memory.
 const FRAMES = 8;
-/** One in so many is wrong: walks of 35 entries should come to their end about as often as not. */
+/** Walks of 35 entries should come to their end about as often as not. */
 const WRONG = 64;
 const SHADOW_FRAMES = 2 ** 33;
 
 function garbage(seed: number): LabMemory {
   const memory = new LabMemory();
-  const random = randomOf(seed);
-  for (let at = 0; at < FRAMES * 0x1000; at += 8) {
-    // 7 has every right in all formats.
-    const flags = random(WRONG) === 0 ? random(0x1000) : 7;
-    const frame = random(WRONG) === 0 ? random(2 ** 20) : random(FRAMES);
-    memory.store32(at, (frame << 12) | flags);
-    memory.store32(at + 4, random(WRONG) === 0 ? random(2 ** 32) : 0);
+  let at = 0;
+  for (const [low, high] of garbageEntries(randomOf(seed), FRAMES, WRONG)) {
+    memory.store32(at, low);
+    memory.store32(at + 4, high);
+    at += 8;
   }
   return memory;
 }
