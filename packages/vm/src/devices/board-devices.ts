@@ -7,7 +7,7 @@ import {
   type VirtioBalloon,
   type VirtioModel,
 } from "@tsvm/devices-virtio";
-import type { BoardDevice, PciAddress } from "@tsvm/machine-pc";
+import type { PciAddress, VirtioBoardDevice } from "@tsvm/machine-pc";
 import { suggest } from "../nearest.ts";
 import type { DiskOptions } from "../options.ts";
 import type { DriverName } from "./device-types.ts";
@@ -27,7 +27,7 @@ export interface DeviceSources {
 
 /** The board's devices beyond those it always has. */
 export interface BuiltDevices {
-  readonly board: readonly BoardDevice[];
+  readonly board: readonly VirtioBoardDevice[];
   readonly balloon: VirtioBalloon | undefined;
 }
 
@@ -69,7 +69,7 @@ export function buildDevices(devices: readonly ResolvedDevice[], sources: Device
     }
   };
 
-  const board: BoardDevice[] = sources.disks.map((disk, i) => ({
+  const board: VirtioBoardDevice[] = sources.disks.map((disk, i) => ({
     virtio: createVirtioBlock({ ...disk, name: `disk${i}` }),
   }));
   for (const device of devices) {
