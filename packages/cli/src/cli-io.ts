@@ -1,5 +1,6 @@
 import type { BufferedChardev } from "@tsvm/backends";
 import type { VirtualMachine, VmOptions } from "@tsvm/vm";
+import type { HostChardev, HostChardevSpec } from "./host-chardev.ts";
 
 /** What the built-in guest consists of. */
 export interface BuiltInGuest {
@@ -27,8 +28,10 @@ export interface CliIo {
   readFile(path: string): Promise<Uint8Array>;
   /** Standard input and output as a character device; called at most once. */
   openStdio(events: StdioEvents): BufferedChardev;
-  /** @throws BackendError */
+  /** Starts an empty file for output. @throws BackendError */
   openFile(path: string): BufferedChardev;
+  /** @throws BackendError (as a rejection) */
+  openChardev(spec: HostChardevSpec): Promise<HostChardev>;
   /** Builds the guest if it is not there yet; `log` gets lines about the progress. */
   builtInGuest(log: (line: string) => void): Promise<BuiltInGuest>;
   createVm(options: VmOptions): Promise<VirtualMachine>;

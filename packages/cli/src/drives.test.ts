@@ -36,6 +36,14 @@ test("a read-only drive stays one under -snapshot, and two machines may have it"
   await second.close();
 });
 
+test("drives for devices to name are kept apart", async () => {
+  writeFileSync(image, new Uint8Array(1024));
+  const value = `file=${image},if=none,id=d0,readonly=on,serial=S2`;
+  const { disks, named, close } = await openDrives(parseArguments(["-drive", value]), complain);
+  expect([disks, Object.keys(named), named["d0"]?.serial]).toEqual([[], ["d0"], "S2"]);
+  await close();
+});
+
 test("where one image cannot be opened, none stays open", async () => {
   const missing = ["-drive", `file=${join(folder, "missing.img")},if=virtio`];
   await expect(openDrives(parseArguments([...drive(), ...missing]), complain)).rejects.toMatchObject({

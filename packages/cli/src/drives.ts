@@ -1,10 +1,13 @@
 import { createOverlayBlock, createReportingBlock, type FileBlock, openFileBlock } from "@tsvm/backends";
-import type { DiskOptions } from "@tsvm/vm";
+import { type DiskOptions, suggest } from "@tsvm/vm";
 import type { CliConfig } from "./command-line/cli-config.ts";
+import { usageError } from "./command-line/usage-error.ts";
 
 /** The machine's disks, opened. */
 export interface Drives {
   readonly disks: readonly DiskOptions[];
+  /** Those for devices to name, by their ids. */
+  readonly named: Readonly<Record<string, DiskOptions>>;
   /** Brings what was written to stable storage, and lets go of the images. */
   close(): Promise<void>;
 }
@@ -12,19 +15,20 @@ export interface Drives {
 /**
  * Opens the images of `config.drives`. The image of a snapshot is only read. `complain` gets a line when the host refuses
  * what a guest asks of its disk.
- * @throws BackendError (as a rejection) of one line if an image cannot be used; then nothing stays open.
+ * @throws BackendError (as a rejection) of one line if an image cannot be used; then nothing stays open. ConfigError if a
+ * device names a drive that there is not.
  */
-export async function openDrives(
-  { drives, snapshot: allSnapshots }: CliConfig,
-  complain: (line: string) => void,
-): Promise<Drives> {
+export async function openDrives(config: CliConfig, complain: (line: string) => void): Promise<Drives> {
+  checkNames(config);
+  const { drives, snapshot: allSnapshots } = config;
   const opened: FileBlock[] = [];
   const disks: DiskOptions[] = [];
+  const named: Record<string, DiskOptions> = {};
   const close = async (): Promise<void> => {
     for (const image of opened) await image.close();
   };
   try {
-    for (const { path, readOnly, snapshot, unsafeFlush, serial } of drives) {
+    for (const { id, path, readOnly, snapshot, unsafeFlush, serial } of drives) {
       const isSnapshot = (snapshot || allSnapshots) && !readOnly;
       const image = await openFileBlock({ path, readOnly: readOnly || isSnapshot, unsafeFlush });
       opened.push(image);
@@ -32,11 +36,23 @@ export async function openDrives(
         backend: isSnapshot ? createOverlayBlock(image) : image,
         report: complain,
       });
-      disks.push({ backend, ...(serial !== undefined && { serial }) });
+      const disk = { backend, ...(serial !== undefined && { serial }) };
+      if (id === undefined) disks.push(disk);
+      else named[id] = disk;
     }
   } catch (error) {
     await close();
     throw error;
   }
-  return { disks, close };
+  return { disks, named, close };
+}
+
+function checkNames({ devices, drives }: CliConfig): void {
+  const ids = drives.flatMap(({ id }) => (id === undefined ? [] : [id]));
+  for (const { driver, properties } of devices) {
+    const drive = properties["drive"];
+    if (drive === undefined || ids.includes(drive)) continue;
+    const where = `-device ${driver},drive=${drive}`;
+    throw usageError(where, `there is no -drive of if=none and id '${drive}'${suggest(drive, ids)}`);
+  }
 }

@@ -10,6 +10,7 @@ import {
   MACHINES,
   suggest,
 } from "@tsvm/vm";
+import { CHARDEV_BACKENDS } from "./command-line/chardev-spec.ts";
 import type { Listing } from "./command-line/cli-config.ts";
 import { OPTIONS } from "./command-line/option-table.ts";
 import { usageError } from "./command-line/usage-error.ts";
@@ -35,6 +36,8 @@ export function listingText(listing: Listing, version: string): string {
       return devicesText();
     case "log":
       return `Log items (comma separated):\n${rows(LOG_CATEGORIES)}`;
+    case "chardev":
+      return `Character device backends (-chardev BACKEND,id=ID,...):\n${rows(CHARDEV_BACKENDS)}`;
     case "display":
       return `Available displays:\n${rows({ none: "no display" })}`;
   }

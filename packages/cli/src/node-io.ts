@@ -4,6 +4,7 @@ import { createFileChardev, createStdioChardev } from "@tsvm/backends";
 import { buildDefaultGuest } from "@tsvm/guest-images";
 import { createVm } from "@tsvm/vm";
 import type { CliIo } from "./cli-io.ts";
+import { openHostChardev } from "./host-chardev.ts";
 
 /** The process's own streams and files. */
 export function createNodeIo(): CliIo {
@@ -13,6 +14,7 @@ export function createNodeIo(): CliIo {
     complain: (text) => void process.stderr.write(text),
     readFile: (path) => readFile(path),
     openStdio: (events) => createStdioChardev(events),
+    openChardev: openHostChardev,
     openFile: (path) => createFileChardev({ path }),
     builtInGuest: (log) => buildDefaultGuest({ log }),
     createVm,

@@ -38,13 +38,13 @@ function errorText(error: unknown): string {
 
 async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
   const plan = planConsoles(config);
-  const options = machineOptions(config);
+  const options = { ...machineOptions(config), devices: plan.devices };
   // Before the files: the built-in guest may have to be built first, and a typing error should not wait for that.
   checkVmOptions({ ...options, log: { categories: config.logCategories, write: () => {} } });
   const drives = await openDrives(config, (line) => io.complain(`tsvm: ${line}\n`));
   try {
     const files = await readBootFiles(config, io);
-    return await runBooted(config, plan, { ...options, ...files, disks: drives.disks }, io);
+    return await runBooted(config, plan, { ...options, ...files, disks: drives.disks, drives: drives.named }, io);
   } finally {
     await drives.close();
   }
@@ -54,11 +54,12 @@ async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
 async function runBooted(config: CliConfig, plan: ConsolePlan, options: VmOptions, io: CliIo): Promise<number> {
   const log = openLog(config, io);
   const ending = createEnding();
-  const consoles = openConsoles(plan, io, { onQuit: ending.quit, onOutputLost: ending.lose });
+  const consoles = await openConsoles(plan, io, { onQuit: ending.quit, onOutputLost: ending.lose });
   try {
     const vm = await io.createVm({
       ...options,
       serial: consoles.serial,
+      chardevs: consoles.devices,
       ...(consoles.debugConsole && { debugConsole: consoles.debugConsole }),
       ...(log && { log }),
     });
@@ -82,7 +83,7 @@ function machineOptions(config: CliConfig): VmOptions {
     ...(config.memoryBytes !== undefined && { memoryBytes: config.memoryBytes }),
     ...(config.rtcBaseMs !== undefined && { rtcBaseMs: config.rtcBaseMs }),
     ...(config.icountShift !== undefined && { clock: "virtual", icountShift: config.icountShift }),
-    devices: config.devices,
+    ...(config.uuid !== undefined && { uuid: config.uuid }),
     onReboot: config.noReboot ? "stop" : "reset",
     onCrash: config.noReboot ? "stop" : "reset",
     onShutdown: config.noShutdown ? "pause" : "stop",

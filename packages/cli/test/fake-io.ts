@@ -67,6 +67,14 @@ export function createFakeIo(guest: FakeGuest, files: Readonly<Record<string, st
         () => {},
       );
     },
+    async openChardev(spec) {
+      const name =
+        spec.kind === "socket" ? JSON.stringify(spec.address) : String("path" in spec ? spec.path : spec.link);
+      const chardev = io.openFile(name);
+      if (spec.kind === "pty") return { chardev, path: "/dev/pts/9" };
+      const made = io.stuck ?? Promise.resolve();
+      return { chardev, ...(spec.kind === "socket" && spec.wait && { connection: { where: `at:${name}`, made } }) };
+    },
     async builtInGuest(log) {
       log("downloading a guest");
       return { kernelPath: "/guest/vmlinuz", initrdPath: "/guest/initrd", commandLine: "console=ttyS0" };

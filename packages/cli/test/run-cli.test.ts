@@ -102,6 +102,32 @@ test("typed input reaches the first serial port, output the terminal", async () 
   expect(io.files.get("second")?.text()).toBe("log");
 });
 
+test("streams reach the devices that name them, and a person hears where they are", async () => {
+  const { code, io } = await run(
+    "-kernel vmlinuz -uuid 550e8400-e29b-41d4-a716-446655440000 -serial pty -chardev socket,id=s,path=x,server=on -device virtio-serial-pci -device virtserialport,chardev=s",
+    ({ chardevs }) => {
+      chardevs?.["s"]?.write(new TextEncoder().encode("hello"));
+      return { reason: "shutdown" };
+    },
+  );
+  expect([code, io.files.get('{"path":"x"}')?.text()]).toEqual([0, "hello"]);
+  expect(io.stderr).toBe(
+    'tsvm: s waits for a connection at at:{"path":"x"}\ntsvm: char device redirected to /dev/pts/9 (label serial0)\n',
+  );
+  expect(io.options?.uuid).toBe("550e8400-e29b-41d4-a716-446655440000");
+});
+
+test("the machine waits for whom it has to", async () => {
+  const io = createFakeIo(powerOff, FILES);
+  const { promise, resolve } = Promise.withResolvers<void>();
+  io.stuck = promise;
+  const running = runCli(["-kernel", "vmlinuz", "-serial", "unix:x,server"], io);
+  await new Promise((done) => setTimeout(done, 20));
+  expect([io.options, io.stdio]).toEqual([undefined, undefined]);
+  resolve();
+  expect(await running).toBe(0);
+});
+
 test.each([
   ["-kernel nowhere", "-kernel nowhere: no such file"],
   ["-kernel folder/", "-kernel folder/: is a folder, not a file"],
@@ -110,6 +136,10 @@ test.each([
   ["-kernel vmlinuz -serial file:/missing/x", "cannot open '/missing/x' for writing: ENOENT"],
   ["-kernel vmlinuz -d cpu_reset -D /missing/x", "cannot open '/missing/x' for writing: ENOENT"],
   ["-kernal vmlinuz", "-kernal: unknown option; did you mean -kernel?"],
+  ["-device virtio-blk-pci,drive=d", "-device virtio-blk-pci,drive=d: there is no -drive of if=none and id 'd'"],
+  ["-device virtio-blk-pci", "device virtio-blk-pci: needs drive=..."],
+  ["-device virtio-blk-pic,help", "-device virtio-blk-pic: unknown device; did you mean 'virtio-blk-pci'?"],
+  ["-drive file=/missing,if=virtio", "cannot open '/missing' for writing: ENOENT"],
 ])("%s is one line and 1", async (line, message) => {
   const { code, io } = await run(line);
   expect(code).toBe(1);

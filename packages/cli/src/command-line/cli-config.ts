@@ -1,10 +1,18 @@
-/** Where a character stream of the machine goes. */
+import type { ChardevConfig, ChardevSpec } from "./chardev-spec.ts";
+
+/** Where a character stream of the machine goes: to one of `-chardev`, or to one of its own. */
 export type CharacterTarget =
-  | { readonly kind: "stdio" | "mon-stdio" | "null" }
-  | { readonly kind: "file"; readonly path: string };
+  | { readonly chardev: string }
+  | {
+      readonly spec: ChardevSpec;
+      /** The monitor shares it, behind the escape key. */
+      readonly withMonitor: boolean;
+    };
 
 /** One `-drive`: a raw image in a file. */
 export interface DriveConfig {
+  /** For a device to name; undefined: the drive is a virtio disk by itself. */
+  readonly id?: string;
   readonly path: string;
   readonly readOnly: boolean;
   /** Writes are kept apart from the image and dropped at the end. */
@@ -24,6 +32,7 @@ export type Listing =
   | "accel"
   | "log"
   | "display"
+  | "chardev"
   | { readonly device: string };
 
 /** A command line, understood but not carried out. */
@@ -41,13 +50,15 @@ export interface CliConfig {
   rtcBaseMs?: number;
   icountShift?: number;
   readonly devices: { readonly driver: string; readonly properties: Readonly<Record<string, string>> }[];
+  readonly chardevs: ChardevConfig[];
   readonly serial: CharacterTarget[];
   readonly drives: DriveConfig[];
   /** Every drive is a snapshot. */
   snapshot: boolean;
   debugConsole?: CharacterTarget;
   /** Undefined: beside the serial port where that has standard input. */
-  monitor?: "stdio" | "none";
+  monitor?: CharacterTarget | "none";
+  uuid?: string;
   nographic: boolean;
   /** No serial port and no monitor but those asked for. */
   noDefaults: boolean;
@@ -61,6 +72,7 @@ export interface CliConfig {
 export function createCliConfig(): CliConfig {
   return {
     devices: [],
+    chardevs: [],
     serial: [],
     drives: [],
     snapshot: false,

@@ -10,11 +10,13 @@ test("a drive is an image, writable and durable unless it says otherwise", () =>
       "file=a,,b.img,if=virtio,format=raw",
       "file=b,if=virtio,readonly=on,serial=S 1",
       "if=virtio,file=c,snapshot=on,cache=unsafe,media=disk",
+      "if=none,id=d0,file=d",
     ),
   ).toEqual([
     { ...plain, path: "a,b.img" },
     { ...plain, path: "b", readOnly: true, serial: "S 1" },
     { path: "c", readOnly: false, snapshot: true, unsafeFlush: true },
+    { ...plain, path: "d", id: "d0" },
   ]);
   expect(parseArguments(["-snapshot"]).snapshot).toBe(true);
 });
@@ -28,6 +30,7 @@ test.each([
   ["file=x,if=virtio,readonly=yes", "unknown readonly 'yes'"],
   ["file=x,if=virtio,serial=123456789012345678901", "at most 20"],
   ["file=x,if=virtio,read=on", "readonly"],
+  ["file=x,if=none", "write id=NAME"],
 ])("-drive %s is refused in one line: %s", (value, message) => {
   expect(() => drivesOf(value)).toThrow(message);
 });

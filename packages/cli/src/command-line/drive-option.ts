@@ -20,7 +20,12 @@ export function drive(config: CliConfig, value: string, option: string): void {
     throw usageError(where, `unknown ${key} '${chosen}'${suggest(chosen, choices)}`);
   };
   // QEMU's default is an IDE disk, which there is not: a drive must say what it is.
-  choose("if", ["virtio"], "ide");
+  const isNamed = choose("if", ["virtio", "none"], "ide") === "none";
+  const id = values.get("id");
+  if (isNamed && !id) throw usageError(where, "if=none is for a device to name: write id=NAME");
+  if (id !== undefined && config.drives.some((other) => other.id === id)) {
+    throw usageError(where, `there are two drives of id '${id}'`);
+  }
   choose("format", ["raw"], "raw");
   choose("media", ["disk"], "disk");
   const serial = values.get("serial");
@@ -29,6 +34,7 @@ export function drive(config: CliConfig, value: string, option: string): void {
   }
   const onOff = ["on", "off"];
   config.drives.push({
+    ...(isNamed && id !== undefined && { id }),
     path,
     readOnly: choose("readonly", onOff, "off") === "on",
     snapshot: choose("snapshot", onOff, "off") === "on",

@@ -9,6 +9,8 @@ export interface KeyValueSyntax {
   readonly keys: readonly string[];
   /** The key that the first part has when it has none: `512` of `-m 512` is its `size`. */
   readonly impliedKey?: string;
+  /** Words that may stand alone, and what they are short for. */
+  readonly bareWords?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -17,7 +19,9 @@ export interface KeyValueSyntax {
  */
 export function parseKeyValues(text: string, syntax: KeyValueSyntax): ReadonlyMap<string, string> {
   const values = new Map<string, string>();
-  for (const [index, part] of splitAtCommas(text).entries()) {
+  for (const [index, word] of splitAtCommas(text).entries()) {
+    const short = index > 0 && syntax.bareWords !== undefined && Object.hasOwn(syntax.bareWords, word);
+    const part = short ? (syntax.bareWords?.[word] as string) : word;
     const equals = part.indexOf("=");
     if (equals < 0 && index === 0 && syntax.impliedKey !== undefined) {
       values.set(syntax.impliedKey, part);

@@ -1,3 +1,4 @@
+import * as chardev from "./chardev-option.ts";
 import type { CliConfig } from "./cli-config.ts";
 import { drive, snapshot } from "./drive-option.ts";
 import * as read from "./option-values.ts";
@@ -29,6 +30,7 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "cpu", value: "MODEL[,+F][,-F]", help: "CPU model and features (-cpu help lists)", apply: read.cpu },
   { name: "smp", value: "1", help: "number of CPUs", apply: read.smp },
   { name: "m", value: "[size=]SIZE", help: "memory: 512 (MiB), 512M, 1G; default 512M", apply: read.memory },
+  { name: "uuid", value: "UUID", help: "what the guest reads as the machine's UUID", apply: read.uuid },
   { name: "name", value: "NAME", help: "name of the guest", apply: read.name },
   {
     name: "kernel",
@@ -39,13 +41,20 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "initrd", value: "FILE", help: "initial RAM disk", apply: read.initrd },
   { name: "append", value: "TEXT", help: "kernel command line", apply: read.append },
   {
+    name: "chardev",
+    value: "BACKEND,id=ID[,PROP=VALUE]",
+    help: "a character stream for serial ports and devices (-chardev help lists)",
+    apply: chardev.chardev,
+  },
+  {
     name: "serial",
     value: "DEV",
-    help: "stdio, mon:stdio, file:PATH or null; up to four times; default mon:stdio",
-    apply: read.serial,
+    help: "stdio, mon:stdio, null, pty, file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT or chardev:ID; up to four times; default mon:stdio",
+    apply: chardev.serial,
   },
-  { name: "monitor", value: "DEV", help: "stdio or none", apply: read.monitor },
-  { name: "debugcon", value: "DEV", help: "output of port 0xe9; as -serial", apply: read.debugConsole },
+  { name: "monitor", value: "DEV", help: "as -serial, or none", apply: chardev.monitor },
+  { name: "mon", value: "chardev=ID", help: "the monitor on a -chardev", apply: chardev.mon },
+  { name: "debugcon", value: "DEV", help: "output of port 0xe9; as -serial", apply: chardev.debugConsole },
   { name: "device", value: "NAME[,PROP=VALUE]", help: "add a device (-device help lists)", apply: read.device },
   {
     name: "drive",

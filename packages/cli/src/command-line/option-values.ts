@@ -2,7 +2,7 @@
 // of one line that names the option, what is wrong, and the nearest valid form.
 
 import { suggest } from "@tsvm/vm";
-import type { CharacterTarget, CliConfig, Listing } from "./cli-config.ts";
+import type { CliConfig, Listing } from "./cli-config.ts";
 import { parseKeyValues, splitAtCommas } from "./key-values.ts";
 import { parseMemorySize } from "./memory-size.ts";
 import { usageError } from "./usage-error.ts";
@@ -62,6 +62,10 @@ export const name: Apply = (config, value, option) => {
   config.name = values.get("guest") ?? values.get("process") ?? "";
 };
 
+export const uuid: Apply = (config, value) => {
+  config.uuid = value;
+};
+
 export const kernel: Apply = (config, value) => {
   config.kernelPath = value;
 };
@@ -72,21 +76,6 @@ export const initrd: Apply = (config, value) => {
 
 export const append: Apply = (config, value) => {
   config.append = value;
-};
-
-export const serial: Apply = (config, value, option) => {
-  config.serial.push(parseTarget(value, option, true));
-};
-
-export const debugConsole: Apply = (config, value, option) => {
-  config.debugConsole = parseTarget(value, option, false);
-};
-
-export const monitor: Apply = (config, value, option) => {
-  if (value !== "stdio" && value !== "none") {
-    throw usageError(`${option} ${value}`, `not a monitor device${suggest(value, ["stdio", "none"])}`);
-  }
-  config.monitor = value;
 };
 
 export const device: Apply = (config, value, option) => {
@@ -159,17 +148,6 @@ export const logCategories: Apply = (config, value) => {
 export const logPath: Apply = (config, value) => {
   config.logPath = value;
 };
-
-const TARGETS = ["stdio", "mon:stdio", "null", "none", "file:PATH"];
-
-function parseTarget(value: string, option: string, muxable: boolean): CharacterTarget {
-  if (value === "stdio") return { kind: "stdio" };
-  if (value === "mon:stdio" && muxable) return { kind: "mon-stdio" };
-  if (value === "null" || value === "none") return { kind: "null" };
-  if (value.startsWith("file:") && value.length > 5) return { kind: "file", path: value.slice(5) };
-  const targets = muxable ? TARGETS : TARGETS.filter((target) => target !== "mon:stdio");
-  throw usageError(`${option} ${value}`, `not a character device${suggest(value, targets)}`);
-}
 
 /** `utc`, `localtime`, or a date and perhaps a time as the clock's own face shows them. */
 function parseRtcBase(base: string, where: string): number {

@@ -27,10 +27,14 @@ test("understands a whole QEMU command line", () => {
     initrdPath: "rd.gz",
     append: "console=ttyS0 -- x",
     name: "guest one",
-    serial: [{ kind: "mon-stdio" }, { kind: "file", path: "/tmp/x" }],
+    chardevs: [],
+    serial: [
+      { spec: { kind: "stdio" }, withMonitor: true },
+      { spec: { kind: "file", path: "/tmp/x", append: false }, withMonitor: false },
+    ],
     drives: [{ path: "disk.ext4", readOnly: false, snapshot: false, unsafeFlush: false }],
     snapshot: true,
-    debugConsole: { kind: "null" },
+    debugConsole: { spec: { kind: "null" }, withMonitor: false },
     monitor: "none",
     nographic: true,
     noDefaults: false,
@@ -56,7 +60,7 @@ test.each([
   ["-icount 5", { icountShift: 5 }],
   ["-rtc base=2026-01-02", { rtcBaseMs: Date.UTC(2026, 0, 2) }],
   ["-append -x", { append: "-x" }],
-  ["-serial none", { serial: [{ kind: "null" }] }],
+  ["-serial none", { serial: [{ spec: { kind: "null" }, withMonitor: false }] }],
 ])("%s", (line, expected) => {
   expect(parse(line)).toEqual({ ...createCliConfig(), ...expected });
 });
@@ -95,8 +99,9 @@ test.each([
   ["-machine pc,acel=tcg", "-machine pc,acel=tcg: unknown property 'acel'; did you mean 'accel'?"],
   ["-serial stdoi", "-serial stdoi: not a character device; did you mean 'stdio'?"],
   ["-serial file:", "-serial file:: not a character device; did you mean 'file:PATH'?"],
-  ["-debugcon mon:stdio", "-debugcon mon:stdio: not a character device; known: 'stdio', 'null', 'none', 'file:PATH'"],
-  ["-monitor vc", "-monitor vc: not a monitor device; known: 'stdio', 'none'"],
+  ["-debugcon mon:stdio", "-debugcon mon:stdio: not a character device"],
+  ["-monitor stdoi", "-monitor stdoi: not a character device; did you mean 'stdio'?"],
+  ["-mon id=x", "-mon id=x: unknown property 'id'; known: 'chardev', 'mode'"],
   ["-nic user", "-nic user: there is none to be had; write -nic none"],
   ["-accel tcg,thread=multi", "-accel tcg,thread=multi: one thread is what there is; write thread=single"],
   ["-display gtk", "-display gtk: there is no such display; write -display none"],
