@@ -4,14 +4,13 @@ import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { GPR } from "../state/layout.ts";
 import { TSC_HZ } from "../system/time-stamp.ts";
+import { compactedSize, componentsOf, standardSize, supportedXcr0 } from "../system/xsave-components.ts";
 import type { CpuModel } from "./models.ts";
 
 /** eax, ebx, ecx, edx; signed or unsigned. */
 type Leaf = readonly [number, number, number, number];
 const NOTHING: Leaf = [0, 0, 0, 0];
 
-/** Bytes of the XSAVE area with x87 and SSE state: legacy region and header. */
-const XSAVE_BYTES = 576;
 const KVM_SIGNATURE = "KVMKVMKVM\0\0\0";
 const LINE_BYTES = 64;
 
@@ -58,7 +57,7 @@ function basicLeaf(cpu: Cpu, model: CpuModel, leaf: number, subleaf: number): Le
     case 0xb:
       return topologyLeaf(subleaf);
     case 0xd:
-      return xsaveLeaf(model, subleaf);
+      return xsaveLeaf(cpu, subleaf);
     case 0x15:
       // Crystal at the rate of the time-stamp counter, ratio 1.
       return features.has("tsc") ? [1, 1, TSC_HZ, 0] : NOTHING;
@@ -112,13 +111,20 @@ function topologyLeaf(subleaf: number): Leaf {
   return subleaf === 1 ? [0, 1, 0x201, 0] : [0, 0, subleaf & 0xff, 0];
 }
 
-/** XCR0 bits that exist: x87 and SSE. */
-export const XCR0_SUPPORTED = 3;
-
-function xsaveLeaf({ features }: CpuModel, subleaf: number): Leaf {
-  if (!features.has("xsave")) return NOTHING;
-  if (subleaf === 0) return [XCR0_SUPPORTED, XSAVE_BYTES, XSAVE_BYTES, 0];
-  return subleaf === 1 ? [features.word("d.1.eax"), XSAVE_BYTES, 0, 0] : NOTHING;
+/** SDM vol. 1, "Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features". */
+function xsaveLeaf(cpu: Cpu, subleaf: number): Leaf {
+  const { model } = cpu;
+  if (!model.features.has("xsave")) return NOTHING;
+  const supported = supportedXcr0(model);
+  if (subleaf === 0)
+    return [supported, standardSize(model, cpu.low("xcr0")), standardSize(model, supported), 0];
+  if (subleaf === 1) {
+    // EBX is about the compacted form, EDX:ECX about IA32_XSS, which has no bits.
+    const compacted = model.features.has("xsavec") ? compactedSize(model, cpu.low("xcr0")) : 0;
+    return [model.features.word("d.1.eax"), compacted, 0, 0];
+  }
+  const component = componentsOf(model).find(({ index, length }) => index === subleaf && length > 0);
+  return component === undefined ? NOTHING : [component.length, component.offset, 0, 0];
 }
 
 function kvmLeaf({ features }: CpuModel, leaf: number): Leaf {

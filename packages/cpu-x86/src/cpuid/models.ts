@@ -66,6 +66,18 @@ const FEATURES_QEMU64: readonly FeatureName[] = [
   "null-sel-clr-base",
 ];
 const FEATURES_V2: readonly FeatureName[] = [...FEATURES_QEMU64, "popcnt", "ssse3", "sse4.1", "sse4.2"];
+const FEATURES_V3: readonly FeatureName[] = [
+  ...FEATURES_V2,
+  "xsave",
+  "avx",
+  "avx2",
+  "bmi1",
+  "bmi2",
+  "f16c",
+  "fma",
+  "abm",
+  "movbe",
+];
 const KVM_FEATURES: readonly FeatureName[] = ["kvmclock", "kvmclock-stable-bit"];
 /** 5-level paging is slower and no default anywhere; it has to be asked for. */
 const ON_REQUEST: ReadonlySet<FeatureName> = new Set(["la57", ...KVM_FEATURES]);
@@ -107,6 +119,16 @@ const MODELS: Readonly<Record<string, Base>> = {
     brand: "TSVM x86-64-v2 processor",
     physicalBits: 40,
     features: FEATURES_V2,
+  },
+  "x86-64-v3": {
+    help: "x86-64 psABI level 3: AVX2, BMI2, F16C, FMA, LZCNT, MOVBE",
+    vendor: "AuthenticAMD",
+    family: 15,
+    model: 107,
+    stepping: 1,
+    brand: "TSVM x86-64-v3 processor",
+    physicalBits: 40,
+    features: FEATURES_V3,
   },
   "486": {
     help: "Intel 80486: 32 bits, no MMX, no TSC",
@@ -180,6 +202,13 @@ const NEEDS: Readonly<Partial<Record<FeatureName, readonly FeatureName[]>>> = {
   "sse4.1": ["ssse3"],
   "sse4.2": ["sse4.1"],
   xsaveopt: ["xsave"],
+  xsavec: ["xsave"],
+  xgetbv1: ["xsave"],
+  xsaves: ["xsavec"],
+  avx: ["xsave", "sse4.2"],
+  avx2: ["avx"],
+  fma: ["avx"],
+  f16c: ["avx"],
   xsave: ["fxsr"],
   lm: ["pae", "msr", "cx8", "syscall"],
   pcid: ["lm"],

@@ -1,6 +1,6 @@
 import { constantFields } from "../emit/constant-fields.ts";
 import { operandAccessOf } from "../emit/emit-insn.ts";
-import { type HandlerLayout, HandlerNumbering, hasMemoryForm } from "../emit/handlers.ts";
+import { type HandlerLayout, HandlerNumbering, hasMemoryForm, isIndirectOnly } from "../emit/handlers.ts";
 import type { AddressForm, Shape, StackForm } from "../emit/shape.ts";
 import { allRows } from "../instructions/all-rows.ts";
 import { PSEUDO } from "../instructions/pseudo.ts";
@@ -33,6 +33,10 @@ interface RowFacts {
   /** The memory operand's offset is the immediate. */
   readonly absolute: boolean;
   readonly memory: boolean;
+  /** An address record always precedes the memory operand. */
+  readonly indirect: boolean;
+  /** A vector register's number is in bits 7:4 of the immediate. */
+  readonly registerInImmediate: boolean;
   /** Pseudo row that computes the address, found at the first use. */
   addressRow: Row | undefined;
   /** Bytes the row accesses there, by operand size / 32. */
@@ -152,7 +156,7 @@ export class Decoder {
       at += RECORD_BYTES;
       this.#clear(at, pageOffset, ordinal, insn.length);
       view.setUint8(at + RECORD.segment, insn.segment);
-    } else if (facts.memory) this.#addressFields(at, pageOffset);
+    } else if (facts.memory) this.#addressFields(at, pageOffset, row.vsib);
     this.#registers(at, parsed, facts);
     this.#immediate(at, facts, pageOffset);
     if (!facts.memory || form === "reg") view.setUint8(at + RECORD.segment, stringSegment(insn, mode));
@@ -176,6 +180,14 @@ export class Decoder {
     if (facts.absolute) insn.segment = insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
     // POP to memory forms its address with rSP incremented already. SDM vol. 2B, POP.
     if (row.mnemonic === "POP" && insn.base === GPR.rsp) insn.displacement += insn.opsize / 8;
+    if (row.vsib) {
+      insn.segment = withoutBase(insn.segment, mode);
+      return "m64";
+    }
+    if (facts.indirect) {
+      insn.segment = withoutBase(insn.segment, mode);
+      return "mea";
+    }
     if (row.mnemonic === "LEA") return insn.asize === 64 ? "m64" : insn.asize === 32 ? "m32" : "mea";
     // CS is never writable: its limits are looked at even if it spans everything.
     if (insn.asize === 16 || insn.segment >= SEGMENT.fs || insn.segment === SEGMENT.cs) return "mea";
@@ -212,7 +224,7 @@ export class Decoder {
     return write ? PSEUDO.addressWrite : PSEUDO.addressRead;
   }
 
-  #addressFields(record: number, pageOffset: number): void {
+  #addressFields(record: number, pageOffset: number, vsib = false): void {
     const insn = this.#insn;
     const view = this.#view;
     const ripRelative = insn.base === 17;
@@ -220,7 +232,7 @@ export class Decoder {
     view.setUint8(record + RECORD.scale, insn.scale);
     view.setUint8(record + RECORD.segment, insn.segment);
     view.setUint16(record + RECORD.base, insn.base * 8, true);
-    view.setUint16(record + RECORD.index, insn.index * 8, true);
+    view.setUint16(record + RECORD.index, registerField(vsib ? "zmm" : "gpr", insn.index, 0), true);
     view.setInt32(record + RECORD.displacement, insn.displacement + bias, true);
   }
 
@@ -252,7 +264,9 @@ export class Decoder {
       view.setInt32(record + RECORD.immediate, insn.immediateLow + pageOffset + insn.length, true);
       return;
     }
-    view.setInt32(record + RECORD.immediate, insn.immediateLow, true);
+    // Outside 64-bit mode there are eight registers, and bit 7 of the immediate is ignored.
+    const low = facts.registerInImmediate && !insn.code64 ? insn.immediateLow & 0x7f : insn.immediateLow;
+    view.setInt32(record + RECORD.immediate, low, true);
     view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
   }
 
@@ -279,6 +293,8 @@ export class Decoder {
       absolute: operands.some((code) => code[0] === "O"),
       relative: operands.some((code) => code[0] === "J"),
       memory: hasMemoryForm(parsed.row),
+      indirect: isIndirectOnly(parsed.row),
+      registerInImmediate: operands.some((code) => code[0] === "L"),
       addressRow: undefined,
       accessBytes: [],
     };
@@ -300,7 +316,7 @@ function isCode(code: OperandCode, letters: string): boolean {
 }
 
 function fileOf(code: OperandCode): RegisterFile {
-  if (code[0] === "V" || code[0] === "W" || code[0] === "U" || code[0] === "H") return "zmm";
+  if ("VWUHL".includes(code[0] as string)) return "zmm";
   if (code[0] === "P" || code[0] === "Q" || code[0] === "N") return "fpr";
   if (code[0] === "S" || code[0] === "C" || code[0] === "D") return "number";
   return code[1] === "b" ? "byte" : "gpr";
@@ -313,6 +329,13 @@ function registerField(file: RegisterFile, number: number, rex: number): number 
   if (file === "number") return number;
   if (file === "byte" && rex === 0 && number >= 4) return (number - 4) * 8 + 1;
   return number * 8;
+}
+
+/** No segment where this one has neither base nor limit. */
+function withoutBase(segment: number, mode: number): number {
+  if (segment >= SEGMENT.fs) return segment;
+  if ((mode & MODE.codeSizeMask) === MODE.code64) return SEGMENT.none;
+  return (mode & MODE.flat) !== 0 && segment !== SEGMENT.cs ? SEGMENT.none : segment;
 }
 
 /** Segment of string sources, XLAT and masked stores: none where it has neither base nor limit. */

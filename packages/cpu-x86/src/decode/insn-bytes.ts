@@ -72,6 +72,7 @@ export class InsnBytes {
   #code64 = false;
   #ranOut = false;
   #vexL = 0;
+  #vexW = 0;
   readonly #context = {
     repeat: 0,
     operandPrefix: false,
@@ -85,6 +86,11 @@ export class InsnBytes {
 
   constructor(map: OpcodeMap) {
     this.#map = map;
+  }
+
+  /** The instruction is in 64-bit mode. */
+  get code64(): boolean {
+    return this.#code64;
   }
 
   /** Reads the instruction at `bytes[at]`; bytes from `end` on do not exist. */
@@ -190,7 +196,7 @@ export class InsnBytes {
     context.code64 = this.#code64;
     context.realAddressing = (mode & MODE.realAddressing) !== 0;
     context.vexL = this.#vexL;
-    context.vexW = (this.rex >> 3) & 1;
+    context.vexW = this.#vexW;
     context.vvvv = this.vvvv;
     const hasModrm = candidates.length > 0 && (candidates[0] as ParsedRow).hasModrm;
     if (hasModrm && this.#at >= this.#end) this.#ranOut = true;
@@ -217,6 +223,7 @@ export class InsnBytes {
     this.rex = ((inverted >> 5) & 4) | (long ? ((inverted >> 5) & 3) | ((last >> 4) & 8) : 0);
     this.vvvv = (~last >> 3) & 15;
     this.#vexL = (last >> 2) & 1;
+    this.#vexW = long ? last >> 7 : 0;
     this.#operandPrefix = (last & 3) === 1;
     this.repeat = [0, 0, 0xf3, 0xf2][last & 3] as number;
     if (!this.#code64) {
@@ -271,7 +278,8 @@ export class InsnBytes {
     if (rm === 4) {
       const sib = this.#byte();
       const index = ((sib >> 3) & 7) | ((this.rex & 2) << 2);
-      if (index !== 4) {
+      // A vector register as index may be any.
+      if (index !== 4 || (this.row as ParsedRow).row.vsib) {
         this.index = index;
         this.scale = sib >> 6;
       }

@@ -2,6 +2,7 @@ import type { IrBuilder, Node, Val } from "@tsvm/tcg";
 import type { FpuUse } from "../instructions/row.ts";
 import { FSW } from "../softfloat/status-word.ts";
 import { CR0, CR4 } from "../state/bits.ts";
+import { XSTATE } from "../state/xstate.ts";
 import type { InsnFields } from "./fields.ts";
 import { makeOperand } from "./operands.ts";
 import type { Shape } from "./shape.ts";
@@ -48,8 +49,22 @@ function checkFpu(b: X86Builder, unit: FpuUse): void {
       b.raiseIf(has(CR0.EM), "UD");
       if (unit !== "mmx") b.raiseIf(b.eqz(b.and(b.state("cr4"), b.const(CR4.OSFXSR))), "UD");
       b.raiseIf(has(CR0.TS), "NM");
+      break;
+    case "avx":
+      checkAvx(b, cr0);
   }
-  if (unit !== "sse" && unit !== "x87-no-wait") checkPending(b, cr0);
+  if (unit !== "sse" && unit !== "avx" && unit !== "x87-no-wait") checkPending(b, cr0);
+}
+
+/** The operating system has AVX state enabled: #UD; CR0.TS: #NM. One branch as long as neither happens. */
+function checkAvx(b: X86Builder, cr0: Val): void {
+  const enabled = b.and(b.xor(b.state("xcr0"), b.const(-1)), b.const(XSTATE.SSE | XSTATE.AVX));
+  const saving = b.and(b.xor(b.state("cr4"), b.const(-1)), b.const(CR4.OSXSAVE));
+  const switched = b.and(cr0, b.const(CR0.TS));
+  b.when(b.ne(b.or(b.or(enabled, saving), switched), b.const(0)), () => {
+    b.raiseIf(b.ne(b.or(enabled, saving), b.const(0)), "UD");
+    b.raise("NM");
+  });
 }
 
 /**

@@ -4,7 +4,7 @@
 // 1. Numbers depend on the rows alone, so the generator (at build time) and the decoder (at run time) agree.
 // 2. Hot shapes have the numbers from 0 up, hot pairs follow: the interpreter's main loop holds both inline.
 // 3. The first shape of a pair stores nothing and does not branch, so that the second cannot have changed meanwhile.
-import type { OperandCode, Row } from "../instructions/row.ts";
+import { isVex, type OperandCode, type Row } from "../instructions/row.ts";
 import { hotPairs, isHot } from "./hot.ts";
 import type { AddressForm, OperandSize, RepForm, Shape, StackForm } from "./shape.ts";
 
@@ -30,12 +30,26 @@ const starts = (row: Row, letters: string): boolean =>
 /** The operand that stands in ModRM.rm, if it may be memory. */
 export const hasMemoryForm = (row: Row): boolean => starts(row, "EMWQ") || starts(row, "O");
 
-function dimensionsOf(row: Row): Dimensions {
+/**
+ * Whether the address of the row's memory operand is always left by an address record. Vector instructions with VEX are
+ * many and long: one memory form of each instead of three keeps the interpreter small.
+ */
+export const isIndirectOnly = (row: Row): boolean => isVex(row) && starts(row, "VHUWL") && row.vsib !== true;
+
+function formsOf(row: Row): readonly AddressForm[] {
+  if (!hasMemoryForm(row)) return ["reg"];
   const memoryOnly = starts(row, "MO");
+  if (isIndirectOnly(row)) return memoryOnly ? ["mea"] : ["reg", "mea"];
+  if (row.vsib) return ["m64"];
+  return memoryOnly ? FORMS.slice(1) : FORMS;
+}
+
+function dimensionsOf(row: Row): Dimensions {
   const strings = starts(row, "XY");
+  const sizes = isVex(row) ? SIZES.slice(1) : SIZES;
   return {
-    opsizes: row.opsize || row.operands.some(sized) ? SIZES : [32],
-    forms: !hasMemoryForm(row) ? ["reg"] : memoryOnly ? FORMS.slice(1) : FORMS,
+    opsizes: row.opsize || row.operands.some(sized) ? sizes : [32],
+    forms: formsOf(row),
     asizes: row.asize || strings ? SIZES : [64],
     stacks: row.stack ? STACKS : ["s64"],
     reps: row.rep ? REPS : ["none"],

@@ -101,6 +101,17 @@ export class X86Builder extends IrBuilder {
     else this.store(STORES[width], offset, AT.gpr, value);
   }
 
+  /** Part of a vector register by byte offset into the file (i32); 128-bit lane `lane` of it. Narrow ones are zero-extended. */
+  vectorRegister(width: Width, offset: Val, lane: number = 0): Val {
+    return this.load(LOADS[width], offset, AT.zmm + lane * 16);
+  }
+
+  /** Bits above `width` keep their values. */
+  setVectorRegister(width: Width, offset: Val, value: Val, lane: number = 0): void {
+    this.committing("vector register");
+    this.store(STORES[width], offset, AT.zmm + lane * 16, value);
+  }
+
   /** A named register: `b.reg(64, "rsp")`. */
   reg(width: Width, name: keyof typeof GPR): Val {
     return this.gpr(width, this.const32(GPR[name] * 8));
@@ -119,17 +130,23 @@ export class X86Builder extends IrBuilder {
 
   /** Reads guest memory. */
   guestLoad(width: Width, linear: Val): Val {
-    return this.load(LOADS[width], this.#probe(TLB_READ, "readMiss", width, linear), 0);
+    return this.load(LOADS[width], this.#probe(TLB_READ, "readMiss", width / 8, linear), 0);
+  }
+
+  /** Reads 256 bits: the low and the high lane. */
+  guestLoadPair(linear: Val): readonly [low: Val, high: Val] {
+    const host = this.#probe(TLB_READ, "readMiss", 32, linear);
+    return [this.load("v128.load", host, 0), this.load("v128.load", host, 16)];
   }
 
   /** Reads what will be written back: faults as the write would. Write it back with {@link guestStore}. */
   guestModify(width: Width, linear: Val): Val {
-    return this.load(LOADS[width], this.#probe(TLB_WRITE, "modifyMiss", width, linear), 0);
+    return this.load(LOADS[width], this.#probe(TLB_WRITE, "modifyMiss", width / 8, linear), 0);
   }
 
   /** Host address (i32) of up to 64 bytes of guest memory that do not cross a page; for reading. */
   guestAddress(bytes: number, linear: Val): Val {
-    return this.#probe(TLB_READ, "readMiss", (bytes * 8) as Width, linear);
+    return this.#probe(TLB_READ, "readMiss", bytes, linear);
   }
 
   /**
@@ -137,7 +154,7 @@ export class X86Builder extends IrBuilder {
    * A miss says nothing about the page; {@link guestStore} to it may make the next look a hit.
    */
   probeForWrite(width: Width, linear: Val): { hit: Val; host: Val } {
-    const { entry, hit } = this.#lookup(TLB_WRITE, width, linear);
+    const { entry, hit } = this.#lookup(TLB_WRITE, width / 8, linear);
     return { hit, host: this.#hostAddress(entry, TLB_WRITE, linear) };
   }
 
@@ -151,26 +168,39 @@ export class X86Builder extends IrBuilder {
   }
 
   guestStore(width: Width, linear: Val, value: Val): void {
+    this.#guestStore(width / 8, linear, (host, offset) => this.store(STORES[width], host, offset, value));
+  }
+
+  /** Writes 256 bits, all or nothing. */
+  guestStorePair(linear: Val, [low, high]: readonly [low: Val, high: Val]): void {
+    this.#guestStore(32, linear, (host, offset) => {
+      this.store("v128.store", host, offset, low);
+      this.store("v128.store", host, offset + 16, high);
+    });
+  }
+
+  /** `put` stores at a host address, for whole or in the bounce buffer. */
+  #guestStore(bytes: number, linear: Val, put: (host: Val | undefined, offset: number) => void): void {
     this.faultPoint("guest store");
-    const { entry, hit } = this.#lookup(TLB_WRITE, width, linear);
+    const { entry, hit } = this.#lookup(TLB_WRITE, bytes, linear);
     this.when(
       hit,
-      () => this.store(STORES[width], this.#hostAddress(entry, TLB_WRITE, linear), 0, value),
+      () => put(this.#hostAddress(entry, TLB_WRITE, linear), 0),
       () => {
-        this.store(STORES[width], undefined, AT.bounce, value);
-        const args = [this.wrap(linear), this.#high(linear), this.const32(width / 8)];
+        put(undefined, AT.bounce);
+        const args = [this.wrap(linear), this.#high(linear), this.const32(bytes)];
         const done = this.call("writeMiss", [...args, this.fields.record()], "i32");
         this.when(this.op("i32.eqz", done), () => this.exit("fault"));
       },
     );
   }
 
-  #probe(table: number, miss: string, width: Width, linear: Val): Val {
+  #probe(table: number, miss: string, bytes: number, linear: Val): Val {
     this.faultPoint("guest access");
-    const { entry, hit } = this.#lookup(table, width, linear);
+    const { entry, hit } = this.#lookup(table, bytes, linear);
     const host = this.variable(this.#hostAddress(entry, table, linear));
     this.when(this.op("i32.eqz", hit), () => {
-      const args = [this.wrap(linear), this.#high(linear), this.const32(width / 8)];
+      const args = [this.wrap(linear), this.#high(linear), this.const32(bytes)];
       this.set(host, this.call(miss, [...args, this.fields.record()], "i32"));
       this.when(this.op("i32.eqz", this.get(host)), () => this.exit("fault"));
     });
@@ -178,10 +208,10 @@ export class X86Builder extends IrBuilder {
   }
 
   /** See tcg's softmmu/tlb-layout.ts. */
-  #lookup(table: number, width: Width, linear: Val): { entry: Val; hit: Val } {
+  #lookup(table: number, bytes: number, linear: Val): { entry: Val; hit: Val } {
     const index = this.op("i32.shr_u", this.wrap(linear), this.const32(TLB_INDEX_SHIFT));
     const entry = this.op("i32.and", index, this.const32(TLB_INDEX_MASK));
-    const last = this.add(linear, this.const(width / 8 - 1));
+    const last = this.add(linear, this.const(bytes - 1));
     const tag = this.or(this.and(last, this.const(-4096)), this.state("tlbContext"));
     return { entry, hit: this.eq(this.load("i64.load", entry, table), tag) };
   }

@@ -63,8 +63,14 @@ export class FloatLanes {
     return this.b.vector(bits, bits);
   }
 
-  load(operand: Operand): Val {
-    return this.fromBits(operand.load());
+  /** The operand in parts this class works on: scalars and 128-bit vectors are one, 256-bit vectors two. */
+  load(operand: Operand): readonly Val[] {
+    return operand.loadLanes().map((bits) => this.fromBits(bits));
+  }
+
+  /** Writes what {@link load} reads. */
+  store(operand: Operand, parts: readonly Val[]): void {
+    operand.storeLanes(parts.map((value) => this.toBits(value)));
   }
 
   /** As operands give it: v128, or i64 with the scalar in its low bits. */
@@ -138,12 +144,14 @@ export class FloatLanes {
     return [high, this.op("sub", x, high)];
   }
 
-  /** Computes on the slow path; the result lies in `helperArgs`. May raise #XM. */
-  slow(operation: FloatOperation, x: Val | undefined, y: Val, options: SlowOptions = {}): void {
+  /** Computes on the slow path, all parts at once; the result lies in `helperArgs`. May raise #XM. */
+  slow(operation: FloatOperation, x: readonly Val[], y: readonly Val[], options: SlowOptions = {}): void {
     const { b } = this;
-    if (x !== undefined) putSlow(b, FLOAT_SLOT.x, x);
+    putSlow(b, FLOAT_SLOT.x, x);
     putSlow(b, FLOAT_SLOT.y, y);
-    const description = describeFloat(operation, this.double, options.lanes ?? this.lanes);
+    if (options.z !== undefined) putSlow(b, FLOAT_SLOT.z, options.z);
+    const lanes = options.lanes ?? ((this.lanes * y.length) as 1 | 2 | 4 | 8);
+    const description = describeFloat(operation, this.double, lanes);
     b.helper("sseFloat", b.const(description), options.immediate ?? b.const(0));
   }
 }
@@ -152,13 +160,21 @@ export class FloatLanes {
 export interface SlowOptions {
   readonly immediate?: Val;
   /** Lanes that count, if they are not all. */
-  readonly lanes?: 2;
+  readonly lanes?: 2 | 4;
+  /** A third operand. */
+  readonly z?: readonly Val[];
 }
 
-/** Puts an operand of any type where the slow path looks for it. */
-export function putSlow(b: X86Builder, slot: number, value: Val): void {
-  b.store(`${value.type}.store`, undefined, AT.helperArgs + slot, value);
+/** Puts the parts of an operand of any type where the slow path looks for it. */
+export function putSlow(b: X86Builder, slot: number, parts: readonly Val[]): void {
+  for (const [i, value] of parts.entries()) {
+    b.store(`${value.type}.store`, undefined, AT.helperArgs + slot + i * 16, value);
+  }
 }
+
+/** Vectors that the slow path has left. */
+export const slowResult = (b: X86Builder, parts: 1 | 2): readonly Val[] =>
+  Array.from({ length: parts }, (_, i) => b.load("v128.load", undefined, AT.helperArgs + FLOAT_SLOT.result + i * 16));
 
 /** What must hold for a native result to stand. */
 export interface Proof {
@@ -172,22 +188,31 @@ export interface Proof {
 const INEXACT_CONTROL = MXCSR.RC | MXCSR.PM | MXCSR.PE;
 const INEXACT_SEEN = MXCSR.PM | MXCSR.PE;
 
-/** The native result where `proof` holds, else what `slow` leaves in `helperArgs`. */
-export function provenOr(b: X86Builder, native: Val, proof: Proof, slow: () => void): Val {
-  const result = b.variable(native);
+/** Proof of several parts together. */
+export function allProven(b: X86Builder, proofs: readonly Proof[]): Proof {
+  const quiet = proofs.map((proof) => proof.quiet).reduce((p, q) => b.both(p, q));
+  const exacts = proofs.flatMap(({ exact }) => exact ?? []);
+  return exacts.length === 0 ? { quiet } : { quiet, exact: () => exacts.map((exact) => exact()).reduce((p, q) => b.both(p, q)) };
+}
+
+/** The native result, in parts, where `proof` holds, else what `slow` leaves in `helperArgs`. */
+export function provenOr(b: X86Builder, native: readonly Val[], proof: Proof, slow: () => void): readonly Val[] {
+  const results = native.map((part) => b.variable(part));
   const { quiet, exact } = proof;
   const control = b.and(b.state("mxcsr"), b.const(INEXACT_CONTROL));
   const stands = exact === undefined ? quiet : b.both(quiet, b.eq(control, b.const(INEXACT_SEEN)));
   b.when(b.isFalse(stands), () => {
     const last = (): void => {
       slow();
-      b.set(result, b.load(`${native.type}.load`, undefined, AT.helperArgs + FLOAT_SLOT.result));
+      for (const [i, result] of results.entries()) {
+        b.set(result, b.load(`${result.type}.load`, undefined, AT.helperArgs + FLOAT_SLOT.result + i * 16));
+      }
     };
     if (exact === undefined) return last();
     const toNearest = b.eqz(b.and(b.state("mxcsr"), b.const(MXCSR.RC)));
     b.when(b.isFalse(b.both(b.both(quiet, toNearest), exact())), last);
   });
-  return b.get(result);
+  return results.map((result) => b.get(result));
 }
 
 /** The bits of a constant in all of 64 bits: one double or two equal singles. */

@@ -4,15 +4,16 @@ import type { X86Builder } from "../emit/x86-builder.ts";
 /** What one instruction does: the manual's Operation section, said once for interpreter and translator. */
 export type Semantics = (b: X86Builder, ...operands: Operand[]) => void;
 
-type Size = "b" | "w" | "d" | "q" | "v" | "z" | "y" | "dq" | "p" | "s" | "ps" | "pd" | "ss" | "sd" | "pi" | "t" | "";
+type Size = "b" | "w" | "d" | "q" | "v" | "z" | "y" | "dq" | "qq" | "x" | "p" | "s" | "ps" | "pd" | "ss" | "sd" | "pi" | "t" | "";
 /**
  * Operand codes of SDM vol. 2D, "Key to Abbreviations": addressing method and size. C D control and debug register,
  * E general register or memory, G general register, I immediate, J branch offset, M memory, N Q P MMX, O absolute
  * offset, R general register in rm, S segment register, U V W vector, X Y strings, H VEX.vvvv vector, B VEX.vvvv
- * general; Z is the register in the opcode's low bits. Fixed registers are written out; `rAX` has the operand size.
+ * general, L vector in bits 7:4 of the immediate; Z is the register in the opcode's low bits. Fixed registers are written
+ * out; `rAX` has the operand size. Sizes `x`, `ps` and `pd` are 256 bits in rows with VEX.256, else 128.
  */
 export type OperandCode =
-  | `${"A" | "B" | "C" | "D" | "E" | "G" | "H" | "I" | "J" | "M" | "N" | "O" | "P" | "Q" | "R" | "S" | "U" | "V" | "W" | "X" | "Y" | "Z"}${Size}`
+  | `${"A" | "B" | "C" | "D" | "E" | "G" | "H" | "I" | "J" | "L" | "M" | "N" | "O" | "P" | "Q" | "R" | "S" | "U" | "V" | "W" | "X" | "Y" | "Z"}${Size}`
   | "AL"
   | "CL"
   | "AX"
@@ -32,7 +33,7 @@ export type OperandCode =
  * The unit an instruction belongs to, `mmx-sse` to both; `x87-no-wait` does not look for pending exceptions, `wait` does
  * nothing else.
  */
-export type FpuUse = "x87" | "x87-no-wait" | "mmx" | "sse" | "mmx-sse" | "wait";
+export type FpuUse = "x87" | "x87-no-wait" | "mmx" | "sse" | "mmx-sse" | "avx" | "wait";
 
 /** What holds for a row beside its operands. */
 export interface RowOptions {
@@ -68,18 +69,26 @@ export interface RowOptions {
   readonly protectedOnly?: true;
   /** Which of CR0.EM, CR0.TS and CR4.OSFXSR make it #UD or #NM, and whether a pending x87 exception makes it #MF. */
   readonly fpu?: FpuUse;
-  /** Memory operands must be aligned to 16 bytes (#GP). */
+  /** Memory operands of 128 and 256 bits must be aligned to their size (#GP). */
   readonly aligned?: true;
+  /** The index of the memory operand is a vector register; the semantics form the addresses. */
+  readonly vsib?: true;
 }
 
 /** One line of the instruction tables. */
 export interface Row extends RowOptions {
-  /** As in the manual: `[NP|66|F2|F3] [0F|0F 38|0F 3A] op [/r|/0../7|+r] [modrm byte|modrm byte+i] [ib|iw|iz|...]`. */
+  /**
+   * As in the manual: `[NP|66|F2|F3] [0F|0F 38|0F 3A] op [/r|/0../7|+r] [modrm byte|modrm byte+i] [ib|iw|iz|...]`, or
+   * `VEX.[128|256|LIG].[NP|66|F2|F3].[0F|0F38|0F3A].[W0|W1|WIG]` in front of the opcode.
+   */
   readonly encoding: string;
   readonly mnemonic: string;
   readonly operands: readonly OperandCode[];
   readonly semantics: Semantics;
 }
+
+/** Whether the instruction has a VEX prefix. */
+export const isVex = ({ encoding }: Row): boolean => encoding.startsWith("VEX.");
 
 /** Makes a row. */
 export const row = (

@@ -9,6 +9,7 @@ import { FloatLanes } from "./float-lanes.ts";
 import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { undefinedWith66 } from "./sse-mov.ts";
 import { fromLow, lowHalf, splatConstant } from "./vector-lanes.ts";
+import { mapLanes, vexForms, withoutMerged } from "./vector-operands.ts";
 
 type Approximation = (b: X86Builder, f: FloatLanes, x: Val) => Val;
 
@@ -35,19 +36,28 @@ function approximate(b: X86Builder, f: FloatLanes, x: Val, compute: Approximatio
 const packed =
   (compute: Approximation): Semantics =>
   (b, dst, src) =>
-    dst!.store(approximate(b, new FloatLanes(b, "ps"), src!.load(), compute));
+    mapLanes(dst!, [src!], (x) => approximate(b, new FloatLanes(b, "ps"), x, compute));
 
 const scalar =
   (compute: Approximation): Semantics =>
-  (b, dst, src) =>
-    dst!.store(lowHalf(b, approximate(b, new FloatLanes(b, "ps"), fromLow(b, src!.load()), compute)));
+  (b, ...operands) => {
+    const [dst, src] = withoutMerged(operands);
+    const x = fromLow(b, src!.load());
+    dst!.store(lowHalf(b, approximate(b, new FloatLanes(b, "ps"), x, compute)));
+  };
 
 const SSE: RowOptions = { fpu: "sse", cpuid: "sse" };
 
-const family = (opcode: string, name: string, compute: Approximation): Row[] => [
-  row(`NP 0F ${opcode} /r`, `${name}PS`, ["Vps", "Wps"], packed(compute), { ...SSE, aligned: true }),
-  row(`F3 0F ${opcode} /r`, `${name}SS`, ["Vss", "Wss"], scalar(compute), SSE),
-  undefinedWith66(`66 0F ${opcode} /r`, ["Vps", "Wps"]),
-];
+function family(opcode: string, name: string, compute: Approximation): Row[] {
+  const whole = row(`NP 0F ${opcode} /r`, `${name}PS`, ["Vps", "Wps"], packed(compute), { ...SSE, aligned: true });
+  const single = row(`F3 0F ${opcode} /r`, `${name}SS`, ["Vss", "Wss"], scalar(compute), SSE);
+  return [
+    whole,
+    single,
+    undefinedWith66(`66 0F ${opcode} /r`, ["Vps", "Wps"]),
+    ...vexForms([whole], { operands: "same", wide: "avx" }),
+    ...vexForms([single], { operands: "three", scalar: true }),
+  ];
+}
 
 export const rows: readonly Row[] = [...family("52", "RSQRT", reciprocalRoot), ...family("53", "RCP", reciprocal)];

@@ -4,10 +4,10 @@ import type { Val } from "@tsvm/tcg";
 import { DOUBLE, SINGLE } from "../sse/float-format.ts";
 import { FLOAT_SLOT } from "../sse/float-helper.ts";
 import { FLAG } from "../state/bits.ts";
-import { AT } from "../state/layout.ts";
-import { type FloatKind, FloatLanes, type Proof, provenOr, putSlow } from "./float-lanes.ts";
-import { type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
+import { allProven, type FloatKind, FloatLanes, type Proof, provenOr, putSlow, slowResult } from "./float-lanes.ts";
+import { isVex, type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { laneConstant, pickLanes } from "./vector-lanes.ts";
+import { vexForms, withFirstSource, withoutMerged } from "./vector-operands.ts";
 
 type Binary = "add" | "sub" | "mul" | "div";
 
@@ -35,11 +35,12 @@ function isExactQuotient(f: FloatLanes, x: Val, y: Val, quotient: Val): Val {
   return f.both(f.op("eq", product, x), f.isExactProduct(quotient, y, product));
 }
 
-function compute(f: FloatLanes, name: Binary, x: Val, y: Val): Val {
-  const native = f.op(name, x, y);
+function compute(f: FloatLanes, name: Binary, x: readonly Val[], y: readonly Val[]): readonly Val[] {
+  const native = x.map((part, i) => f.op(name, part, y[i] as Val));
+  const proofs = native.map((result, i) => proofOf(f, name, x[i] as Val, y[i] as Val, result));
   const slow = (): void => f.slow(name, x, y);
-  return provenOr(f.b, native, proofOf(f, name, x, y, native), () =>
-    f.lanes === 1 ? besideNaNs(f, x, y, slow) : slow(),
+  return provenOr(f.b, native, allProven(f.b, proofs), () =>
+    f.lanes === 1 ? besideNaNs(f, x[0] as Val, y[0] as Val, slow) : slow(),
   );
 }
 
@@ -47,7 +48,7 @@ function compute(f: FloatLanes, name: Binary, x: Val, y: Val): Val {
 function besideNaNs(f: FloatLanes, x: Val, y: Val, slow: () => void): void {
   const { b } = f;
   const first = b.select(isUnordered(f, x, x), f.toBits(x), f.toBits(y));
-  b.when(passesQuietly(f, x, y), () => putSlow(b, FLOAT_SLOT.result, first), slow);
+  b.when(passesQuietly(f, x, y), () => putSlow(b, FLOAT_SLOT.result, [first]), slow);
 }
 
 const isUnordered = (f: FloatLanes, x: Val, y: Val): Val => f.either(f.op("ne", x, x), f.op("ne", y, y));
@@ -62,39 +63,54 @@ function passesQuietly(f: FloatLanes, x: Val, y: Val): Val {
 
 const arithmetic =
   (name: Binary, kind: FloatKind): Semantics =>
-  (b, dst, src) => {
+  (b, ...operands) => {
+    const [dst, first, second] = withFirstSource(b, operands);
     const f = new FloatLanes(b, kind);
-    const y = f.load(src!);
-    dst!.store(f.toBits(compute(f, name, f.load(dst!), y)));
+    const y = f.load(second!);
+    f.store(dst!, compute(f, name, f.load(first!), y));
   };
 
 const squareRoot =
   (kind: FloatKind): Semantics =>
-  (b, dst, src) => {
+  (b, ...operands) => {
+    const [dst, src] = withoutMerged(operands);
     const f = new FloatLanes(b, kind);
     const y = f.load(src!);
-    const native = f.op("sqrt", y);
-    const quiet = f.both(f.isQuietOperand(y), f.isQuietResult(native, f.isZero(y)));
-    const exact = (): Val => {
-      const square = f.op("mul", native, native);
-      return f.all(f.both(f.op("eq", square, y), f.isExactProduct(native, native, square)));
-    };
-    dst!.store(f.toBits(provenOr(b, native, { quiet: f.all(quiet), exact }, () => f.slow("sqrt", undefined, y))));
+    const native = y.map((part) => f.op("sqrt", part));
+    const proofs = native.map((root, i) => rootProof(f, y[i] as Val, root));
+    f.store(dst!, provenOr(b, native, allProven(b, proofs), () => f.slow("sqrt", [], y)));
   };
 
+function rootProof(f: FloatLanes, y: Val, root: Val): Proof {
+  const quiet = f.both(f.isQuietOperand(y), f.isQuietResult(root, f.isZero(y)));
+  const exact = (): Val => {
+    const square = f.op("mul", root, root);
+    return f.all(f.both(f.op("eq", square, y), f.isExactProduct(root, root, square)));
+  };
+  return { quiet: f.all(quiet), exact };
+}
+
 /** Neither operand is a NaN or denormal: comparing them raises nothing. */
-const comparable = (f: FloatLanes, x: Val, y: Val): Val => f.all(f.both(f.isQuietOperand(x), f.isQuietOperand(y)));
+const comparable = (f: FloatLanes, x: readonly Val[], y: readonly Val[]): Proof =>
+  allProven(
+    f.b,
+    x.map((part, i) => ({ quiet: f.all(f.both(f.isQuietOperand(part), f.isQuietOperand(y[i] as Val))) })),
+  );
 
 /** DEST if it is less (greater), else SRC: also for zeros of any sign, and unordered operands. */
 const choose =
   (name: "min" | "max", kind: FloatKind): Semantics =>
-  (b, dst, src) => {
+  (b, ...operands) => {
+    const [dst, first, second] = withFirstSource(b, operands);
     const f = new FloatLanes(b, kind);
-    const [yBits, xBits] = [src!.load(), dst!.load()];
-    const [x, y] = [f.fromBits(xBits), f.fromBits(yBits)];
-    const first = f.op(name === "min" ? "lt" : "gt", x, y);
-    const chosen = f.lanes === 1 ? b.select(first, xBits, yBits) : b.op("v128.bitselect", xBits, yBits, first);
-    dst!.store(provenOr(b, chosen, { quiet: comparable(f, x, y) }, () => f.slow(name, x, y)));
+    const [yBits, xBits] = [second!.loadLanes(), first!.loadLanes()];
+    const [x, y] = [xBits.map((bits) => f.fromBits(bits)), yBits.map((bits) => f.fromBits(bits))];
+    const chosen = x.map((part, i) => {
+      const [mine, other] = [xBits[i] as Val, yBits[i] as Val];
+      const wins = f.op(name === "min" ? "lt" : "gt", part, y[i] as Val);
+      return f.lanes === 1 ? b.select(wins, mine, other) : b.op("v128.bitselect", mine, other, wins);
+    });
+    dst!.storeLanes(provenOr(b, chosen, comparable(f, x, y), () => f.slow(name, x, y)));
   };
 
 // --- comparison ---
@@ -114,15 +130,18 @@ function predicateMask(f: FloatLanes, x: Val, y: Val, predicate: Val): Val {
   return b.op("v128.xor", plain, b.op("i64x2.splat", negation));
 }
 
+/** VEX forms have 32 predicates, the others 8; without NaNs the further ones are like those of bits 2:0. */
 const comparePacked =
   (kind: FloatKind): Semantics =>
-  (b, dst, src, immediate) => {
+  (b, ...operands) => {
+    const [dst, first, second, immediate] = withFirstSource(b, operands);
     const f = new FloatLanes(b, kind);
-    const y = f.load(src!);
-    const x = f.load(dst!);
-    const predicate = immediate!.load();
-    const mask = predicateMask(f, x, y, predicate);
-    dst!.store(provenOr(b, mask, { quiet: comparable(f, x, y) }, () => f.slow("cmp", x, y, { immediate: predicate })));
+    const y = f.load(second!);
+    const x = f.load(first!);
+    const predicate = b.and(immediate!.load(), b.const(isVex(b.shape.row) ? 31 : 7));
+    const masks = x.map((part, i) => predicateMask(f, part, y[i] as Val, predicate));
+    const slow = (): void => f.slow("cmp", x, y, { immediate: predicate });
+    dst!.storeLanes(provenOr(b, masks, comparable(f, x, y), slow));
   };
 
 /** Flags of an unordered comparison, as UCOMISD sets them. */
@@ -133,13 +152,13 @@ const compareFlags =
   (name: "comi" | "ucomi", kind: "ss" | "sd"): Semantics =>
   (b, dst, src) => {
     const f = new FloatLanes(b, kind);
-    const y = f.load(src!);
-    const x = f.load(dst!);
+    const y = f.fromBits(src!.load());
+    const x = f.fromBits(dst!.load());
     const image = b.or(b.bool(f.op("lt", x, y)), b.shl(b.bool(f.op("eq", x, y)), b.const(6)));
-    const slow = (): void => f.slow(name, x, y);
-    const unordered = (): void => putSlow(b, FLOAT_SLOT.result, b.const(UNORDERED));
+    const slow = (): void => f.slow(name, [x], [y]);
+    const unordered = (): void => putSlow(b, FLOAT_SLOT.result, [b.const(UNORDERED)]);
     const fallback = name === "comi" ? slow : (): void => b.when(passesQuietly(f, x, y), unordered, slow);
-    b.flags.comparison(provenOr(b, image, { quiet: comparable(f, x, y) }, fallback));
+    b.flags.comparison(provenOr(b, [image], comparable(f, [x], [y]), fallback)[0] as Val);
   };
 
 // --- SSE3: neighbours and alternation ---
@@ -147,29 +166,32 @@ const compareFlags =
 /** Neighbours of DEST, then of SRC: the even one first. */
 const horizontal =
   (name: "add" | "sub", kind: "ps" | "pd"): Semantics =>
-  (b, dst, src) => {
+  (b, ...operands) => {
+    const [dst, first, second] = withFirstSource(b, operands);
     const f = new FloatLanes(b, kind);
-    const y = src!.load();
-    const x = dst!.load();
+    const y = second!.loadLanes();
+    const x = first!.loadLanes();
     const bytes = f.double ? 8 : 4;
-    const every = (first: number): number[] => new Array(f.lanes).fill(0).map((_, i) => 2 * i + first);
-    dst!.store(compute(f, name, pickLanes(b, bytes, every(0), x, y), pickLanes(b, bytes, every(1), x, y)));
+    const every = (start: number): number[] => new Array(f.lanes).fill(0).map((_, i) => 2 * i + start);
+    const picked = (start: number): Val[] => x.map((part, i) => pickLanes(b, bytes, every(start), part, y[i] as Val));
+    f.store(dst!, compute(f, name, picked(0), picked(1)));
   };
 
 /** Even lanes are subtracted, odd ones added. */
 const addSubtract =
   (kind: "ps" | "pd"): Semantics =>
-  (b, dst, src) => {
+  (b, ...operands) => {
+    const [dst, first, second] = withFirstSource(b, operands);
     const f = new FloatLanes(b, kind);
-    const y = src!.load();
-    const x = dst!.load();
+    const y = second!.loadLanes();
+    const x = first!.loadLanes();
     const signs = f.double
       ? laneConstant(b, "i64x2", [1n << 63n, 0])
       : laneConstant(b, "i32x4", [0x8000_0000, 0, 0x8000_0000, 0]);
-    const signed = b.op("v128.xor", y, signs);
-    const native = f.op("add", x, signed);
-    const proof = proofOf(f, "add", x, signed, native);
-    dst!.store(provenOr(b, native, proof, () => f.slow("addsub", x, y)));
+    const signed = y.map((part) => b.op("v128.xor", part, signs));
+    const native = x.map((part, i) => f.op("add", part, signed[i] as Val));
+    const proofs = native.map((sum, i) => proofOf(f, "add", x[i] as Val, signed[i] as Val, sum));
+    dst!.storeLanes(provenOr(b, native, allProven(b, proofs), () => f.slow("addsub", x, y)));
   };
 
 // --- SSE4.1: dot product ---
@@ -177,11 +199,12 @@ const addSubtract =
 /** Too rare for a native path. */
 const dotProduct =
   (double: boolean): Semantics =>
-  (b, dst, src, immediate) => {
-    putSlow(b, FLOAT_SLOT.y, src!.load());
-    putSlow(b, FLOAT_SLOT.x, dst!.load());
-    b.helper("sseDotProduct", b.const(double ? 1 : 0), immediate!.load());
-    dst!.store(b.load("v128.load", undefined, AT.helperArgs + FLOAT_SLOT.result));
+  (b, ...operands) => {
+    const [dst, first, second, immediate] = withFirstSource(b, operands);
+    putSlow(b, FLOAT_SLOT.y, second!.loadLanes());
+    putSlow(b, FLOAT_SLOT.x, first!.loadLanes());
+    b.helper("sseDotProduct", b.const(double ? 1 : 0), immediate!.load(), b.const(dst!.lanes));
+    dst!.storeLanes(slowResult(b, dst!.lanes));
   };
 
 /** Prefix and CPUID feature by the end of the mnemonic. */
@@ -205,11 +228,23 @@ export const fourKinds = (
     return row(`${prefix} 0F ${opcode}`, `${name}${kind.toUpperCase()}`, operands, semantics(kind), options);
   });
 
+/** Rows of {@link fourKinds} with their VEX forms. @param operands of packed forms; scalars always name a third. */
+export function withVexKinds(rows: readonly Row[], operands: "three" | "same"): Row[] {
+  const isPacked = ({ operands: [dst] }: Row): boolean => dst === "Vps" || dst === "Vpd";
+  return [
+    ...rows,
+    ...vexForms(rows.filter(isPacked), { operands, wide: "avx" }),
+    ...vexForms(
+      rows.filter((scalar) => !isPacked(scalar)),
+      { operands: "three", scalar: true },
+    ),
+  ];
+}
+
 const SSE3: RowOptions = { fpu: "sse", cpuid: "sse3", aligned: true };
 const SSE41: RowOptions = { fpu: "sse", cpuid: "sse4.1", aligned: true };
 
-export const rows: readonly Row[] = [
-  ...fourKinds("51 /r", "SQRT", squareRoot),
+const binary: readonly Row[] = [
   ...fourKinds("58 /r", "ADD", (kind) => arithmetic("add", kind)),
   ...fourKinds("59 /r", "MUL", (kind) => arithmetic("mul", kind)),
   ...fourKinds("5C /r", "SUB", (kind) => arithmetic("sub", kind)),
@@ -217,10 +252,16 @@ export const rows: readonly Row[] = [
   ...fourKinds("5E /r", "DIV", (kind) => arithmetic("div", kind)),
   ...fourKinds("5F /r", "MAX", (kind) => choose("max", kind)),
   ...fourKinds("C2 /r ib", "CMP", comparePacked, ["Ib"]),
+];
+
+const comparisons: readonly Row[] = [
   row("NP 0F 2E /r", "UCOMISS", ["Vss", "Wss"], compareFlags("ucomi", "ss"), KINDS.ss.options),
   row("66 0F 2E /r", "UCOMISD", ["Vsd", "Wsd"], compareFlags("ucomi", "sd"), KINDS.sd.options),
   row("NP 0F 2F /r", "COMISS", ["Vss", "Wss"], compareFlags("comi", "ss"), KINDS.ss.options),
   row("66 0F 2F /r", "COMISD", ["Vsd", "Wsd"], compareFlags("comi", "sd"), KINDS.sd.options),
+];
+
+const acrossLanes: readonly Row[] = [
   row("66 0F 7C /r", "HADDPD", ["Vpd", "Wpd"], horizontal("add", "pd"), SSE3),
   row("F2 0F 7C /r", "HADDPS", ["Vps", "Wps"], horizontal("add", "ps"), SSE3),
   row("66 0F 7D /r", "HSUBPD", ["Vpd", "Wpd"], horizontal("sub", "pd"), SSE3),
@@ -228,5 +269,16 @@ export const rows: readonly Row[] = [
   row("66 0F D0 /r", "ADDSUBPD", ["Vpd", "Wpd"], addSubtract("pd"), SSE3),
   row("F2 0F D0 /r", "ADDSUBPS", ["Vps", "Wps"], addSubtract("ps"), SSE3),
   row("66 0F 3A 40 /r ib", "DPPS", ["Vps", "Wps", "Ib"], dotProduct(false), SSE41),
-  row("66 0F 3A 41 /r ib", "DPPD", ["Vpd", "Wpd", "Ib"], dotProduct(true), SSE41),
+];
+const doubleDotProduct = row("66 0F 3A 41 /r ib", "DPPD", ["Vpd", "Wpd", "Ib"], dotProduct(true), SSE41);
+
+export const rows: readonly Row[] = [
+  ...withVexKinds(fourKinds("51 /r", "SQRT", squareRoot), "same"),
+  ...withVexKinds(binary, "three"),
+  ...comparisons,
+  ...vexForms(comparisons, { operands: "same", scalar: true }),
+  ...acrossLanes,
+  ...vexForms(acrossLanes, { operands: "three", wide: "avx" }),
+  doubleDotProduct,
+  ...vexForms([doubleDotProduct], { operands: "three" }),
 ];

@@ -4,15 +4,16 @@ import type { PlainOp } from "@tsvm/wasm-emit";
 import type { X86Builder } from "../emit/x86-builder.ts";
 import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { type Lanes, laneConstant, laneOp, pickLanes, splat, splatConstant, zeroVector } from "./vector-lanes.ts";
+import { mapLanes, vexForms, withFirstSource } from "./vector-operands.ts";
 
 /** A result computed from both operands, as vectors. */
 export type Compute = (b: X86Builder, x: Val, y: Val) => Val;
 
 const packed =
   (compute: Compute): Semantics =>
-  (b, dst, src) => {
-    const y = src!.load();
-    dst!.store(compute(b, dst!.load(), y));
+  (b, ...operands) => {
+    const [dst, first, second] = withFirstSource(b, operands);
+    mapLanes(dst!, [first!, second!], (x, y) => compute(b, x, y));
   };
 /** One WebAssembly operation that means the same. */
 const direct =
@@ -115,14 +116,21 @@ const smallestWord: Semantics = (b, dst, src) => {
 
 /**
  * Eight sums of four absolute differences: a window of DEST sliding by one byte against four fixed bytes of SRC.
- * Bit 2 of the immediate chooses the start of the window in DEST, bits 1:0 the dword of SRC.
+ * Bit 2 of the immediate chooses the start of the window in DEST, bits 1:0 the dword of SRC; bits 5:3 in the high lane.
  */
-const slidingDifferences: Semantics = (b, dst, src, immediate) => {
-  const imm = immediate!.load();
+const slidingDifferences: Semantics = (b, ...operands) => {
+  const [dst, windows, fixed, immediate] = withFirstSource(b, operands);
+  let imm = b.and(immediate!.load(), b.const(0x3f));
+  mapLanes(dst!, [windows!, fixed!], (x, y) => {
+    const sums = differencesInWindow(b, x, y, imm);
+    imm = b.shr(imm, b.const(3));
+    return sums;
+  });
+};
+
+function differencesInWindow(b: X86Builder, window: Val, fixed: Val, imm: Val): Val {
   const chosen = b.and(imm, b.const(3));
   const first = splat(b, "i8x16", b.mul(chosen, b.const(4)));
-  const fixed = src!.load();
-  const window = dst!.load();
   const start = splat(b, "i8x16", b.and(imm, b.const(4)));
   let sum = zeroVector(b);
   for (let i = 0; i < 4; i++) {
@@ -135,24 +143,26 @@ const slidingDifferences: Semantics = (b, dst, src, immediate) => {
     const against = b.op("i8x16.swizzle", fixed, b.op("i8x16.add", first, splatConstant(b, "i8x16", i)));
     sum = b.op("i16x8.add", sum, b.op("i16x8.extend_low_i8x16_u", absoluteDifference(b, bytes, against)));
   }
-  dst!.store(sum);
-};
+  return sum;
+}
 
 /** ZF: SRC AND DEST is 0; CF: SRC AND NOT DEST is 0; the others are cleared. */
 const ptest: Semantics = (b, dst, src) => {
-  const y = src!.load();
-  const x = dst!.load();
-  const none = (v: Val): Val => b.bool(b.isFalse(b.op("v128.any_true", v)));
-  const zero = none(b.op("v128.and", x, y));
-  const carry = none(b.op("v128.andnot", y, x));
-  b.flags.load(b.or(carry, b.shl(zero, b.const(6))));
+  const y = src!.loadLanes();
+  const x = dst!.loadLanes();
+  const none = (op: "v128.and" | "v128.andnot"): Val => {
+    const lanes = x.map((lane, i) => b.op(op, y[i] as Val, lane));
+    const all = lanes.reduce((sum, lane) => b.op("v128.or", sum, lane));
+    return b.bool(b.isFalse(b.op("v128.any_true", all)));
+  };
+  b.flags.load(b.or(none("v128.andnot"), b.shl(none("v128.and"), b.const(6))));
 };
 
 /** PABSB and its like look at SRC only. */
 const absolute =
   (lanes: Lanes): Semantics =>
   (b, dst, src) =>
-    dst!.store(b.op(laneOp(lanes, "abs"), src!.load()));
+    mapLanes(dst!, [src!], (x) => b.op(laneOp(lanes, "abs"), x));
 
 const family = (map: string, cpuid: string, table: Readonly<Record<string, readonly [string, Compute]>>): Row[] =>
   Object.entries(table).map(([opcode, [name, compute]]) =>
@@ -168,11 +178,14 @@ const floatLogic = (opcode: string, name: string, compute: Compute): Row[] => [
 const SSSE3: RowOptions = { fpu: "sse", cpuid: "ssse3", aligned: true };
 const SSE41: RowOptions = { fpu: "sse", cpuid: "sse4.1", aligned: true };
 
-export const rows: readonly Row[] = [
+const logic: readonly Row[] = [
   ...floatLogic("54", "AND", and),
   ...floatLogic("55", "ANDN", andn),
   ...floatLogic("56", "OR", or),
   ...floatLogic("57", "XOR", xor),
+];
+
+const arithmetic: readonly Row[] = [
   ...family("0F", "sse2", {
     "64": ["PCMPGTB", direct("i8x16.gt_s")],
     "65": ["PCMPGTW", direct("i16x8.gt_s")],
@@ -226,9 +239,6 @@ export const rows: readonly Row[] = [
     "0A": ["PSIGND", withSignOf("i32x4")],
     "0B": ["PMULHRSW", mulRoundScale],
   }),
-  row("66 0F 38 1C /r", "PABSB", ["Vdq", "Wdq"], absolute("i8x16"), SSSE3),
-  row("66 0F 38 1D /r", "PABSW", ["Vdq", "Wdq"], absolute("i16x8"), SSSE3),
-  row("66 0F 38 1E /r", "PABSD", ["Vdq", "Wdq"], absolute("i32x4"), SSSE3),
   ...family("0F 38", "sse4.1", {
     "28": ["PMULDQ", mulEven("s")],
     "29": ["PCMPEQQ", direct("i64x2.eq")],
@@ -243,7 +253,26 @@ export const rows: readonly Row[] = [
     "40": ["PMULLD", direct("i32x4.mul")],
   }),
   ...family("0F 38", "sse4.2", { "37": ["PCMPGTQ", direct("i64x2.gt_s")] }),
-  row("66 0F 38 17 /r", "PTEST", ["Vdq", "Wdq"], ptest, SSE41),
-  row("66 0F 38 41 /r", "PHMINPOSUW", ["Vdq", "Wdq"], smallestWord, SSE41),
   row("66 0F 3A 42 /r ib", "MPSADBW", ["Vdq", "Wdq", "Ib"], slidingDifferences, SSE41),
+];
+
+const absolutes: readonly Row[] = [
+  row("66 0F 38 1C /r", "PABSB", ["Vdq", "Wdq"], absolute("i8x16"), SSSE3),
+  row("66 0F 38 1D /r", "PABSW", ["Vdq", "Wdq"], absolute("i16x8"), SSSE3),
+  row("66 0F 38 1E /r", "PABSD", ["Vdq", "Wdq"], absolute("i32x4"), SSSE3),
+];
+const test = row("66 0F 38 17 /r", "PTEST", ["Vdq", "Wdq"], ptest, SSE41);
+const smallest = row("66 0F 38 41 /r", "PHMINPOSUW", ["Vdq", "Wdq"], smallestWord, SSE41);
+
+export const rows: readonly Row[] = [
+  ...logic,
+  ...arithmetic,
+  ...absolutes,
+  test,
+  smallest,
+  ...vexForms(logic, { operands: "three", wide: "avx" }),
+  ...vexForms(arithmetic, { operands: "three", wide: "avx2" }),
+  ...vexForms(absolutes, { operands: "same", wide: "avx2" }),
+  ...vexForms([test], { operands: "same", wide: "avx" }),
+  ...vexForms([smallest], { operands: "same" }),
 ];

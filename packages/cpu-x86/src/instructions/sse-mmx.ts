@@ -2,6 +2,7 @@
 //
 // Those that touch an MMX register make the x87 an MMX unit; a memory operand alone does not.
 
+import type { Val } from "@tsvm/tcg";
 import { enterMmx, storeMmx } from "./mmx-state.ts";
 import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { dwordsToSingles, floatsToDwords } from "./sse-convert.ts";
@@ -19,7 +20,7 @@ const movdq2q: Semantics = (b, dst, src) => storeMmx(b, dst!, src!.load());
 
 /** Two dwords as singles into the low half. */
 const cvtpi2ps: Semantics = (b, dst, src) => {
-  dst!.store(lowHalf(b, dwordsToSingles(b, fromLow(b, src!.load()))));
+  dst!.store(lowHalf(b, dwordsToSingles(b, [fromLow(b, src!.load())])[0] as Val));
   if (!src!.memory) enterMmx(b);
 };
 
@@ -34,7 +35,7 @@ const singlesToDwords =
   (b, dst, src) => {
     const x = fromLow(b, src!.load());
     enterMmx(b);
-    storeMmx(b, dst!, lowHalf(b, floatsToDwords(b, "ps", rounding, x)));
+    storeMmx(b, dst!, lowHalf(b, floatsToDwords(b, "ps", rounding, [x])[0] as Val));
   };
 
 const doublesToDwords =
@@ -42,7 +43,7 @@ const doublesToDwords =
   (b, dst, src) => {
     const x = src!.load();
     enterMmx(b);
-    storeMmx(b, dst!, lowHalf(b, floatsToDwords(b, "pd", rounding, x)));
+    storeMmx(b, dst!, lowHalf(b, floatsToDwords(b, "pd", rounding, [x])[0] as Val));
   };
 
 const SSE2_ALIGNED: RowOptions = { ...SSE2, aligned: true };

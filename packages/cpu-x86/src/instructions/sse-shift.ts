@@ -5,6 +5,7 @@ import type { Val } from "@tsvm/tcg";
 import type { X86Builder } from "../emit/x86-builder.ts";
 import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { clamp, LANE_BITS, lowHalf, moveBytes, zeroVector } from "./vector-lanes.ts";
+import { mapLanes, withFirstSource } from "./vector-operands.ts";
 
 const SSE2: RowOptions = { fpu: "sse", cpuid: "sse2", aligned: true };
 
@@ -25,28 +26,54 @@ export const arithmetic =
 
 const byImmediate =
   (shift: Shift): Semantics =>
-  (b, dst, count) =>
-    dst!.store(shift(b, dst!.load(), count!.load()));
+  (b, ...operands) => {
+    const [dst, source, count] = withFirstSource(b, operands);
+    mapLanes(dst!, [source!], (x) => shift(b, x, count!.load()));
+  };
 
 const byVector =
   (shift: Shift): Semantics =>
-  (b, dst, src) => {
-    const count = lowHalf(b, src!.load());
-    dst!.store(shift(b, dst!.load(), count));
+  (b, ...operands) => {
+    const [dst, source, counts] = withFirstSource(b, operands);
+    const count = lowHalf(b, counts!.load());
+    mapLanes(dst!, [source!], (x) => shift(b, x, count));
   };
 
-/** Whole bytes, up to 16 of them. */
+/** Whole bytes of each lane, up to 16 of them. */
 const byteShift =
   (direction: 1 | -1): Semantics =>
-  (b, dst, count) => {
+  (b, ...operands) => {
+    const [dst, source, count] = withFirstSource(b, operands);
     const distance = b.mul(clamp(b, count!.load(), 16), b.const(direction));
-    dst!.store(moveBytes(b, dst!.load(), distance));
+    mapLanes(dst!, [source!], (x) => moveBytes(b, x, distance));
   };
+
+/** The destination is in VEX.vvvv: `VPSLLW Hx,Ux,Ib`. */
+function immediateForms(byDigit: string, name: string, semantics: Semantics): Row[] {
+  const vex = (length: 128 | 256, cpuid: string): Row =>
+    row(`VEX.${length}.66.0F.WIG ${byDigit} ib`, `V${name}`, ["Hx", "Ux", "Ib"], semantics, {
+      fpu: "avx",
+      cpuid,
+      protectedOnly: true,
+    });
+  return [row(`66 0F ${byDigit} ib`, name, ["Udq", "Ib"], semantics, SSE2), vex(128, "avx"), vex(256, "avx2")];
+}
+
+/** The count is 128 bits wide whatever the vectors are. */
+function vectorForms(opcode: string, name: string, semantics: Semantics): Row[] {
+  const vex = (length: 128 | 256, cpuid: string): Row =>
+    row(`VEX.${length}.66.0F.WIG ${opcode} /r`, `V${name}`, ["Vx", "Hx", "Wdq"], semantics, {
+      fpu: "avx",
+      cpuid,
+      protectedOnly: true,
+    });
+  return [row(`66 0F ${opcode} /r`, name, ["Vdq", "Wdq"], semantics, SSE2), vex(128, "avx"), vex(256, "avx2")];
+}
 
 /** `byDigit`: opcode and digit of the form with an immediate; `opcode`: of the one with a vector. */
 const family = (name: string, byDigit: string, opcode: string, shift: Shift): Row[] => [
-  row(`66 0F ${byDigit} ib`, name, ["Udq", "Ib"], byImmediate(shift), SSE2),
-  row(`66 0F ${opcode} /r`, name, ["Vdq", "Wdq"], byVector(shift), SSE2),
+  ...immediateForms(byDigit, name, byImmediate(shift)),
+  ...vectorForms(opcode, name, byVector(shift)),
 ];
 
 export const rows: readonly Row[] = [
@@ -58,6 +85,6 @@ export const rows: readonly Row[] = [
   ...family("PSLLW", "71 /6", "F1", logical("i16x8", "shl")),
   ...family("PSLLD", "72 /6", "F2", logical("i32x4", "shl")),
   ...family("PSLLQ", "73 /6", "F3", logical("i64x2", "shl")),
-  row("66 0F 73 /3 ib", "PSRLDQ", ["Udq", "Ib"], byteShift(1), SSE2),
-  row("66 0F 73 /7 ib", "PSLLDQ", ["Udq", "Ib"], byteShift(-1), SSE2),
+  ...immediateForms("73 /3", "PSRLDQ", byteShift(1)),
+  ...immediateForms("73 /7", "PSLLDQ", byteShift(-1)),
 ];

@@ -5,7 +5,8 @@ import { FLOAT_SLOT } from "../sse/float-helper.ts";
 import { EXPLICIT_LENGTHS, STRING_RESULT } from "../sse/string-compare.ts";
 import { AT } from "../state/layout.ts";
 import { putSlow } from "./float-lanes.ts";
-import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
+import { isVex, type Row, type RowOptions, row, type Semantics } from "./row.ts";
+import { vexForms } from "./vector-operands.ts";
 
 /** The magnitude of rAX or rDX, at most 16. The wide form is that of REX.W. */
 function explicitLength(b: X86Builder, register: "rax" | "rdx"): Val {
@@ -21,8 +22,8 @@ const compareStrings =
   (lengths: "explicit" | "implicit", into: "index" | "mask"): Semantics =>
   (b, dst, src, immediate) => {
     const result = (offset: number): Val => b.load("i64.load", undefined, AT.helperArgs + offset);
-    putSlow(b, FLOAT_SLOT.y, src!.load());
-    putSlow(b, FLOAT_SLOT.x, dst!.load());
+    putSlow(b, FLOAT_SLOT.y, [src!.load()]);
+    putSlow(b, FLOAT_SLOT.x, [dst!.load()]);
     const control = immediate!.load();
     if (lengths === "implicit") b.helper("sseCompareStrings", control, b.const(0));
     else {
@@ -34,8 +35,9 @@ const compareStrings =
       b.setReg(32, "rcx", result(STRING_RESULT.index));
       return;
     }
-    b.committing("xmm0");
-    b.store("v128.store", undefined, AT.zmm, b.load("v128.load", undefined, AT.helperArgs + STRING_RESULT.mask));
+    const mask = b.load("v128.load", undefined, AT.helperArgs + STRING_RESULT.mask);
+    b.setVectorRegister(128, b.const32(0), mask);
+    if (isVex(b.shape.row)) b.setVectorRegister(128, b.const32(0), b.vector(0n, 0n), 1);
   };
 
 const SSE42: RowOptions = { fpu: "sse", cpuid: "sse4.2" };
@@ -43,9 +45,11 @@ const SSE42: RowOptions = { fpu: "sse", cpuid: "sse4.2" };
 const stringRow = (opcode: string, name: string, semantics: Semantics, options: RowOptions): Row =>
   row(`66 0F 3A ${opcode} /r ib`, name, ["Vdq", "Wdq", "Ib"], semantics, options);
 
-export const rows: readonly Row[] = [
+const legacy: readonly Row[] = [
   stringRow("60", "PCMPESTRM", compareStrings("explicit", "mask"), { ...SSE42, opsize: true }),
   stringRow("61", "PCMPESTRI", compareStrings("explicit", "index"), { ...SSE42, opsize: true }),
   stringRow("62", "PCMPISTRM", compareStrings("implicit", "mask"), SSE42),
   stringRow("63", "PCMPISTRI", compareStrings("implicit", "index"), SSE42),
 ];
+
+export const rows: readonly Row[] = [...legacy, ...vexForms(legacy, { operands: "same" })];

@@ -70,6 +70,8 @@ const MSRS: readonly Msr[] = [
   // Last-branch recording and branch single-steps are not there; writes of zero are.
   { index: 0x1d9, name: "IA32_DEBUGCTL", read: () => 0n, write: (_cpu, value) => value === 0n },
   ...memoryTypeMsrs,
+  // No supervisor state components.
+  { index: 0xda0, name: "IA32_XSS", needs: "xsaves", read: () => 0n, write: (_cpu, value) => value === 0n },
   inApic(0x6e0, "IA32_TSC_DEADLINE", "tsc-deadline"),
   ...Array.from({ length: 0x100 }, (_, i) => inApic(0x800 + i, `x2APIC register ${i.toString(16)}`, "x2apic")),
   ...kvmClockMsrs,

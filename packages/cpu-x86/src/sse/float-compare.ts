@@ -45,7 +45,7 @@ function relate(x: bigint, y: bigint): Relation {
   return x < y ? "less" : "greater";
 }
 
-/** Bits of the predicates of CMPPS, by number: which relations make it true. */
+/** The predicates of CMPPS and VCMPPS by bits 3:0 of their number: which relations make them true. */
 const TRUE_FOR: readonly (readonly Relation[])[] = [
   ["equal"],
   ["less"],
@@ -55,9 +55,20 @@ const TRUE_FOR: readonly (readonly Relation[])[] = [
   ["equal", "greater", "unordered"],
   ["greater", "unordered"],
   ["less", "equal", "greater"],
+  ["equal", "unordered"],
+  ["less", "unordered"],
+  ["less", "equal", "unordered"],
+  [],
+  ["less", "greater"],
+  ["equal", "greater"],
+  ["greater"],
+  ["less", "equal", "greater", "unordered"],
 ];
 
-/** All ones if the predicate holds, else 0. LT, LE and their negations find quiet NaNs invalid. */
+/**
+ * All ones if the predicate (0..31) holds, else 0. LT, LE, GE, GT and their negations find quiet NaNs invalid; bit 4 turns
+ * that round. SDM vol. 2A, CMPPD, "Comparison Predicate for CMPPD and CMPPS Instructions".
+ */
 export function comparePredicate(
   context: FloatContext,
   format: FloatFormat,
@@ -65,9 +76,10 @@ export function comparePredicate(
   y: bigint,
   predicate: number,
 ): bigint {
-  const signalsQuiet = (predicate & 3) === 1 || (predicate & 3) === 2;
+  const orders = (predicate & 3) === 1 || (predicate & 3) === 2;
+  const signalsQuiet = orders !== ((predicate & 16) !== 0);
   const relation = compare(context, format, x, y, signalsQuiet);
-  const holds = (TRUE_FOR[predicate] as readonly Relation[]).includes(relation);
+  const holds = (TRUE_FOR[predicate & 15] as readonly Relation[]).includes(relation);
   return holds ? (1n << BigInt(format.bits)) - 1n : 0n;
 }
 

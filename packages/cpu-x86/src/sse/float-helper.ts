@@ -19,8 +19,10 @@ import {
   SINGLE,
 } from "./float-format.ts";
 
-/** Byte offsets in `helperArgs` behind its two plain arguments: operands and result, 16 bytes each. */
-export const FLOAT_SLOT = { x: 16, y: 32, result: 48 } as const;
+/** Byte offsets in `helperArgs` behind its plain arguments: operands and result, 32 bytes each. */
+export const FLOAT_SLOT = { x: 32, y: 64, z: 96, result: 128 } as const;
+/** Bytes of one of them. */
+const SLOT_BYTES = 32;
 
 /** One lane: operands and result as bits; what an operation does not need it ignores. */
 type LaneFunction = (
@@ -75,7 +77,7 @@ const OPERATIONS = [
   operation("sqrt", (c, f, _x, y) => squareRoot(c, f, y)),
   operation("min", minimum),
   operation("max", maximum),
-  operation("cmp", (c, f, x, y, predicate) => comparePredicate(c, f, x, y, predicate & 7)),
+  operation("cmp", comparePredicate),
   operation("addsub", (c, f, x, y, _imm, lane) => ((lane & 1) === 0 ? subtract : add)(c, f, x, y)),
   operation("comi", (c, f, x, y) => RELATION_FLAGS[compare(c, f, x, y, true)], "own", "int64"),
   operation("ucomi", (c, f, x, y) => RELATION_FLAGS[compare(c, f, x, y, false)], "own", "int64"),
@@ -120,7 +122,7 @@ export type FloatOperation =
   | "truncateToInt64";
 
 /** First argument of the helper: which operation, on which format, on how many lanes. */
-export function describeFloat(name: FloatOperation, double: boolean, lanes: 1 | 2 | 4): number {
+export function describeFloat(name: FloatOperation, double: boolean, lanes: 1 | 2 | 4 | 8): number {
   return OPERATIONS.findIndex((candidate) => candidate.name === name) | (double ? 1 << 8 : 0) | (lanes << 16);
 }
 
@@ -140,18 +142,25 @@ export function sseFloat(cpu: Cpu): HelperResult {
     const y = readElement(cpu, at + FLOAT_SLOT.y + lane * from, from);
     results.push(run(context, format, x, y, immediate, lane));
   }
-  cpu.u8.fill(0, at + FLOAT_SLOT.result, at + FLOAT_SLOT.result + 16);
+  cpu.u8.fill(0, at + FLOAT_SLOT.result, at + FLOAT_SLOT.result + SLOT_BYTES);
   for (const [lane, bits] of results.entries()) writeElement(cpu, at + FLOAT_SLOT.result + lane * to, to, bits);
   return noteExceptions(cpu, context.exceptions);
 }
 
-/** DPPS and DPPD. Arguments: 1 for double, immediate: products of its high bits, summed, into the lanes of its low ones. */
+/**
+ * DPPS and DPPD. Arguments: 1 for double, immediate (products of its high bits, summed, into the lanes of its low ones), and
+ * how many 128-bit lanes.
+ */
 export function sseDotProduct(cpu: Cpu): HelperResult {
   const format = cpu.arg32(0) !== 0 ? DOUBLE : SINGLE;
-  const immediate = cpu.arg32(1);
   const context = contextOf(cpu.get32("mxcsr"));
+  for (let lane = 0; lane < cpu.arg32(2); lane++) dotProduct(cpu, context, format, cpu.arg32(1), lane * 16);
+  return noteExceptions(cpu, context.exceptions);
+}
+
+function dotProduct(cpu: Cpu, context: FloatContext, format: FloatFormat, immediate: number, from: number): void {
   const bytes = format.bits / 8;
-  const at = AT.helperArgs;
+  const at = AT.helperArgs + from;
   const products = new Array(16 / bytes).fill(0).map((_, lane) => {
     if ((immediate & (16 << lane)) === 0) return 0n;
     const x = readElement(cpu, at + FLOAT_SLOT.x + lane * bytes, bytes);
@@ -167,7 +176,6 @@ export function sseDotProduct(cpu: Cpu): HelperResult {
     const chosen = (immediate & (1 << lane)) !== 0;
     writeElement(cpu, at + FLOAT_SLOT.result + lane * bytes, bytes, chosen ? (products[0] as bigint) : 0n);
   }
-  return noteExceptions(cpu, context.exceptions);
 }
 
 function elementBytes(element: Element, format: FloatFormat): 4 | 8 {

@@ -127,8 +127,8 @@ const FIELDS = {
   opmask: u64(8),
   /** Where page-crossing and device accesses are assembled for generated code. */
   bounce: { size: 64, count: 2 },
-  /** Operands and results between generated code and TypeScript helpers, 64-bit values as memory. */
-  helperArgs: u64(8),
+  /** Operands and results between generated code and TypeScript helpers: 64-bit values, and vectors behind the first four. */
+  helperArgs: u64(20),
 } as const satisfies Readonly<Record<string, Field>>;
 
 /** Name of a field of CPU state. */

@@ -47,6 +47,20 @@ function wide(name: string, field: "zmm" | "fpr", index: number, width: 80 | 128
   };
 }
 
+/** Bits 255:128 of a YMM register; the lower ones are the XMM register. */
+function upperYmm(index: number): NamedRegister {
+  const at = AT.zmm + index * ELEMENT_SIZE.zmm + 16;
+  return {
+    name: `ymm${index}.upper`,
+    width: 128,
+    read: ({ view }) => view.getBigUint64(at, true) | (view.getBigUint64(at + 8, true) << 64n),
+    write: ({ view }, value) => {
+      view.setBigUint64(at, BigInt.asUintN(64, value), true);
+      view.setBigUint64(at + 8, value >> 64n, true);
+    },
+  };
+}
+
 const GPR_NAMES = Object.entries(GPR).filter(([, number]) => number < 16);
 const SEGMENT_NAMES = Object.entries(SEGMENT).filter(([, number]) => number <= SEGMENT.tr);
 
@@ -114,6 +128,7 @@ export const namedRegisters: readonly NamedRegister[] = [
   ...Array.from({ length: 8 }, (_, i) => wide(`st${i}`, "fpr", i, 80)),
   field32("mxcsr", "mxcsr", 32),
   ...Array.from({ length: 16 }, (_, i) => wide(`xmm${i}`, "zmm", i, 128)),
+  ...Array.from({ length: 16 }, (_, i) => upperYmm(i)),
   field32("halted", "halted", 1),
   field32("nmi.blocked", "nmiBlocked", 1),
   field32("interrupt.shadow", "interruptShadow", 2),

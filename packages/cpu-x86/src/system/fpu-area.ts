@@ -4,8 +4,12 @@ import { AT, ELEMENT_SIZE } from "../state/layout.ts";
 
 /** Bytes of the region. */
 export const LEGACY_BYTES = 512;
+/** MXCSR after reset. */
+export const MXCSR_RESET = 0x1f80;
+/** MXCSR bits that exist, DAZ among them. */
+export const MXCSR_MASK = 0xffff;
 const MXCSR = 24;
-const MXCSR_MASK = 28;
+const MXCSR_MASK_AT = 28;
 const X87_REGISTERS = 32;
 const XMM_REGISTERS = 160;
 
@@ -74,18 +78,28 @@ function topOf(cpu: Cpu): number {
   return (cpu.get32("fpuStatus") >> 11) & 7;
 }
 
+const X87_CONTROL = 0x37f;
+const X87_ZEROED = ["fpuStatus", "fpuTag", "fpuOpcode", "fpuCs", "fpuDs"] as const;
+
 /** x87 state as after FNINIT. */
 export function initX87(cpu: Cpu): void {
-  cpu.set32("fpuControl", 0x37f);
-  for (const field of ["fpuStatus", "fpuTag", "fpuOpcode", "fpuCs", "fpuDs"] as const) cpu.set32(field, 0);
+  cpu.set32("fpuControl", X87_CONTROL);
+  for (const field of X87_ZEROED) cpu.set32(field, 0);
   cpu.set64("fpuIp", 0n);
   cpu.set64("fpuDp", 0n);
   cpu.u8.fill(0, AT.fpr, AT.fpr + 8 * ELEMENT_SIZE.fpr);
 }
 
+/** Whether nothing was done since FNINIT. */
+export function isX87Initial(cpu: Cpu): boolean {
+  if (cpu.get32("fpuControl") !== X87_CONTROL || X87_ZEROED.some((field) => cpu.get32(field) !== 0)) return false;
+  if (cpu.get64("fpuIp") !== 0n || cpu.get64("fpuDp") !== 0n) return false;
+  return cpu.u8.subarray(AT.fpr, AT.fpr + 8 * ELEMENT_SIZE.fpr).every((byte) => byte === 0);
+}
+
 export function writeMxcsr(cpu: Cpu, area: DataView): void {
   area.setUint32(MXCSR, cpu.get32("mxcsr"), true);
-  area.setUint32(MXCSR_MASK, cpu.get32("mxcsrMask"), true);
+  area.setUint32(MXCSR_MASK_AT, cpu.get32("mxcsrMask"), true);
 }
 
 /** @returns false: reserved bits are set, nothing was loaded; #GP(0) is the caller's. */
@@ -97,27 +111,27 @@ export function readMxcsr(cpu: Cpu, area: DataView): void {
   cpu.set32("mxcsr", area.getUint32(MXCSR, true));
 }
 
-/** XMM registers that the current mode has. */
-function xmmCount(cpu: Cpu): 8 | 16 {
+/** Vector registers that the current mode has. */
+export function vectorCount(cpu: Cpu): 8 | 16 {
   return cpu.code64 ? 16 : 8;
 }
 
 export function writeXmm(cpu: Cpu, area: Uint8Array): void {
-  for (let i = 0; i < xmmCount(cpu); i++) {
+  for (let i = 0; i < vectorCount(cpu); i++) {
     const at = AT.zmm + i * ELEMENT_SIZE.zmm;
     area.set(cpu.u8.subarray(at, at + 16), XMM_REGISTERS + i * 16);
   }
 }
 
 export function readXmm(cpu: Cpu, area: Uint8Array): void {
-  for (let i = 0; i < xmmCount(cpu); i++) {
+  for (let i = 0; i < vectorCount(cpu); i++) {
     const slot = XMM_REGISTERS + i * 16;
     cpu.u8.set(area.subarray(slot, slot + 16), AT.zmm + i * ELEMENT_SIZE.zmm);
   }
 }
 
 export function clearXmm(cpu: Cpu): void {
-  for (let i = 0; i < xmmCount(cpu); i++) {
+  for (let i = 0; i < vectorCount(cpu); i++) {
     const at = AT.zmm + i * ELEMENT_SIZE.zmm;
     cpu.u8.fill(0, at, at + 16);
   }

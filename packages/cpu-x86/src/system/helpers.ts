@@ -11,7 +11,7 @@ import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { clts, lmsw, movFromCr, movToCr } from "./control-registers.ts";
 import { movFromDr, movToDr } from "./debug-registers.ts";
 import { readSegmentBase, swapgs, syscall, sysenter, sysexit, sysret, writeSegmentBase } from "./fast-calls.ts";
-import { fxrstor, fxsave, ldmxcsr, xgetbv, xrstor, xsave, xsetbv } from "./fpu-state.ts";
+import { fxrstor, fxsave, ldmxcsr } from "./fpu-state.ts";
 import { hlt, monitor, mwait } from "./idle.ts";
 import { clac, cli, popf, stac, sti } from "./interrupt-flag.ts";
 import { checkSupervisor, invlpg, invpcid } from "./invalidate.ts";
@@ -23,6 +23,7 @@ import { checkUmip, lgdt, lidt, lldt, ltr, sgdt, sidt } from "./table-registers.
 import { rdpid, rdtsc, rdtscp } from "./time-stamp.ts";
 import { fldenv, fnsave, fnstenv, frstor } from "./x87-environment.ts";
 import { x87Transcendental } from "./x87-transcendental.ts";
+import { xgetbv, xrstor, xrstors, xsave, xsavec, xsaveopt, xsaves, xsetbv } from "./xsave.ts";
 
 /** All helpers; a helper's number is its position. */
 export const HELPERS = {
@@ -96,7 +97,11 @@ export const HELPERS = {
   x87Transcendental,
   xgetbv,
   xrstor,
+  xrstors,
   xsave,
+  xsavec,
+  xsaveopt,
+  xsaves,
   xsetbv,
 } as const satisfies Readonly<Record<string, (cpu: Cpu) => HelperResult>>;
 
