@@ -45,8 +45,8 @@ function compileHandler(number: number): WebAssembly.Module {
   for (const [name, type] of Object.entries(IMPORTS)) indices.set(name, module.importFunction("env", name, type));
   const functionIndex = (name: string): number => indices.get(name)!;
   const shape = numbering.shapeOf(number);
-  // Only the x87 calls them, and they are many.
-  if (shape.row.fpu === "x87") defineSubroutines(module, indices, functionIndex);
+  // Only the x87 and fused multiplications call them, and they are many.
+  if (shape.row.fpu === "x87" || shape.row.cpuid === "fma") defineSubroutines(module, indices, functionIndex);
   const writer = new CodeWriter();
   const locals = new LocalPool(1);
   lowerNodes(emitInsn(shape, recordFields), writer, locals, {
@@ -196,4 +196,12 @@ export class InsnMachine {
   }
 }
 
-const VECTOR_NAMES: Readonly<Record<number, string>> = { 0: "DE", 5: "BR", 6: "UD", 12: "SS", 13: "GP", 14: "PF" };
+const VECTOR_NAMES: Readonly<Record<number, string>> = {
+  0: "DE",
+  5: "BR",
+  6: "UD",
+  7: "NM",
+  12: "SS",
+  13: "GP",
+  14: "PF",
+};

@@ -268,7 +268,7 @@ describe("FXSAVE and XSAVE", () => {
       const result = m.call("xsetbv");
       return result === "fault" ? m.fault() : result;
     };
-    expect([setXcr0(2), setXcr0(7), setXcr0(3)]).toEqual(["#GP(0)", "#GP(0)", "next"]);
+    expect([setXcr0(2), setXcr0(5), setXcr0(15), setXcr0(3)]).toEqual(["#GP(0)", "#GP(0)", "#GP(0)", "next"]);
     m.write32(0x5200, 0);
     m.cpu.setGpr32(GPR.rax, 2);
     expect(m.call("xsave", 0x5000, 64)).toBe("next");
@@ -286,6 +286,65 @@ describe("FXSAVE and XSAVE", () => {
     m.write32(0x5200, 3);
     m.write64(0x5208, 1n << 63n);
     expect(m.faultOf("xrstor", 0x5000, 64)).toBe("#GP(0)");
+  });
+
+  describe("with AVX state on", () => {
+    const upper = (register: number): number => xmm(register) + 16;
+    const request = (components: number): void => m.cpu.setGpr32(GPR.rax, components);
+
+    beforeEach(() => {
+      m.cpu.setLow("xcr0", 7);
+      m.cpu.view.setBigUint64(upper(3), 0x1234n, true);
+      request(7);
+    });
+
+    it("XSAVE puts the upper halves of YMM behind the header, XRSTOR brings them back or clears them", () => {
+      expect(m.call("xsave", 0x5000, 64)).toBe("next");
+      expect([m.read64(0x5200), m.read64(0x5240 + 3 * 16)]).toEqual([7n, 0x1234n]);
+      m.cpu.view.setBigUint64(upper(3), 0n, true);
+      expect(m.call("xrstor", 0x5000, 64)).toBe("next");
+      expect(m.cpu.view.getBigUint64(upper(3), true)).toBe(0x1234n);
+      m.write64(0x5200, 3n);
+      expect(m.call("xrstor", 0x5000, 64)).toBe("next");
+      expect(m.cpu.view.getBigUint64(upper(3), true)).toBe(0n);
+    });
+
+    it("XSAVEOPT leaves alone what has its initial configuration", () => {
+      m.cpu.view.setBigUint64(upper(3), 0n, true);
+      m.write64(0x5240 + 3 * 16, 0x77n);
+      m.write64(0x5200, 4n);
+      expect(m.call("xsaveopt", 0x5000, 64)).toBe("next");
+      expect([m.read64(0x5200), m.read64(0x5240 + 3 * 16)]).toEqual([3n, 0x77n]);
+    });
+
+    it("XSAVEC packs the components that are asked for, XRSTOR unpacks them", () => {
+      request(5);
+      expect(m.call("xsavec", 0x5000, 64)).toBe("next");
+      expect([m.read64(0x5200), m.read64(0x5208), m.read64(0x5240 + 3 * 16)]).toEqual([5n, (1n << 63n) | 5n, 0x1234n]);
+      m.cpu.u8.fill(0xee, xmm(0), xmm(16));
+      request(7);
+      expect(m.call("xrstor", 0x5000, 64)).toBe("next");
+      expect([m.cpu.view.getBigUint64(upper(3), true), m.cpu.view.getBigUint64(xmm(3), true)]).toEqual([0x1234n, 0n]);
+      m.write64(0x5208, (1n << 63n) | 1n);
+      expect(m.faultOf("xrstor", 0x5000, 64)).toBe("#GP(0)");
+    });
+
+    it("XSAVES and XRSTORS are the supervisor's, and XRSTORS knows the compacted form only", () => {
+      expect(m.call("xsaves", 0x5000, 64)).toBe("next");
+      expect(m.call("xrstors", 0x5000, 64)).toBe("next");
+      m.write64(0x5208, 0n);
+      expect(m.faultOf("xrstors", 0x5000, 64)).toBe("#GP(0)");
+      m.user();
+      expect([m.faultOf("xsaves", 0x5000, 64), m.faultOf("xrstors", 0x5000, 64)]).toEqual(["#GP(0)", "#GP(0)"]);
+    });
+
+    it("XGETBV tells which components are in use", () => {
+      m.cpu.view.setBigUint64(upper(3), 0n, true);
+      m.cpu.setGpr32(GPR.rcx, 1);
+      expect([m.call("xgetbv"), m.cpu.gpr32(GPR.rax)]).toEqual(["next", 3]);
+      m.cpu.setGpr32(GPR.rcx, 2);
+      expect(m.faultOf("xgetbv")).toBe("#GP(0)");
+    });
   });
 
   it("need CR4.OSXSAVE", () => {

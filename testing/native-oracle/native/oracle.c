@@ -28,6 +28,9 @@
 #define MXCSR_MASK_OFFSET 28
 #define XSTATE_BV_OFFSET 512
 #define XSTATE_X87_SSE 3
+#define XSTATE_AVX 4
+#define YMM_OFFSET 576 /* CPUID leaf 0DH, subleaf 2; all makers have it there */
+#define YMM_BYTES 256
 #define SELECTORS 6 /* es cs ss ds fs gs, the order of the ModRM encoding */
 enum { ES, CS, SS, DS, FS, GS };
 
@@ -44,6 +47,7 @@ struct machine_state {
   uint16_t selector[SELECTORS];
   uint32_t patch_count; /* in: patches that follow; out: changed runs that follow */
   uint8_t fxsave[512];
+  uint8_t ymm[YMM_BYTES]; /* upper halves */
 };
 
 struct trap {
@@ -85,6 +89,22 @@ static void load_fxsave(uint8_t *frame, const uint8_t *image) {
   *(uint64_t *)(frame + XSTATE_BV_OFFSET) |= XSTATE_X87_SSE;
 }
 
+static void load_ymm(uint8_t *frame, const uint8_t *upper_halves) {
+  memcpy(frame + YMM_OFFSET, upper_halves, YMM_BYTES);
+  *(uint64_t *)(frame + XSTATE_BV_OFFSET) |= XSTATE_AVX;
+}
+
+/* What is in its initial configuration is not in the frame. */
+static void save_ymm(uint8_t *upper_halves, const uint8_t *frame) {
+  if (*(const uint64_t *)(frame + XSTATE_BV_OFFSET) & XSTATE_AVX) memcpy(upper_halves, frame + YMM_OFFSET, YMM_BYTES);
+  else memset(upper_halves, 0, YMM_BYTES);
+}
+
+/* The same for the XMM registers: VZEROALL leaves them so. */
+static void clear_absent_xmm(uint8_t *fxsave, const uint8_t *frame) {
+  if (!(*(const uint64_t *)(frame + XSTATE_BV_OFFSET) & 2)) memset(fxsave + 160, 0, 256);
+}
+
 /* sigreturn leaves ID and NT as they are: what one case's POPF set must not reach the next. */
 static void clear_lasting_flags(void) {
   asm volatile("pushfq; andq %0, (%%rsp); popfq" ::"i"(~0x204000L) : "memory", "cc");
@@ -102,6 +122,7 @@ static void enter_case(ucontext_t *context) {
   /* REG_CSGSFS packs cs, gs, fs and ss; the kernel reads only cs and ss of it. */
   (*registers)[REG_CSGSFS] = in_state.selector[CS] | (uint64_t)in_state.selector[SS] << 48;
   load_fxsave(frame, in_state.fxsave);
+  load_ymm(frame, in_state.ymm);
   clear_lasting_flags();
   running = 1;
   asm volatile("mov %0, %%ds; mov %1, %%es" ::"r"((uint32_t)in_state.selector[DS]), "r"((uint32_t)in_state.selector[ES]));
@@ -134,6 +155,8 @@ static void leave_case(int signal, ucontext_t *context) {
   out_state.selector[FS] = fs;
   out_state.selector[GS] = gs;
   memcpy(out_state.fxsave, frame, FXSAVE_BYTES);
+  save_ymm(out_state.ymm, frame);
+  clear_absent_xmm(out_state.fxsave, frame);
   out_trap.signal = signal;
   out_trap.vector = (*registers)[REG_TRAPNO];
   out_trap.error_code = (*registers)[REG_ERR];

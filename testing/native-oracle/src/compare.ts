@@ -149,7 +149,10 @@ function compareFxsave(
     const y = describeBytes(actual, offset, length);
     if (x !== y) differences.push({ field, expected: x, actual: y });
   };
-  for (let i = 0; i < 16; i++) bytes(`xmm${i}`, FXSAVE.xmm + i * 16, 16);
+  for (let i = 0; i < 16; i++) {
+    bytes(`xmm${i}`, FXSAVE.xmm + i * 16, 16);
+    bytes(`ymm${i}.upper`, FXSAVE.ymm + i * 16, 16);
+  }
   check("mxcsr", a.getUint32(FXSAVE.mxcsr, true), b.getUint32(FXSAVE.mxcsr, true));
   check("fcw", a.getUint16(FXSAVE.fcw, true), b.getUint16(FXSAVE.fcw, true));
   check("fsw", a.getUint16(FXSAVE.fsw, true) & ~undefinedBits, b.getUint16(FXSAVE.fsw, true) & ~undefinedBits);

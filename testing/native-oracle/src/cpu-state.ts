@@ -2,8 +2,8 @@ import { doubleEdge, extendedEdge, integerEdge, singleEdge } from "./edge-values
 import { type Environment, SEGMENT_NAMES } from "./environment.ts";
 import { createRandom, type Random } from "./random.ts";
 
-/** Offsets in the 64-bit FXSAVE image. SDM vol. 1, "FXSAVE Area". */
-export const FXSAVE = { fcw: 0, fsw: 2, ftw: 4, mxcsr: 24, st: 32, xmm: 160, length: 416 } as const;
+/** Offsets in the 64-bit FXSAVE image (SDM vol. 1, "FXSAVE Area"), behind which the upper halves of YMM0..YMM15 stand. */
+export const FXSAVE = { fcw: 0, fsw: 2, ftw: 4, mxcsr: 24, st: 32, xmm: 160, ymm: 416, length: 672 } as const;
 
 /** RFLAGS bits that user code can see change. */
 export const FLAGS = {
@@ -35,7 +35,7 @@ export interface CpuState {
   readonly selectors: Uint16Array;
   fsBase: bigint;
   gsBase: bigint;
-  /** x87, MXCSR and XMM as FXSAVE stores them: ST(i) in stack order, the abridged tag byte; instruction pointers stay 0. */
+  /** x87, MXCSR, XMM and the upper halves of YMM as {@link FXSAVE} has them: ST(i) in stack order, the abridged tag byte; instruction pointers stay 0. */
   readonly fxsave: Uint8Array;
 }
 
@@ -84,6 +84,7 @@ function fillFloatingPoint(image: DataView, random: Random, flavour: Flavour): v
   for (let i = 0; i < 32; i++) image.setBigUint64(FXSAVE.xmm + i * 8, lane(random), true);
   if ((flavour === "single" || flavour === "double") && random.oneIn(3))
     image.setUint32(FXSAVE.mxcsr, randomMxcsr(random), true);
+  for (let i = 0; i < 32; i++) image.setBigUint64(FXSAVE.ymm + i * 8, lane(random), true);
 }
 
 function singlePair(random: Random): bigint {

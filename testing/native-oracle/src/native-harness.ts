@@ -17,8 +17,10 @@ import { type Bytes, initialStateOf, type VectorException, type VectorInput, typ
 
 const SOURCE = fileURLToPath(new URL("../native/oracle.c", import.meta.url));
 const FXSAVE_BYTES = 512;
-/** gpr, rip, rflags, FS and GS base, six selectors, patch count, FXSAVE image. */
-const STATE_BYTES = 16 * 8 + 4 * 8 + 6 * 2 + 4 + FXSAVE_BYTES;
+const FXSAVE_AT = 176;
+const YMM_AT = FXSAVE_AT + FXSAVE_BYTES;
+/** gpr, rip, rflags, FS and GS base, six selectors, patch count, FXSAVE image, upper halves of YMM. */
+const STATE_BYTES = YMM_AT + 256;
 const TRAP_BYTES = 8 + 4 * 4;
 const SIGALRM = 14;
 const PROT = { read: 1, write: 2, execute: 4 } as const;
@@ -101,7 +103,8 @@ function encodeState(state: CpuState, patchCount: number): Buffer {
     buffer.writeUInt16LE(selector, 160 + i * 2);
   });
   buffer.writeUInt32LE(patchCount, 172);
-  buffer.set(state.fxsave, 176);
+  buffer.set(state.fxsave.subarray(0, FXSAVE.ymm), FXSAVE_AT);
+  buffer.set(state.fxsave.subarray(FXSAVE.ymm), YMM_AT);
   return buffer;
 }
 
@@ -134,7 +137,9 @@ function decodeState(bytes: Buffer, { environment }: VectorInput): CpuState {
   const gpr = new BigUint64Array(16);
   // Outside 64-bit code the upper halves and r8..r15 are not architectural.
   for (let i = 0; i < (wide ? 16 : 8); i++) gpr[i] = BigInt.asUintN(wide ? 64 : 32, bytes.readBigUInt64LE(i * 8));
-  const fxsave = Uint8Array.from(bytes.subarray(176, 176 + FXSAVE.length));
+  const fxsave = new Uint8Array(FXSAVE.length);
+  fxsave.set(bytes.subarray(FXSAVE_AT, FXSAVE_AT + FXSAVE.ymm));
+  fxsave.set(bytes.subarray(YMM_AT, STATE_BYTES), FXSAVE.ymm);
   // Last instruction and operand of the x87 differ between makers, the MXCSR mask is the kernel's.
   fxsave.fill(0, NOT_COMPARED.start, NOT_COMPARED.end).fill(0, NOT_COMPARED.maskStart, NOT_COMPARED.maskEnd);
   for (let i = 0; i < 8; i++) fxsave.fill(0, FXSAVE.st + i * 16 + 10, FXSAVE.st + i * 16 + 16);

@@ -153,7 +153,10 @@ function registersOf(environment: Environment, state: CpuState): Record<string, 
   registers[CONTROL.ftw] = BigInt(image.getUint8(FXSAVE.ftw));
   const top = topOf(image);
   for (let i = 0; i < 8; i++) registers[`st${(top + i) & 7}`] = readWide(image, FXSAVE.st + i * 16, 16);
-  for (let i = 0; i < 16; i++) registers[`xmm${i}`] = readWide(image, FXSAVE.xmm + i * 16, 64);
+  for (let i = 0; i < 16; i++) {
+    registers[`xmm${i}`] = readWide(image, FXSAVE.xmm + i * 16, 64);
+    registers[`ymm${i}.upper`] = readWide(image, FXSAVE.ymm + i * 16, 64);
+  }
   return registers;
 }
 
@@ -200,7 +203,10 @@ function stateOf({ codeBits }: Environment, register: (name: string) => bigint):
   image.setUint8(FXSAVE.ftw, Number(register(CONTROL.ftw)));
   const top = topOf(image);
   for (let i = 0; i < 8; i++) writeWide(image, FXSAVE.st + i * 16, register(`st${(top + i) & 7}`), 16);
-  for (let i = 0; i < 16; i++) writeWide(image, FXSAVE.xmm + i * 16, register(`xmm${i}`), 64);
+  for (let i = 0; i < 16; i++) {
+    writeWide(image, FXSAVE.xmm + i * 16, register(`xmm${i}`), 64);
+    writeWide(image, FXSAVE.ymm + i * 16, register(`ymm${i}.upper`), 64);
+  }
   return {
     gpr,
     rip: 0n,

@@ -15,7 +15,7 @@
  *   rip - address of the next instruction (zigzag)
  *   changed registers mask, (final xor initial)*
  *   changed status mask                   see STATUS_FIELDS, (final xor initial)*
- *   changed ST mask, 10 bytes each; changed XMM mask, 16 bytes each
+ *   changed ST mask, 10 bytes each; changed XMM mask with the upper halves of YMM from bit 16 up, 16 bytes each
  *   write count, (address, length, bytes)*
  *
  * Differences keep the file small and make most of it repeat, which is what gzip wants.
@@ -164,7 +164,7 @@ function writeOutcome(writer: ByteWriter, input: VectorInput, { exception, state
     STATUS_FIELDS.map((field) => field.get(state) ^ field.get(initial)),
   );
   writeChangedBytes(writer, initial.fxsave, state.fxsave, FXSAVE.st, 8, ST_BYTES);
-  writeChangedBytes(writer, initial.fxsave, state.fxsave, FXSAVE.xmm, 16, XMM_BYTES);
+  writeChangedBytes(writer, initial.fxsave, state.fxsave, FXSAVE.xmm, 32, XMM_BYTES);
   writeRuns(writer, writes);
 }
 
@@ -190,7 +190,7 @@ function writeChangedBytes(
     mask |= 1 << i;
     changed.push(now);
   }
-  writer.uint(mask);
+  writer.uint(mask >>> 0);
   for (const bytes of changed) writer.bytes(bytes);
 }
 
@@ -272,7 +272,7 @@ function readDifference(reader: ByteReader): Difference {
 function readChanged<T>(reader: ByteReader, read: () => T): ReadonlyMap<number, T> {
   const changed = new Map<number, T>();
   const mask = reader.uint();
-  for (let i = 0; mask >>> i !== 0; i++) if ((mask >>> i) & 1) changed.set(i, read());
+  for (let i = 0; i < 32; i++) if ((mask >>> i) & 1) changed.set(i, read());
   return changed;
 }
 

@@ -22,9 +22,9 @@ describe("CPUID leaves", () => {
     for (const bit of [20, 21, 22, 23, 24, 31]) expect((ecx >>> bit) & 1).toBe(1);
     expect((edx >>> 26) & 1).toBe(1);
     expect((leaf("max", 1)[1]! >>> 8) & 0xff).toBe(8);
-    // FSGSBASE, SMEP, SMAP; BMI1; no AVX2.
+    // FSGSBASE, SMEP, SMAP; BMI1; AVX2; no MPX.
     const [, ebx7 = 0, ecx7 = 0] = leaf("max", 7);
-    expect([0, 7, 20, 3, 5].map((bit) => (ebx7 >>> bit) & 1)).toEqual([1, 1, 1, 1, 0]);
+    expect([0, 7, 20, 3, 5, 14].map((bit) => (ebx7 >>> bit) & 1)).toEqual([1, 1, 1, 1, 1, 0]);
     expect((ecx7 >>> 2) & 1).toBe(1);
     expect(leaf("max", 7, 1)).toEqual([0, 0, 0, 0]);
     const [, , lahf = 0, lm = 0] = leaf("max", 0x8000_0001);
@@ -33,9 +33,15 @@ describe("CPUID leaves", () => {
     expect(leaf("max", 0x8000_0008)[0]).toBe(0x3028);
   });
 
-  it("describe XSAVE areas of x87 and SSE", () => {
-    expect(leaf("max", 0xd)).toEqual([3, 576, 576, 0]);
-    expect(leaf("max", 0xd, 1)[0]).toBe(1);
+  it("describe XSAVE areas by what XCR0 has on", () => {
+    const { cpu } = new BareMachine("max");
+    expect(readCpuid(cpu, 0xd, 0)).toEqual([7, 576, 832, 0]);
+    cpu.setLow("xcr0", 7);
+    expect(readCpuid(cpu, 0xd, 0)).toEqual([7, 832, 832, 0]);
+    expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 832, 0, 0]);
+    expect(readCpuid(cpu, 0xd, 2)).toEqual([256, 576, 0, 0]);
+    expect(readCpuid(cpu, 0xd, 3)).toEqual([0, 0, 0, 0]);
+    expect(leaf("max,-avx", 0xd)).toEqual([3, 576, 576, 0]);
     expect(leaf("qemu64", 0xd)).toEqual([0, 0, 0, 0]);
   });
 

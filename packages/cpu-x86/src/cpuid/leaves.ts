@@ -116,8 +116,7 @@ function xsaveLeaf(cpu: Cpu, subleaf: number): Leaf {
   const { model } = cpu;
   if (!model.features.has("xsave")) return NOTHING;
   const supported = supportedXcr0(model);
-  if (subleaf === 0)
-    return [supported, standardSize(model, cpu.low("xcr0")), standardSize(model, supported), 0];
+  if (subleaf === 0) return [supported, standardSize(model, cpu.low("xcr0")), standardSize(model, supported), 0];
   if (subleaf === 1) {
     // EBX is about the compacted form, EDX:ECX about IA32_XSS, which has no bits.
     const compacted = model.features.has("xsavec") ? compactedSize(model, cpu.low("xcr0")) : 0;

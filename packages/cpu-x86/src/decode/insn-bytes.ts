@@ -73,6 +73,8 @@ export class InsnBytes {
   #ranOut = false;
   #vexL = 0;
   #vexW = 0;
+  /** Any row of the opcode, for what they have in common. */
+  #vexShape: ParsedRow | undefined;
   readonly #context = {
     repeat: 0,
     operandPrefix: false,
@@ -106,10 +108,10 @@ export class InsnBytes {
     this.#opcode(mode);
     if (this.row !== undefined) {
       this.#sizes(mode);
-      if (this.row.hasModrm) this.#modrm();
+      if (this.row.hasModrm) this.#modrm(this.row);
       this.#immediates(this.row.immediates);
       this.#refuseLock();
-    }
+    } else if (this.vex) this.#skipVex(mode);
     this.length = this.#at - at;
     if (!this.#ranOut) return PARSED.ok;
     return end - at >= MAX_INSN_BYTES ? PARSED.tooLong : PARSED.truncated;
@@ -178,7 +180,9 @@ export class InsnBytes {
       const legal = this.#legalBeforeVex();
       map = 4 + this.#vexFields(opcode);
       opcode = this.#byte();
-      if (!legal || map > 7) map = 4;
+      if (map > 7) map = 4;
+      this.#vexShape = this.#map.candidates(map, opcode)[0];
+      if (!legal) map = 4;
     } else if (opcode === 0x0f) {
       map = 1;
       opcode = this.#byte();
@@ -236,25 +240,38 @@ export class InsnBytes {
   #sizes(mode: number): void {
     const row = (this.row as ParsedRow).row;
     const code32 = (mode & MODE.codeSizeMask) === MODE.code32;
+    this.asize = this.#addressSize(code32);
     if (this.#code64) {
-      this.asize = this.#addressPrefix ? 32 : 64;
       if (this.vex) this.opsize = (this.rex & 8) !== 0 ? 64 : 32;
       else if (row.f64 || (this.rex & 8) !== 0) this.opsize = 64;
       else if (this.#operandPrefix) this.opsize = 16;
       else this.opsize = row.d64 ? 64 : 32;
     } else {
-      this.asize = this.#addressPrefix !== code32 ? 32 : 16;
       this.opsize = this.vex || this.#operandPrefix !== code32 ? 32 : 16;
     }
   }
 
-  #modrm(): void {
+  /** Instructions with VEX have their length by map and opcode: all of it is fetched before any of it is #UD. */
+  #skipVex(mode: number): void {
+    const shape = this.#vexShape;
+    if (shape?.hasModrm === false) return;
+    this.asize = this.#addressSize((mode & MODE.codeSizeMask) === MODE.code32);
+    this.#modrm(shape);
+    this.#immediates(shape?.immediates ?? []);
+  }
+
+  #addressSize(code32: boolean): OperandSize {
+    if (this.#code64) return this.#addressPrefix ? 32 : 64;
+    return this.#addressPrefix !== code32 ? 32 : 16;
+  }
+
+  #modrm(parsed: ParsedRow | undefined): void {
     const modrm = this.#byte();
     this.modrm = modrm;
-    this.isMemory = modrm < 0xc0 && !(this.row as ParsedRow).ignoresMod;
+    this.isMemory = modrm < 0xc0 && !parsed?.ignoresMod;
     if (!this.isMemory) return;
     if (this.asize === 16) this.#address16(modrm);
-    else this.#address32(modrm);
+    else this.#address32(modrm, parsed?.row.vsib === true);
     const stack = this.base === 4 || this.base === 5;
     this.segment = this.segmentPrefix >= 0 ? this.segmentPrefix : stack ? SEGMENT.ss : SEGMENT.ds;
   }
@@ -271,7 +288,7 @@ export class InsnBytes {
     else if (mod === 2) this.displacement = this.#word();
   }
 
-  #address32(modrm: number): void {
+  #address32(modrm: number, vsib: boolean): void {
     const mod = modrm >> 6;
     const rm = modrm & 7;
     const baseHigh = (this.rex & 1) << 3;
@@ -279,7 +296,7 @@ export class InsnBytes {
       const sib = this.#byte();
       const index = ((sib >> 3) & 7) | ((this.rex & 2) << 2);
       // A vector register as index may be any.
-      if (index !== 4 || (this.row as ParsedRow).row.vsib) {
+      if (index !== 4 || vsib) {
         this.index = index;
         this.scale = sib >> 6;
       }

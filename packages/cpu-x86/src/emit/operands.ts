@@ -202,8 +202,7 @@ function vectorOperand(b: X86Builder, code: OperandCode, width: Width, register:
     load,
     modify: load,
     store: (value) => storeLanes([value]),
-    loadLanes: () =>
-      lanes === 1 ? [load()] : [0, 1].map((lane) => b.vectorRegister(width, register(), lane)),
+    loadLanes: () => (lanes === 1 ? [load()] : [0, 1].map((lane) => b.vectorRegister(width, register(), lane))),
     storeLanes,
     address: () => unreadable(code),
     register,

@@ -1,12 +1,17 @@
 import { rows as alu } from "./alu.ts";
+import { rows as avx } from "./avx.ts";
+import { rows as avxMemory } from "./avx-memory.ts";
 import { rows as bcd } from "./bcd.ts";
 import { rows as bit } from "./bit.ts";
+import { rows as bmi2 } from "./bmi2.ts";
 import { rows as bound } from "./bound.ts";
 import { rows as branch } from "./branch.ts";
 import { rows as crc32 } from "./crc32.ts";
 import { rows as exchange } from "./exchange.ts";
+import { rows as f16c } from "./f16c.ts";
 import { rows as far } from "./far.ts";
 import { rows as flags } from "./flags.ts";
+import { rows as fma } from "./fma.ts";
 import { rows as io } from "./io.ts";
 import { rows as mmx } from "./mmx.ts";
 import { rows as mov } from "./mov.ts";
@@ -63,6 +68,11 @@ export const allRows: readonly Row[] = [
   ...sseShift,
   ...sseShuffle,
   ...sseString,
+  ...avx,
+  ...avxMemory,
+  ...fma,
+  ...f16c,
+  ...bmi2,
   ...stack,
   ...string,
   ...x87Arithmetic,

@@ -159,8 +159,8 @@ export class FloatLanes {
 /** What a slow operation may be told beside its operands. */
 export interface SlowOptions {
   readonly immediate?: Val;
-  /** Lanes that count, if they are not all. */
-  readonly lanes?: 2 | 4;
+  /** Lanes that count, if the parts of y do not tell. */
+  readonly lanes?: 2 | 4 | 8;
   /** A third operand. */
   readonly z?: readonly Val[];
 }
@@ -192,7 +192,9 @@ const INEXACT_SEEN = MXCSR.PM | MXCSR.PE;
 export function allProven(b: X86Builder, proofs: readonly Proof[]): Proof {
   const quiet = proofs.map((proof) => proof.quiet).reduce((p, q) => b.both(p, q));
   const exacts = proofs.flatMap(({ exact }) => exact ?? []);
-  return exacts.length === 0 ? { quiet } : { quiet, exact: () => exacts.map((exact) => exact()).reduce((p, q) => b.both(p, q)) };
+  return exacts.length === 0
+    ? { quiet }
+    : { quiet, exact: () => exacts.map((exact) => exact()).reduce((p, q) => b.both(p, q)) };
 }
 
 /** The native result, in parts, where `proof` holds, else what `slow` leaves in `helperArgs`. */

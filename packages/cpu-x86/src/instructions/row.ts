@@ -4,7 +4,26 @@ import type { X86Builder } from "../emit/x86-builder.ts";
 /** What one instruction does: the manual's Operation section, said once for interpreter and translator. */
 export type Semantics = (b: X86Builder, ...operands: Operand[]) => void;
 
-type Size = "b" | "w" | "d" | "q" | "v" | "z" | "y" | "dq" | "qq" | "x" | "p" | "s" | "ps" | "pd" | "ss" | "sd" | "pi" | "t" | "";
+type Size =
+  | "b"
+  | "w"
+  | "d"
+  | "q"
+  | "v"
+  | "z"
+  | "y"
+  | "dq"
+  | "qq"
+  | "x"
+  | "p"
+  | "s"
+  | "ps"
+  | "pd"
+  | "ss"
+  | "sd"
+  | "pi"
+  | "t"
+  | "";
 /**
  * Operand codes of SDM vol. 2D, "Key to Abbreviations": addressing method and size. C D control and debug register,
  * E general register or memory, G general register, I immediate, J branch offset, M memory, N Q P MMX, O absolute

@@ -78,7 +78,10 @@ const squareRoot =
     const y = f.load(src!);
     const native = y.map((part) => f.op("sqrt", part));
     const proofs = native.map((root, i) => rootProof(f, y[i] as Val, root));
-    f.store(dst!, provenOr(b, native, allProven(b, proofs), () => f.slow("sqrt", [], y)));
+    f.store(
+      dst!,
+      provenOr(b, native, allProven(b, proofs), () => f.slow("sqrt", [], y)),
+    );
   };
 
 function rootProof(f: FloatLanes, y: Val, root: Val): Proof {

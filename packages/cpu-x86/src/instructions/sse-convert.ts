@@ -169,10 +169,12 @@ const round =
     const imm = immediate!.load();
     const native = x.map((part) => roundBy(f, part, imm));
     const hidden = b.ne(b.and(imm, b.const(8)), b.const(0));
-    const proofs = x.map((part, i): Proof => ({
-      quiet: f.all(f.isQuietOperand(part)),
-      exact: () => b.either(hidden, f.all(f.op("eq", native[i] as Val, part))),
-    }));
+    const proofs = x.map(
+      (part, i): Proof => ({
+        quiet: f.all(f.isQuietOperand(part)),
+        exact: () => b.either(hidden, f.all(f.op("eq", native[i] as Val, part))),
+      }),
+    );
     const slow = (): void => f.slow("round", [], x, { immediate: imm });
     f.store(dst!, provenOr(b, native, allProven(b, proofs), slow));
   };

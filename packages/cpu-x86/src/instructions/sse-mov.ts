@@ -36,7 +36,8 @@ const duplicate =
     mapLanes(dst!, [src!], (value) => pickLanes(b, 4, lanes, value, value));
 
 const movddup: Semantics = (b, dst, src) => dst!.store(b.op("i64x2.splat", src!.load()));
-const movddupWide: Semantics = (b, dst, src) => mapLanes(dst!, [src!], (value) => pickLanes(b, 8, [0, 0], value, value));
+const movddupWide: Semantics = (b, dst, src) =>
+  mapLanes(dst!, [src!], (value) => pickLanes(b, 8, [0, 0], value, value));
 
 /** One bit a lane, the lane's sign, zero-extended into the destination. */
 const signMask =

@@ -49,6 +49,7 @@ const NO_ROWS: ReadonlySet<FeatureName> = new Set<FeatureName>([
   "3dnowprefetch",
   "cx16",
   "lahf-lm",
+  "xgetbv1",
 ]);
 
 describe("CPUID features", () => {

@@ -111,6 +111,7 @@ const touchLine: Semantics = (_b, line) => {
 
 /** LDMXCSR and STMXCSR are SSE instructions: #UD without CR4.OSFXSR, #NM under CR0.TS. */
 const sse: RowOptions = { cpuid: "sse", fpu: "sse" };
+const avx: RowOptions = { cpuid: "avx", fpu: "avx", protectedOnly: true };
 const stmxcsr = (b: X86Builder, dst: Operand): void => dst.store(b.state("mxcsr"));
 
 const undefinedByDesign: Semantics = (b) => b.raise("UD");
@@ -222,6 +223,8 @@ export const rows: readonly Row[] = [
   row("NP 0F AE /1", "FXRSTOR", ["M"], onMemory("fxrstor", 512, false), { cpuid: "fxsr", ...area }),
   row("NP 0F AE /2", "LDMXCSR", ["Md"], onValue("ldmxcsr"), sse),
   row("NP 0F AE /3", "STMXCSR", ["Md"], (b, dst) => stmxcsr(b, dst!), sse),
+  row("VEX.LZ.NP.0F.WIG AE /2", "VLDMXCSR", ["Md"], onValue("ldmxcsr"), avx),
+  row("VEX.LZ.NP.0F.WIG AE /3", "VSTMXCSR", ["Md"], (b, dst) => stmxcsr(b, dst!), avx),
   row("NP 0F AE /4", "XSAVE", ["M"], onMemory("xsave", 576, true), { cpuid: "xsave", ...area }),
   row("NP 0F AE /5", "XRSTOR", ["M"], onMemory("xrstor", 576, false), { cpuid: "xsave", ...area }),
   row("NP 0F AE /6", "XSAVEOPT", ["M"], onMemory("xsaveopt", 576, true), { cpuid: "xsaveopt", ...area }),

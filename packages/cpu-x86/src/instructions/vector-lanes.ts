@@ -117,6 +117,10 @@ const EXTRACT = {
 /** Lane `index` (i64, taken modulo the number of lanes), zero-extended to i64. */
 export function extractLane(b: X86Builder, lanes: Lanes, vector: Val, index: Val): Val {
   const bytes = LANE_BITS[lanes] / 8;
+  if (index.constant !== undefined) {
+    const value = b.lane(EXTRACT[lanes], Number(index.constant) & (16 / bytes - 1), vector);
+    return lanes === "i64x2" ? value : b.bool(value);
+  }
   const first = b.mul(b.and(index, b.const(16 / bytes - 1)), b.const(bytes));
   const lane = b.lane(EXTRACT[lanes], 0, moveBytes(b, vector, first));
   return lanes === "i64x2" ? lane : b.bool(lane);
@@ -125,6 +129,10 @@ export function extractLane(b: X86Builder, lanes: Lanes, vector: Val, index: Val
 /** `vector` with lane `index` (i64, taken modulo the number of lanes) replaced by the low bits of `value`. */
 export function insertLane(b: X86Builder, lanes: Lanes, vector: Val, index: Val, value: Val): Val {
   const count = 128 / LANE_BITS[lanes];
+  if (index.constant !== undefined) {
+    const low = lanes === "i64x2" ? value : b.wrap(value);
+    return b.lane(`${lanes}.replace_lane`, Number(index.constant) & (count - 1), vector, low);
+  }
   const numbers = laneConstant(
     b,
     lanes,

@@ -3,9 +3,10 @@ import { IrBuilder, LocalPool, lowerNodes } from "@tsvm/tcg";
 import { CodeWriter, type FunctionType, type ModuleBuilder } from "@tsvm/wasm-emit";
 import type { Subroutine } from "../softfloat/subroutine.ts";
 import { X87_SUBROUTINES } from "../softfloat/subroutines.ts";
+import { fusedDoubles, fusedSingles } from "../sse/fused-multiply.ts";
 
 /** All subroutines that handlers may call. */
-export const SUBROUTINES: readonly Subroutine[] = X87_SUBROUTINES;
+export const SUBROUTINES: readonly Subroutine[] = [...X87_SUBROUTINES, fusedDoubles, fusedSingles];
 
 /** The WebAssembly type of a subroutine. */
 export const subroutineType = ({ params, result }: Subroutine): FunctionType => ({ params, results: [result] });

@@ -62,6 +62,46 @@ export const multiply: BinaryOperation = (context, format, x, y) => {
   return roundPack(context, format, negative, a.significand * c.significand, a.exponent + c.exponent);
 };
 
+/** Which parts of x * y + z are negated. */
+export interface FusedSigns {
+  readonly product: boolean;
+  readonly addend: boolean;
+}
+
+/** x * y + z, rounded once. The NaN that passes is that of x, y or z, in this order, and keeps its sign. */
+export function multiplyAdd(
+  context: FloatContext,
+  format: FloatFormat,
+  x: bigint,
+  y: bigint,
+  z: bigint,
+  signs: FusedSigns,
+): bigint {
+  const [a, c, d] = [unpack(context, format, x), unpack(context, format, y), unpack(context, format, z)];
+  const infinity = a.kind === "infinity" || c.kind === "infinity";
+  const vanishes = a.kind === "zero" || c.kind === "zero";
+  if (isNan(a) || isNan(c) || isNan(d)) return propagateNaN(context, format, a, c, d);
+  if (infinity && vanishes) return invalid(context, format);
+  const negative = (a.negative !== c.negative) !== signs.product;
+  const addend = d.negative !== signs.addend;
+  if (infinity && d.kind === "infinity" && negative !== addend) return invalid(context, format);
+  noteDenormals(context, a, c, d);
+  if (infinity) return infinite(format, negative);
+  if (d.kind === "infinity") return infinite(format, addend);
+  const product = { significand: a.significand * c.significand, exponent: a.exponent + c.exponent };
+  const exponent = Math.min(product.exponent, d.exponent);
+  const total = magnitudeAt(product, negative, exponent) + magnitudeAt(d, addend, exponent);
+  if (total !== 0n) return roundPack(context, format, total < 0n, total < 0n ? -total : total, exponent);
+  if (vanishes && d.kind === "zero" && negative === addend) return zero(format, negative);
+  return zero(format, context.rounding === ROUND.down);
+}
+
+/** A signed multiple of 2^exponent, which is not above the value's own. */
+function magnitudeAt(value: Pick<Unpacked, "significand" | "exponent">, negative: boolean, exponent: number): bigint {
+  const magnitude = value.significand << BigInt(value.exponent - exponent);
+  return negative ? -magnitude : magnitude;
+}
+
 /** x / y. */
 export const divide: BinaryOperation = (context, format, x, y) => {
   const a = unpack(context, format, x);

@@ -3,11 +3,13 @@
 import {
   type FloatContext,
   type FloatFormat,
+  HALF,
   isNan,
   MXCSR,
   noteDenormals,
   propagateNaN,
   type Rounding,
+  SINGLE,
   unpack,
   zero,
 } from "./float-format.ts";
@@ -26,6 +28,22 @@ export function convertFormat(context: FloatContext, from: FloatFormat, to: Floa
   if (x.kind === "infinity") return negative | to.infinity;
   if (x.kind === "zero") return negative;
   return roundPack(context, to, x.negative, x.significand, x.exponent);
+}
+
+/** A half as a single: always exact, and denormals are neither zeros nor exceptions. SDM vol. 2C, VCVTPH2PS. */
+export function convertHalf(context: FloatContext, bits: bigint): bigint {
+  const plain = { ...context, denormalsAreZero: false, exceptions: 0 };
+  const result = convertFormat(plain, HALF, SINGLE, bits);
+  context.exceptions |= plain.exceptions & MXCSR.IE;
+  return result;
+}
+
+/** A single as a half. MXCSR.FZ does not matter. SDM vol. 2C, VCVTPS2PH. */
+export function convertToHalf(context: FloatContext, bits: bigint, rounding: Rounding): bigint {
+  const own = { ...context, rounding, flushToZero: false };
+  const result = convertFormat(own, SINGLE, HALF, bits);
+  context.exceptions = own.exceptions;
+  return result;
 }
 
 /** An integer as a float. */

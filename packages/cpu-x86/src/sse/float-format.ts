@@ -58,7 +58,7 @@ export function contextOf(mxcsr: number): FloatContext {
 
 /** An interchange format. */
 export interface FloatFormat {
-  readonly bits: 32 | 64;
+  readonly bits: 16 | 32 | 64;
   /** Bits of the fraction, without the leading 1. */
   readonly fraction: number;
   readonly bias: number;
@@ -72,7 +72,7 @@ export interface FloatFormat {
   readonly indefinite: bigint;
 }
 
-function format(bits: 32 | 64, fraction: number): FloatFormat {
+function format(bits: 16 | 32 | 64, fraction: number): FloatFormat {
   const bias = (1 << (bits - fraction - 2)) - 1;
   const sign = 1n << BigInt(bits - 1);
   const quiet = 1n << BigInt(fraction - 1);
@@ -80,6 +80,8 @@ function format(bits: 32 | 64, fraction: number): FloatFormat {
   return { bits, fraction, bias, minExponent: 1 - bias, sign, infinity, quiet, indefinite: sign | infinity | quiet };
 }
 
+/** binary16. */
+export const HALF: FloatFormat = format(16, 10);
 /** binary32. */
 export const SINGLE: FloatFormat = format(32, 23);
 /** binary64. */

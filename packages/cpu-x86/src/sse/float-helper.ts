@@ -4,9 +4,9 @@
 import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
-import { add, divide, multiply, squareRoot, subtract } from "./float-arithmetic.ts";
+import { add, divide, multiply, multiplyAdd, squareRoot, subtract } from "./float-arithmetic.ts";
 import { compare, comparePredicate, maximum, minimum, type Relation } from "./float-compare.ts";
-import { convertFormat, fromInteger, roundToIntegral, toInteger } from "./float-convert.ts";
+import { convertFormat, convertHalf, convertToHalf, fromInteger, roundToIntegral, toInteger } from "./float-convert.ts";
 import {
   contextOf,
   DOUBLE,
@@ -32,10 +32,11 @@ type LaneFunction = (
   y: bigint,
   immediate: number,
   lane: number,
+  z: bigint,
 ) => bigint;
 
 /** What the elements of a vector are: the operation's format, the other one, or integers. */
-type Element = "own" | "other" | "int32" | "int64";
+type Element = "own" | "other" | "half" | "int32" | "int64";
 
 interface Operation {
   readonly name: string;
@@ -63,6 +64,12 @@ const integer =
   (width: 32 | 64, truncates: boolean): LaneFunction =>
   (c, f, _x, y) =>
     toInteger(c, f, y, width, truncates ? ROUND.zero : c.rounding);
+
+/** x * y + z; the addend is negated in lanes whose number has the parity of an entry. */
+const fused =
+  (product: boolean, evenAddend: boolean, oddAddend: boolean): LaneFunction =>
+  (c, f, x, y, _imm, lane, z) =>
+    multiplyAdd(c, f, x, y, z, { product, addend: (lane & 1) === 0 ? evenAddend : oddAddend });
 
 /** Bits of the immediate of ROUNDPD. SDM vol. 2B, "ROUNDPD", table of rounding modes. */
 const IMM_USES_MXCSR = 4;
@@ -97,6 +104,19 @@ const OPERATIONS = [
   operation("toInt64", integer(64, false), "own", "int64"),
   operation("truncateToInt32", integer(32, true), "own", "int32"),
   operation("truncateToInt64", integer(64, true), "own", "int64"),
+  operation("fmadd", fused(false, false, false)),
+  operation("fmsub", fused(false, true, true)),
+  operation("fnmadd", fused(true, false, false)),
+  operation("fnmsub", fused(true, true, true)),
+  operation("fmaddsub", fused(false, true, false)),
+  operation("fmsubadd", fused(false, false, true)),
+  operation("fromHalf", (c, _f, _x, y) => convertHalf(c, y), "half"),
+  operation(
+    "toHalf",
+    (c, _f, _x, y, imm) => convertToHalf(c, y, (imm & IMM_USES_MXCSR) !== 0 ? c.rounding : ((imm & 3) as Rounding)),
+    "own",
+    "half",
+  ),
 ] as const;
 
 /** Name of an operation of the slow path. */
@@ -119,7 +139,15 @@ export type FloatOperation =
   | "toInt32"
   | "toInt64"
   | "truncateToInt32"
-  | "truncateToInt64";
+  | "truncateToInt64"
+  | "fmadd"
+  | "fmsub"
+  | "fnmadd"
+  | "fnmsub"
+  | "fmaddsub"
+  | "fmsubadd"
+  | "fromHalf"
+  | "toHalf";
 
 /** First argument of the helper: which operation, on which format, on how many lanes. */
 export function describeFloat(name: FloatOperation, double: boolean, lanes: 1 | 2 | 4 | 8): number {
@@ -140,7 +168,8 @@ export function sseFloat(cpu: Cpu): HelperResult {
   for (let lane = 0; lane < lanes; lane++) {
     const x = readElement(cpu, at + FLOAT_SLOT.x + lane * from, from);
     const y = readElement(cpu, at + FLOAT_SLOT.y + lane * from, from);
-    results.push(run(context, format, x, y, immediate, lane));
+    const z = readElement(cpu, at + FLOAT_SLOT.z + lane * from, from);
+    results.push(run(context, format, x, y, immediate, lane, z));
   }
   cpu.u8.fill(0, at + FLOAT_SLOT.result, at + FLOAT_SLOT.result + SLOT_BYTES);
   for (const [lane, bits] of results.entries()) writeElement(cpu, at + FLOAT_SLOT.result + lane * to, to, bits);
@@ -149,47 +178,71 @@ export function sseFloat(cpu: Cpu): HelperResult {
 
 /**
  * DPPS and DPPD. Arguments: 1 for double, immediate (products of its high bits, summed, into the lanes of its low ones), and
- * how many 128-bit lanes.
+ * how many 128-bit lanes. An unmasked exception of the products ends it before they are added, and so on.
  */
 export function sseDotProduct(cpu: Cpu): HelperResult {
   const format = cpu.arg32(0) !== 0 ? DOUBLE : SINGLE;
-  const context = contextOf(cpu.get32("mxcsr"));
-  for (let lane = 0; lane < cpu.arg32(2); lane++) dotProduct(cpu, context, format, cpu.arg32(1), lane * 16);
-  return noteExceptions(cpu, context.exceptions);
+  const immediate = cpu.arg32(1);
+  const lanes = new Array(cpu.arg32(2)).fill(0).map((_, i) => AT.helperArgs + i * 16);
+  let terms = lanes.map((): readonly bigint[] => new Array(128 / format.bits).fill(0n));
+  const stage = (
+    compute: (context: FloatContext, terms: readonly bigint[], at: number) => readonly bigint[],
+  ): boolean => {
+    const context = contextOf(cpu.get32("mxcsr"));
+    terms = terms.map((values, i) => compute(context, values, lanes[i] as number));
+    return noteExceptions(cpu, context.exceptions) === HELPER.next;
+  };
+  if (!stage((context, places, at) => products(cpu, context, format, immediate, places.length, at)))
+    return HELPER.fault;
+  while ((terms[0] as readonly bigint[]).length > 1) {
+    if (!stage((context, values) => sumsOfPairs(context, format, values))) return HELPER.fault;
+  }
+  for (const [i, at] of lanes.entries())
+    spread(cpu, format, immediate, (terms[i] as readonly bigint[])[0] as bigint, at);
+  return HELPER.next;
 }
 
-function dotProduct(cpu: Cpu, context: FloatContext, format: FloatFormat, immediate: number, from: number): void {
+function products(
+  cpu: Cpu,
+  context: FloatContext,
+  format: FloatFormat,
+  immediate: number,
+  count: number,
+  at: number,
+): readonly bigint[] {
   const bytes = format.bits / 8;
-  const at = AT.helperArgs + from;
-  const products = new Array(16 / bytes).fill(0).map((_, lane) => {
-    if ((immediate & (16 << lane)) === 0) return 0n;
-    const x = readElement(cpu, at + FLOAT_SLOT.x + lane * bytes, bytes);
-    return multiply(context, format, x, readElement(cpu, at + FLOAT_SLOT.y + lane * bytes, bytes));
+  return new Array(count).fill(0).map((_, i) => {
+    if ((immediate & (16 << i)) === 0) return 0n;
+    const x = readElement(cpu, at + FLOAT_SLOT.x + i * bytes, bytes);
+    return multiply(context, format, x, readElement(cpu, at + FLOAT_SLOT.y + i * bytes, bytes));
   });
-  while (products.length > 1) {
-    const sums = products
-      .filter((_, i) => (i & 1) === 0)
-      .map((x, i) => add(context, format, x, products[2 * i + 1] as bigint));
-    products.splice(0, products.length, ...sums);
-  }
-  for (let lane = 0; lane < 16 / bytes; lane++) {
-    const chosen = (immediate & (1 << lane)) !== 0;
-    writeElement(cpu, at + FLOAT_SLOT.result + lane * bytes, bytes, chosen ? (products[0] as bigint) : 0n);
+}
+
+const sumsOfPairs = (context: FloatContext, format: FloatFormat, values: readonly bigint[]): readonly bigint[] =>
+  values.flatMap((x, i) => ((i & 1) === 0 ? [add(context, format, x, values[i + 1] as bigint)] : []));
+
+function spread(cpu: Cpu, format: FloatFormat, immediate: number, sum: bigint, at: number): void {
+  const bytes = format.bits / 8;
+  for (let i = 0; i < 16 / bytes; i++) {
+    writeElement(cpu, at + FLOAT_SLOT.result + i * bytes, bytes, (immediate & (1 << i)) !== 0 ? sum : 0n);
   }
 }
 
-function elementBytes(element: Element, format: FloatFormat): 4 | 8 {
+function elementBytes(element: Element, format: FloatFormat): 2 | 4 | 8 {
+  if (element === "half") return 2;
   if (element === "int32") return 4;
   if (element === "int64") return 8;
   return (format.bits === 64) === (element === "own") ? 8 : 4;
 }
 
 function readElement(cpu: Cpu, at: number, bytes: number): bigint {
-  return bytes === 8 ? cpu.view.getBigUint64(at, true) : BigInt(cpu.view.getUint32(at, true));
+  if (bytes === 8) return cpu.view.getBigUint64(at, true);
+  return BigInt(bytes === 2 ? cpu.view.getUint16(at, true) : cpu.view.getUint32(at, true));
 }
 
 function writeElement(cpu: Cpu, at: number, bytes: number, value: bigint): void {
   if (bytes === 8) cpu.view.setBigUint64(at, value, true);
+  else if (bytes === 2) cpu.view.setUint16(at, Number(value), true);
   else cpu.view.setUint32(at, Number(value), true);
 }
 

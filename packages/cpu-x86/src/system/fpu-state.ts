@@ -2,16 +2,7 @@
 import { ACCESS_WRITE } from "@tsvm/mmu";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import {
-  isValidMxcsr,
-  LEGACY_BYTES,
-  readMxcsr,
-  readX87,
-  readXmm,
-  writeMxcsr,
-  writeX87,
-  writeXmm,
-} from "./fpu-area.ts";
+import { isValidMxcsr, LEGACY_BYTES, readMxcsr, readX87, readXmm, writeMxcsr, writeX87, writeXmm } from "./fpu-area.ts";
 import { readBlock, writeBlock } from "./memory-block.ts";
 
 /** An area on its way to or from memory; one instruction at a time. */

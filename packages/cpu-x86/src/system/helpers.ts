@@ -21,6 +21,7 @@ import { loadFarPointer, movToSegment, popSegment } from "./segment-moves.ts";
 import { lar, lsl, verr, verw } from "./selector-checks.ts";
 import { checkUmip, lgdt, lidt, lldt, ltr, sgdt, sidt } from "./table-registers.ts";
 import { rdpid, rdtsc, rdtscp } from "./time-stamp.ts";
+import { gather, maskedLoad, maskedStore } from "./vector-memory.ts";
 import { fldenv, fnsave, fnstenv, frstor } from "./x87-environment.ts";
 import { x87Transcendental } from "./x87-transcendental.ts";
 import { xgetbv, xrstor, xrstors, xsave, xsavec, xsaveopt, xsaves, xsetbv } from "./xsave.ts";
@@ -42,6 +43,7 @@ export const HELPERS = {
   frstor,
   fxrstor,
   fxsave,
+  gather,
   hlt,
   invlpg,
   invpcid,
@@ -55,6 +57,8 @@ export const HELPERS = {
   loadFarPointer,
   lsl,
   ltr,
+  maskedLoad,
+  maskedStore,
   monitor,
   movFromCr,
   movFromDr,

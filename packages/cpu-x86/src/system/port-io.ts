@@ -1,11 +1,11 @@
 // IN OUT INS OUTS. SDM vol. 2, the instruction of each name; vol. 1, "I/O Permission Bit Map".
 import { ACCESS_WRITE } from "@tsvm/mmu";
-import { isCanonical } from "../segments/canonical.ts";
 import { TYPE_32 } from "../segments/descriptor.ts";
+import { elementAddress } from "../segments/element-address.ts";
 import { IMPLICIT } from "../segments/tables.ts";
 import { FLAG, IOPL_SHIFT, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { type FieldName, GPR, SEGMENT } from "../state/layout.ts";
+import { GPR, SEGMENT } from "../state/layout.ts";
 
 type PortSize = 1 | 2 | 4;
 
@@ -107,7 +107,7 @@ function moveString(cpu: Cpu, element: (transfer: StringTransfer) => boolean): H
 
 function inElement(cpu: Cpu, { size, mask, segment }: StringTransfer): boolean {
   const index = cpu.gpr64(GPR.rdi) & mask;
-  const linear = elementAddress(cpu, segment, index, size, "segWriteFirst", "segWriteLast");
+  const linear = elementAddress(cpu, segment, index, size, "Write");
   // The device must not be read if its datum has nowhere to go.
   if (linear === undefined || !cpu.linear.probe(linear, size, cpu.explicitAccess | ACCESS_WRITE)) return false;
   const value = cpu.host.portIn(cpu.gpr32(GPR.rdx) & 0xffff, size);
@@ -118,7 +118,7 @@ function inElement(cpu: Cpu, { size, mask, segment }: StringTransfer): boolean {
 
 function outElement(cpu: Cpu, { size, mask, segment }: StringTransfer): boolean {
   const index = cpu.gpr64(GPR.rsi) & mask;
-  const linear = elementAddress(cpu, segment, index, size, "segReadFirst", "segReadLast");
+  const linear = elementAddress(cpu, segment, index, size, "Read");
   if (linear === undefined) return false;
   const value = cpu.linear.read(linear, size, cpu.explicitAccess);
   if (cpu.faulted) return false;
@@ -135,25 +135,4 @@ function step(cpu: Cpu, size: PortSize): bigint {
 function setIndex(cpu: Cpu, register: number, value: bigint, mask: bigint): void {
   const cut = value & mask;
   cpu.setGpr64(register, mask === 0xffffn ? (cpu.gpr64(register) & ~mask) | cut : cut);
-}
-
-/** Linear address of a string element. @returns undefined: #GP(0) or #SS(0) is pending. */
-function elementAddress(
-  cpu: Cpu,
-  segment: number,
-  offset: bigint,
-  size: PortSize,
-  first: FieldName,
-  last: FieldName,
-): bigint | undefined {
-  const end = offset + BigInt(size - 1);
-  const base = cpu.get64("segBase", segment);
-  if (cpu.code64) {
-    const linear = BigInt.asUintN(64, offset + (segment >= SEGMENT.fs ? base : 0n));
-    if (isCanonical(cpu, linear)) return linear;
-  } else if (offset >= cpu.get64(first, segment) && end <= cpu.get64(last, segment)) {
-    return (base + offset) & 0xffff_ffffn;
-  }
-  cpu.raise(segment === SEGMENT.ss ? "SS" : "GP", 0);
-  return undefined;
 }

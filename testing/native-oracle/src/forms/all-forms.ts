@@ -1,4 +1,5 @@
 import { alu } from "./alu.ts";
+import { avx, bmi, fma } from "./avx.ts";
 import { bit } from "./bit.ts";
 import { branch } from "./branch.ts";
 import { dataMovement } from "./data-movement.ts";
@@ -25,4 +26,7 @@ export const FAMILIES: Readonly<Record<string, readonly Form[]>> = {
   sse,
   mmx,
   x87,
+  avx,
+  fma,
+  bmi,
 };

@@ -30,10 +30,14 @@ export interface FormOptions {
   readonly content?: ContentType;
   /** The memory operand may be anywhere although it is 16 bytes long: MOVDQU. */
   readonly unaligned?: boolean;
+  /** With VEX memory operands may be anywhere, but not this one: VMOVAPS. */
+  readonly aligned?: boolean;
   /** The memory operand can always be read and written: makers differ in how its fault looks. */
   readonly mapped?: boolean;
   /** No redundant prefixes, and never at a page's end: AMD's UD1 has no ModRM byte. */
   readonly plain?: boolean;
+  /** VEX.W is always what the manual says: AMD ignores it in VPERMQ and VPERMPD. */
+  readonly fixedW?: boolean;
   /** LOCK means something else on some CPUs: AMD's LOCK MOV CR0 is MOV CR8. */
   readonly noLock?: boolean;
   readonly flavour?: Flavour;
@@ -64,26 +68,54 @@ export interface Encoding {
   readonly registerInOpcode: boolean;
   /** `/r` is 'register', `/digit` the digit. */
   readonly modrm: "register" | number | undefined;
+  readonly vex: VexEncoding | undefined;
+}
+
+/** What `VEX.256.66.0F38.W0` says. Undefined bits are ignored by the CPU, or chosen by the operand size. */
+export interface VexEncoding {
+  readonly l: 0 | 1 | undefined;
+  readonly w: 0 | 1 | undefined;
+  /** W is ignored, not the operand size. */
+  readonly ignoresW: boolean;
+  /** Number of the mandatory prefix and of the opcode map in the prefix. */
+  readonly pp: number;
+  readonly map: number;
 }
 
 /** @throws Error when `encoding` is not written as {@link form} wants it. */
 export function parseEncoding(encoding: string): Encoding {
   const mandatoryPrefixes: number[] = [];
   const opcode: number[] = [];
+  let vex: VexEncoding | undefined;
   let rexW = false;
   let registerInOpcode = false;
   let modrm: Encoding["modrm"];
   const tokens = encoding.split(" ");
   for (const [i, token] of tokens.entries()) {
     const byte = Number.parseInt(token, 16);
-    if (token === "/r") modrm = "register";
+    if (token.startsWith("VEX.")) vex = parseVex(token);
+    else if (token === "/r") modrm = "register";
     else if (/^\/[0-7]$/.test(token)) modrm = Number(token[1]);
     else if (token === "REX.W") rexW = true;
-    else if (/^(66|F2|F3)$/.test(token) && opcode.length === 0 && i < tokens.length - 1) mandatoryPrefixes.push(byte);
+    else if (!vex && /^(66|F2|F3)$/.test(token) && opcode.length === 0 && i < tokens.length - 1)
+      mandatoryPrefixes.push(byte);
     else if (/^[0-9A-F]{2}(\+[ri])?$/.test(token)) {
       opcode.push(byte);
       registerInOpcode = token.length > 2;
     } else throw new Error(`encoding ${encoding}: ${token} is not understood`);
   }
-  return { mandatoryPrefixes, rexW, opcode, registerInOpcode, modrm };
+  return { mandatoryPrefixes, rexW, opcode, registerInOpcode, modrm, vex };
+}
+
+/** SDM vol. 2A, "Opcode Column in the Instruction Summary Table (Instructions with VEX prefix)". */
+function parseVex(token: string): VexEncoding {
+  const parts = new Set(token.split(".").slice(1));
+  const has = (...names: string[]): boolean => names.some((name) => parts.has(name));
+  return {
+    l: has("256", "L1") ? 1 : has("128", "L0", "LZ") ? 0 : undefined,
+    w: has("W1") ? 1 : has("W0") ? 0 : undefined,
+    ignoresW: has("WIG"),
+    pp: has("66") ? 1 : has("F3") ? 2 : has("F2") ? 3 : 0,
+    map: has("0F3A") ? 3 : has("0F38") ? 2 : 1,
+  };
 }

@@ -121,7 +121,7 @@ const horizontal: readonly Form[] = [
 ];
 
 /** Packed integer operations with the same opcode for MMX and, after 66, for XMM. */
-const PACKED: Readonly<Record<string, string>> = {
+export const PACKED: Readonly<Record<string, string>> = {
   "60": "PUNPCKLBW",
   "61": "PUNPCKLWD",
   "62": "PUNPCKLDQ",
@@ -180,7 +180,7 @@ const PACKED: Readonly<Record<string, string>> = {
 };
 
 /** The 0F 38 map's shared ones (SSSE3). */
-const PACKED38: Readonly<Record<string, string>> = {
+export const PACKED38: Readonly<Record<string, string>> = {
   "00": "PSHUFB",
   "01": "PHADDW",
   "02": "PHADDD",
@@ -199,7 +199,7 @@ const PACKED38: Readonly<Record<string, string>> = {
 };
 
 /** SSE4.1 and 4.2, XMM only. */
-const WIDE38: Readonly<Record<string, string>> = {
+export const WIDE38: Readonly<Record<string, string>> = {
   "10": "PBLENDVB Vdq,Wdq,XMM0",
   "14": "BLENDVPS Vdq,Wdq,XMM0",
   "15": "BLENDVPD Vdq,Wdq,XMM0",
@@ -242,13 +242,13 @@ const packed: readonly Form[] = [
 ];
 
 /** Shift counts by immediate, around the lane widths. */
-function chooseLaneShift(draft: Draft): void {
+export function chooseLaneShift(draft: Draft): void {
   const immediate = draft.immediates[0];
   if (immediate)
     immediate.value = BigInt(draft.random.pick([0, 1, 7, 8, 15, 16, 17, 31, 32, 63, 64, 255, draft.random.below(64)]));
 }
 
-const LANE_SHIFTS = [
+export const LANE_SHIFTS = [
   "71 /2 PSRLW",
   "71 /4 PSRAW",
   "71 /6 PSLLW",
@@ -309,7 +309,7 @@ const integerMoves: readonly Form[] = [
 ];
 
 /** String lengths in rAX and rDX saturate at 8 or 16 in magnitude. */
-function chooseLengths(draft: Draft): void {
+export function chooseLengths(draft: Draft): void {
   const { random, overrides } = draft;
   for (const register of [REGISTERS.rax, REGISTERS.rdx]) {
     if (!overrides.has(register)) overrides.set(register, BigInt.asUintN(64, BigInt(random.below(40) - 20)));

@@ -21,6 +21,8 @@ export interface Draft {
   /** Legacy prefixes in order, mandatory ones last. */
   readonly prefixes: number[];
   readonly rex: { w: boolean; r: boolean; x: boolean; b: boolean; forced: boolean };
+  /** The VEX prefix; `rex` says the rest of it. `short`: two bytes where they can say it. */
+  vex: { l: number; pp: number; map: number; register: number; short: boolean } | undefined;
   opcode: number[];
   modrm: { mod: number; reg: number; rm: number } | undefined;
   sib: { scale: number; index: number; base: number } | undefined;

@@ -5,7 +5,7 @@
 import { createInitialState } from "../cpu-state.ts";
 import { integerEdge } from "../edge-values.ts";
 import { CODE, type CodeBits, type ContentType, ENVIRONMENTS, type Environment } from "../environment.ts";
-import { type Encoding, type Form, parseEncoding } from "../forms/form.ts";
+import { type Encoding, type Form, parseEncoding, type VexEncoding } from "../forms/form.ts";
 import { createRandom, hashText, type Random } from "../random.ts";
 import { formLabel, type VectorInput } from "../vector.ts";
 import { type Draft, offsetOf } from "./draft.ts";
@@ -19,6 +19,8 @@ const PER_VARIANT = 8;
 const MINIMUM_PER_ENVIRONMENT = 12;
 /** SSE and x87 differ little between modes: outside 64-bit code a few vectors show that they decode. */
 const FLOATING_LEGACY_VECTORS = { 32: 6, 16: 3 } as const;
+/** There are many of them. */
+const VEX_VECTORS = { 64: 14, 32: 4, 16: 2 } as const;
 const SEEDS = 1 << 14;
 const LOCK = 0xf0;
 const REPNE = 0xf2;
@@ -49,6 +51,7 @@ function environmentsOf({ options }: Form): readonly Environment[] {
 
 function vectorCount(form: Form, { codeBits }: Environment, sizes: number): number {
   const floating = form.options.flavour !== undefined;
+  if (form.encoding.startsWith("VEX.")) return VEX_VECTORS[codeBits];
   if (floating && codeBits !== 64 && form.options.modes !== "legacy") return FLOATING_LEGACY_VECTORS[codeBits];
   const choices = form.operands.some((code) => /^[EWQ]/.test(code)) ? 2 : 1;
   return Math.max(floating ? 2 * MINIMUM_PER_ENVIRONMENT : MINIMUM_PER_ENVIRONMENT, PER_VARIANT * sizes * choices);
@@ -100,7 +103,8 @@ function createDraft(
   const fixed = !options.sized && !options.default64 && !operands.some((code) => /^[AEGIZOXYJMR]\w*[vzpa]$/.test(code));
   const prefixed = !fixed && (codeBits === 16 ? operandBits === 32 : operandBits === 16);
   const y = operands.some((code) => /^[EGMR]y$/.test(code));
-  const w = encoding.rexW || (operandBits === 64 && (y || (!fixed && !options.default64 && !options.branch)));
+  const sized = operandBits === 64 && (y || (!fixed && !options.default64 && !options.branch));
+  const w = encoding.vex && !y ? vexW(encoding.vex, options.fixedW ? undefined : random) : encoding.rexW || sized;
   return {
     form,
     environment,
@@ -109,6 +113,7 @@ function createDraft(
     addressBits: random.oneIn(8) ? (codeBits === 32 ? 16 : 32) : codeBits,
     prefixes: prefixed ? [OPERAND_SIZE] : [],
     rex: { w, r: false, x: false, b: false, forced: codeBits === 64 && random.oneIn(4) },
+    vex: encoding.vex && startVex(encoding.vex, random),
     opcode: [...encoding.opcode],
     modrm: undefined,
     sib: undefined,
@@ -123,6 +128,19 @@ function createDraft(
   };
 }
 
+/** W where it says something, now and then the wrong one. */
+function vexW({ w, ignoresW }: VexEncoding, random: Random | undefined): boolean {
+  if (random === undefined) return w === 1;
+  if (ignoresW) return random.oneIn(4);
+  return (w === 1) !== random.oneIn(48);
+}
+
+/** L likewise. A register that is no operand is all ones: 15 here means none, 1 now and then is #UD. */
+function startVex({ l, pp, map }: VexEncoding, random: Random): NonNullable<Draft["vex"]> {
+  const length = l === undefined ? random.below(2) : random.oneIn(48) ? 1 - l : l;
+  return { l: length, pp, map, register: random.oneIn(48) ? 1 : 0, short: random.oneIn(2) };
+}
+
 /** Bytes of an operand by the size letters of its code. */
 function operandBytes(draft: Draft, code: string): number {
   const v = draft.operandBits / 8;
@@ -134,9 +152,11 @@ function operandBytes(draft: Draft, code: string): number {
     d: 4,
     q: 8,
     dq: 16,
+    qq: 32,
+    x: vectorBytes(draft),
     t: 10,
-    ps: 16,
-    pd: 16,
+    ps: vectorBytes(draft),
+    pd: vectorBytes(draft),
     ss: 4,
     sd: 8,
     v,
@@ -146,6 +166,10 @@ function operandBytes(draft: Draft, code: string): number {
     a: 2 * v,
   };
   return sizes[letters] ?? 1;
+}
+
+function vectorBytes({ form }: Draft): number {
+  return form.encoding.startsWith("VEX.256.") ? 32 : 16;
 }
 
 function contentOf({ form }: Draft, code: string): ContentType {
@@ -165,7 +189,9 @@ function chooseOperands(draft: Draft, encoding: Encoding, wantMemory: boolean): 
   if (typeof encoding.modrm === "number" && draft.modrm) draft.modrm.reg = encoding.modrm;
   if (encoding.registerInOpcode) chooseOpcodeRegister(draft);
   for (const code of draft.form.operands) {
-    if (/^[GVSPCD][a-z]/.test(code)) chooseRegField(draft, code);
+    if (draft.vex && /^[HB][a-z]/.test(code)) draft.vex.register = random.below(registerCount(draft));
+    else if (/^L[a-z]/.test(code)) draft.immediates.push({ bytes: 1, value: BigInt(random.below(256)) });
+    else if (/^[GVSPCD][a-z]/.test(code)) chooseRegField(draft, code);
     else if (/^(M$|[EWQMRUN][a-z])/.test(code)) chooseRmField(draft, code, wantMemory);
     else if (/^O[a-z]/.test(code)) chooseMoffs(draft, operandBytes(draft, code));
     else if (code === "Ap") chooseFarPointer(draft);
@@ -199,7 +225,7 @@ function chooseRmField(draft: Draft, code: string, wantMemory: boolean): void {
   }
   const bytes = operandBytes(draft, code);
   const { unaligned, mapped } = draft.form.options;
-  const aligned = bytes === 16 && !unaligned;
+  const aligned = draft.vex ? draft.form.options.aligned === true : bytes === 16 && !unaligned;
   const need = { bytes, content: contentOf(draft, code), aligned };
   placeMemoryOperand(draft, mapped ? chooseSlot(draft.random, need) : chooseAddress(draft.random, need));
 }
