@@ -73,7 +73,7 @@ test("without -kernel it boots the built-in guest and says what it waits for", a
 });
 
 test.each([
-  ["-machine q35", "machine 'q35' is unknown; known: 'pc'"],
+  ["-machine q35", "machine 'q35' is unknown; known: 'pc', 'microvm'"],
   ["-accel kvm", "accelerator 'kvm' is unknown; known: 'tcg'"],
   ["-device isa-debug-exit,iosiez=4", "device isa-debug-exit: no property 'iosiez'; did you mean 'iosize'?"],
   ["-d in", "log category 'in' is unknown; did you mean 'int'?"],

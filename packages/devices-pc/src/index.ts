@@ -38,6 +38,7 @@ export {
   KEY_SETUP_ADDRESS,
   KEY_SETUP_DATA,
   KEY_SETUP_SIZE,
+  KEY_UUID,
 } from "./fw-cfg/fw-cfg-items.ts";
 export { createHpet, type Hpet, type HpetOptions, type HpetState } from "./hpet/hpet.ts";
 export type { HpetTimerState } from "./hpet/hpet-timer.ts";

@@ -2,10 +2,19 @@
 import { basename } from "node:path";
 
 /**
- * What the guest needs beyond the kernel image: virtio disks and ext4. The console is built in. crc32c_generic stands
- * first because ext4 asks for it by a soft dependency, which `depends=` does not name.
+ * What the guest needs beyond the kernel image: virtio devices on either bus, and ext4. The serial console is built in.
+ * crc32c_generic stands before ext4, which asks for it by a soft dependency that `depends=` does not name.
  */
-export const WANTED_MODULES: readonly string[] = ["crc32c_generic", "virtio_pci", "virtio_blk", "ext4"];
+export const WANTED_MODULES: readonly string[] = [
+  "virtio_pci",
+  "virtio_mmio",
+  "virtio_blk",
+  "virtio_console",
+  "virtio_rng",
+  "virtio_balloon",
+  "crc32c_generic",
+  "ext4",
+];
 
 /** One module file. */
 export interface KernelModule {

@@ -1,6 +1,8 @@
 export type { BoardDevice, PciAddress, PciBoardDevice, VirtioBoardDevice } from "./board/board-device.ts";
+export type { PcMachine } from "./board/board-machine.ts";
+export { microvmBoard } from "./board/microvm-board.ts";
 export type { CpuTraits, PcOptions } from "./board/options.ts";
-export { type PcBoard, type PcMachine, pcBoard } from "./board/pc-board.ts";
+export { type PcBoard, pcBoard } from "./board/pc-board.ts";
 export type { HostSleep, MachineHost } from "./board/run-loop.ts";
 export type { BootModule } from "./boot/boot-image.ts";
 export { detectKernelFormat, type KernelFormat } from "./boot/load-kernel.ts";

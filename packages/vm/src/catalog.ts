@@ -4,6 +4,7 @@ import { CPU_FEATURE_NAMES, CPU_MODEL_HELP, TCG_LOG_CATEGORIES } from "@tsvm/acc
 /** Boards by name. */
 export const MACHINES: Readonly<Record<string, string>> = {
   pc: "Standard PC (i440FX + PIIX, direct kernel boot)",
+  microvm: "minimal machine: virtio-mmio, no PCI (direct kernel boot)",
 };
 
 /** Accelerators by name. */

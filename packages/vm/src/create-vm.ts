@@ -1,11 +1,11 @@
 import { createTcgAccelerator } from "@tsvm/accel-tcg";
-import { pcBoard } from "@tsvm/machine-pc";
+import { microvmBoard, pcBoard } from "@tsvm/machine-pc";
 import { assembleVm, type VmParts } from "./assemble-vm.ts";
 import type { VmOptions } from "./options.ts";
 import type { VirtualMachine } from "./virtual-machine.ts";
 
 const PARTS: VmParts = {
-  boards: { pc: pcBoard },
+  boards: { pc: pcBoard, microvm: microvmBoard },
   accelerators: { tcg: createTcgAccelerator },
 };
 

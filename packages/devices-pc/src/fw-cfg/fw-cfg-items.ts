@@ -3,6 +3,8 @@ import { invariant } from "@tsvm/contracts";
 
 export const KEY_SIGNATURE = 0x0000;
 export const KEY_ID = 0x0001;
+/** Sixteen bytes, as SMBIOS has them. */
+export const KEY_UUID = 0x0002;
 export const KEY_RAM_SIZE = 0x0003;
 export const KEY_NOGRAPHIC = 0x0004;
 export const KEY_CPU_COUNT = 0x0005;

@@ -16,9 +16,13 @@ const platform: AcpiPlatform = {
   reset: { port: 0xcf9, value: 6 },
   serialPorts: [{ port: 0x3f8, irq: 4 }],
   fwCfgPort: 0x510,
-  ecam: { gpa: 0xe0000000, length: 0x10000000 },
-  pciMemory: [{ first: 0xc0000000, last: 0xdfffffff }],
-  pciInterrupts: [0, 1, 2, 3].map((i) => ({ gsi: 16 + i, irq: 10 + (i & 1) })),
+  keyboardController: true,
+  pci: {
+    ecam: { gpa: 0xe0000000, length: 0x10000000 },
+    memory: [{ first: 0xc0000000, last: 0xdfffffff }],
+    interrupts: [0, 1, 2, 3].map((i) => ({ gsi: 16 + i, irq: 10 + (i & 1) })),
+  },
+  virtioWindows: [],
 };
 
 function build(change: Partial<AcpiPlatform> = {}) {
@@ -103,6 +107,27 @@ describe("buildAcpi", () => {
     const dsdt = [...tableAt(u32(find("FACP") + 40))];
     const fixed = [0x86, 9, 0, 1, 0, 0, 0, 0xe0, 0, 0, 0, 0x10].join();
     expect(dsdt.join()).toContain(fixed);
+  });
+
+  it("lists virtio windows where there is no PCI, and no keyboard controller", () => {
+    const { listed, signature, u32, find, tableAt, view } = build({
+      pci: undefined,
+      keyboardController: false,
+      virtioWindows: [{ gpa: 0xfeb00200, length: 0x200, gsi: 17 }],
+    });
+    expect(listed.map(signature)).toEqual(["FACP", "APIC", "HPET"]);
+    expect(view.getUint16(find("FACP") - 0xf0000 + 109, true) & 2).toBe(0);
+    const dsdt = tableAt(u32(find("FACP") + 40));
+    const text = String.fromCharCode(...dsdt);
+    expect([text.includes("LNRO0005"), text.includes("COM1"), text.includes("KBD_"), text.includes("PCI0")]).toEqual([
+      true,
+      true,
+      false,
+      false,
+    ]);
+    expect([...dsdt].join()).toContain(
+      [0x86, 9, 0, 1, 0, 2, 0xb0, 0xfe, 0, 2, 0, 0, 0x89, 6, 0, 9, 1, 17, 0, 0, 0].join(),
+    );
   });
 
   it("says nothing of an HPET that is not there", () => {

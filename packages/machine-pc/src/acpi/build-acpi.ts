@@ -23,7 +23,7 @@ export function buildAcpi(platform: AcpiPlatform, gpa: Gpa): AcpiTables {
   const dsdtGpa = arena.place(table("DSDT", 2, dsdtBody(platform)));
   const tables = [arena.place(fadt(platform, facsGpa, dsdtGpa)), arena.place(madt(platform))];
   if (platform.hpetGpa !== undefined) tables.push(arena.place(hpetTable(platform.hpetGpa)));
-  tables.push(arena.place(mcfg(platform)));
+  if (platform.pci !== undefined) tables.push(arena.place(mcfg(platform.pci)));
   const rsdtGpa = arena.place(rsdt(tables));
   const xsdtGpa = arena.place(xsdt(tables));
   const root = createArena(gpa);

@@ -14,8 +14,17 @@ import {
   store,
   string,
 } from "./aml.ts";
-import type { AcpiPlatform } from "./platform.ts";
-import { busRange, io, ioRange, irq, memory32Fixed, memoryRange, resourceTemplate } from "./resources.ts";
+import type { AcpiPlatform, PciPlatform } from "./platform.ts";
+import {
+  busRange,
+  io,
+  ioRange,
+  irq,
+  memory32Fixed,
+  memoryRange,
+  resourceTemplate,
+  sharedInterrupt,
+} from "./resources.ts";
 
 /** PCI has 32 device numbers a bus and four interrupt lines a slot. */
 const PCI_SLOTS = 32;
@@ -25,14 +34,16 @@ const STA_PRESENT_HIDDEN = 0x0b;
 
 /** The DSDT's definition block: what cannot be found by probing, so that the OS's own drivers find it. */
 export function dsdtBody(platform: AcpiPlatform): Aml {
+  const { pci, hpetGpa, virtioWindows } = platform;
+  const legacy = legacyDevices(platform);
   return [
     interruptModel(),
     sleepStates(platform),
     scope(
       "\\_SB",
-      pciBridge(platform),
-      boardResources(platform),
-      ...(platform.hpetGpa === undefined ? [] : [hpet(platform.hpetGpa)]),
+      ...(pci === undefined ? [legacy] : [pciBridge(pci, legacy), boardResources(pci)]),
+      ...(hpetGpa === undefined ? [] : [hpet(hpetGpa)]),
+      ...virtioWindows.map(virtioWindow),
     ),
   ].flat();
 }
@@ -48,8 +59,8 @@ function sleepStates(platform: AcpiPlatform): Aml {
   return defineName("\\_S5", packageOf(type, type, integer(0), integer(0)));
 }
 
-function pciBridge(platform: AcpiPlatform): Aml {
-  const { pciMemory } = platform;
+/** The host bridge; `children` are the devices whose ports lie in its range. */
+function pciBridge(pci: PciPlatform, children: Aml): Aml {
   return device(
     "PCI0",
     defineName("_HID", eisaId("PNP0A03")),
@@ -63,16 +74,16 @@ function pciBridge(platform: AcpiPlatform): Aml {
         ioRange(0, 0xcf7),
         ioRange(0xd00, 0xffff),
         memoryRange(0xa0000, 0xbffff),
-        ...pciMemory.map(({ first, last }) => memoryRange(first, last)),
+        ...pci.memory.map(({ first, last }) => memoryRange(first, last)),
       ),
     ),
-    pciRouting(platform),
-    legacyDevices(platform),
+    pciRouting(pci),
+    children,
   );
 }
 
 /** Memory of the board itself: guests use the MCFG table only if its window is listed here. PCI Firmware Specification. */
-function boardResources({ ecam }: AcpiPlatform): Aml {
+function boardResources({ ecam }: PciPlatform): Aml {
   return device(
     "MRES",
     defineName("_HID", eisaId("PNP0C02")),
@@ -82,7 +93,7 @@ function boardResources({ ecam }: AcpiPlatform): Aml {
 }
 
 /** Lines are rotated by slot, as PCI boards do, so that the first pins of neighbouring slots do not share a line. */
-function pciRouting(platform: AcpiPlatform): Aml {
+function pciRouting(pci: PciPlatform): Aml {
   const table = (pick: (line: number) => number): Aml => {
     const rows: Aml[] = [];
     for (let slot = 0; slot < PCI_SLOTS; slot++) {
@@ -94,7 +105,7 @@ function pciRouting(platform: AcpiPlatform): Aml {
     return packageOf(...rows);
   };
   const line = (i: number): { readonly gsi: number; readonly irq: number } =>
-    platform.pciInterrupts[i] as { readonly gsi: number; readonly irq: number };
+    pci.interrupts[i] as { readonly gsi: number; readonly irq: number };
   return [
     ...defineName(
       "PRTA",
@@ -108,15 +119,14 @@ function pciRouting(platform: AcpiPlatform): Aml {
   ];
 }
 
-/** Devices with fixed ports. Their parent is the bridge whose port range they lie in. */
+/** Devices with fixed ports. */
 function legacyDevices(platform: AcpiPlatform): Aml {
   return [
     fixedDevice("PIC_", "PNP0000", io(0x20, 2), io(0xa0, 2), io(0x4d0, 2), irq(2)),
     fixedDevice("TMR_", "PNP0100", io(0x40, 4), irq(0)),
     fixedDevice("RTC_", "PNP0B00", io(0x70, 2), irq(8)),
     fixedDevice("SPKR", "PNP0800", io(0x61, 1)),
-    fixedDevice("KBD_", "PNP0303", io(0x60, 1), io(0x64, 1), irq(1)),
-    fixedDevice("MOU_", "PNP0F13", irq(12)),
+    ...(platform.keyboardController ? keyboardAndMouse() : []),
     ...platform.serialPorts.map(({ port, irq: number }, i) =>
       device(
         `COM${i + 1}`,
@@ -127,6 +137,20 @@ function legacyDevices(platform: AcpiPlatform): Aml {
     ),
     platform.fwCfgPort === undefined ? [] : fwCfg(platform.fwCfgPort),
   ].flat();
+}
+
+function keyboardAndMouse(): readonly Aml[] {
+  return [fixedDevice("KBD_", "PNP0303", io(0x60, 1), io(0x64, 1), irq(1)), fixedDevice("MOU_", "PNP0F13", irq(12))];
+}
+
+/** A virtio device over MMIO, by the identifier that Linux's driver knows. */
+function virtioWindow({ gpa, length, gsi }: AcpiPlatform["virtioWindows"][number], index: number): Aml {
+  return device(
+    `VR${index.toString(16).toUpperCase().padStart(2, "0")}`,
+    defineName("_HID", string("LNRO0005")),
+    defineName("_UID", integer(index)),
+    defineName("_CRS", resourceTemplate(memory32Fixed(gpa, length), sharedInterrupt(gsi))),
+  );
 }
 
 function fixedDevice(path: string, id: string, ...descriptors: readonly Aml[]): Aml {

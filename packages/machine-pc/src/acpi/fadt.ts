@@ -44,7 +44,7 @@ export function fadt(platform: AcpiPlatform, facsGpa: Gpa, dsdtGpa: Gpa): Uint8A
     ...u16(NO_C3_LATENCY),
     ...zeros(8), // cache flushing without WBINVD, duty cycle, day and month alarm
     ...u8(RTC_CENTURY),
-    ...u16(LEGACY_DEVICES | CONTROLLER_8042 | VGA_NOT_PRESENT),
+    ...u16(bootFlags(platform)),
     ...u8(0),
     ...u32(featureFlags(platform)),
     ...genericAddress(SPACE_IO, 8, platform.reset.port),
@@ -56,6 +56,11 @@ export function fadt(platform: AcpiPlatform, facsGpa: Gpa, dsdtGpa: Gpa): Uint8A
     ...genericAddress(0, 0, 0), // sleep control and status: of reduced hardware only
     ...genericAddress(0, 0, 0),
   ]);
+}
+
+/** Without these flags a guest does not look for what they stand for. */
+function bootFlags({ keyboardController }: AcpiPlatform): number {
+  return LEGACY_DEVICES | VGA_NOT_PRESENT | (keyboardController ? CONTROLLER_8042 : 0);
 }
 
 /** The 32-bit port addresses and the lengths, as ACPI 1.0 has them. */

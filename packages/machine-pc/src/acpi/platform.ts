@@ -16,12 +16,21 @@ export interface AcpiPlatform {
   /** UARTs in order: COM1 first. */
   readonly serialPorts: readonly { readonly port: number; readonly irq: number }[];
   readonly fwCfgPort: number | undefined;
-  /** The window of PCI configuration space: 1 MiB for each bus from 0 on. */
+  /** There is an 8042 with keyboard and mouse. */
+  readonly keyboardController: boolean;
+  /** Absent: no PCI. */
+  readonly pci: PciPlatform | undefined;
+  /** Virtio devices over memory-mapped registers. */
+  readonly virtioWindows: readonly { readonly gpa: Gpa; readonly length: number; readonly gsi: number }[];
+}
+
+export interface PciPlatform {
+  /** The window of configuration space: 1 MiB for each bus from 0 on. */
   readonly ecam: { readonly gpa: Gpa; readonly length: number };
-  /** Memory below 4 GiB that PCI devices may be given: first byte and last of each part. */
-  readonly pciMemory: readonly { readonly first: Gpa; readonly last: Gpa }[];
-  /** GSI, and IRQ without IOAPIC, of each of the four interrupt lines of PCI. */
-  readonly pciInterrupts: readonly { readonly gsi: number; readonly irq: number }[];
+  /** Memory below 4 GiB that devices may be given: first byte and last of each part. */
+  readonly memory: readonly { readonly first: Gpa; readonly last: Gpa }[];
+  /** GSI, and IRQ without IOAPIC, of each of the four interrupt lines. */
+  readonly interrupts: readonly { readonly gsi: number; readonly irq: number }[];
 }
 
 export interface InterruptOverride {

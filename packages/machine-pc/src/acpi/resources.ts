@@ -3,6 +3,10 @@ import { type Aml, buffer } from "./aml.ts";
 
 /** Resource descriptors for _CRS. ACPI Specification, "Resource Data Types for ACPI". */
 
+/** Flags of an extended interrupt. */
+const CONSUMER = 1;
+const SHARED = 8;
+
 /** A whole template: the descriptors and the end tag (checksum 0: not checked). */
 export const resourceTemplate = (...descriptors: readonly Bytes[]): Aml => buffer([...descriptors.flat(), 0x79, 0]);
 
@@ -11,6 +15,9 @@ export const io = (base: number, length: number): Bytes => [0x47, 1, ...u16(base
 
 /** One ISA interrupt: edge-triggered, active high, not shared. */
 export const irq = (number: number): Bytes => [0x22, ...u16(1 << number)];
+
+/** One interrupt by its GSI: level-triggered, active high, shared. "Extended Interrupt Descriptor". */
+export const sharedInterrupt = (gsi: number): Bytes => [0x89, ...u16(6), CONSUMER | SHARED, 1, ...u32(gsi)];
 
 /** Fixed memory, read and write, below 4 GiB. */
 export const memory32Fixed = (base: number, length: number): Bytes => [

@@ -1,6 +1,6 @@
 import type { Gpa } from "@tsvm/contracts";
 import { ascii, type Bytes, checksumOf, u8, u16, u32, u64, zeros } from "../bytes/fields.ts";
-import type { AcpiPlatform } from "./platform.ts";
+import type { AcpiPlatform, PciPlatform } from "./platform.ts";
 
 /** Where the checksum stands in the header common to all tables. */
 const CHECKSUM_AT = 9;
@@ -62,7 +62,7 @@ export function hpetTable(gpa: Gpa): Uint8Array {
 }
 
 /** Memory-mapped configuration space. PCI Firmware Specification, "MCFG Table Description". */
-export function mcfg({ ecam }: AcpiPlatform): Uint8Array {
+export function mcfg({ ecam }: PciPlatform): Uint8Array {
   const lastBus = ecam.length / 0x10_0000 - 1;
   return table("MCFG", 1, [...zeros(8), ...u64(ecam.gpa), ...u16(0), ...[0, lastBus], ...zeros(4)]);
 }

@@ -9,11 +9,12 @@ import {
 import type { AcpiPlatform } from "../acpi/platform.ts";
 import { ISA_TIMER_GSI, PCI_ROUTES } from "./interrupt-lines.ts";
 import { GPA, type MemoryMap } from "./memory-map.ts";
+import { virtioWindow } from "./microvm-map.ts";
 import type { ResolvedPcOptions } from "./options.ts";
 import { IRQ, PORT, SERIAL_PORTS } from "./port-map.ts";
 
-/** The board as its ACPI tables describe it: from the constants it is wired by. */
-export function acpiPlatform(options: ResolvedPcOptions, map: MemoryMap): AcpiPlatform {
+/** What both boards have, from the constants they are wired by. */
+function commonPlatform(options: ResolvedPcOptions) {
   return {
     cpuCount: options.cpuCount,
     localApicGpa: GPA.LAPIC,
@@ -35,8 +36,25 @@ export function acpiPlatform(options: ResolvedPcOptions, map: MemoryMap): AcpiPl
     reset: { port: PORT.RESET_CONTROL, value: RESET_VALUE },
     serialPorts: SERIAL_PORTS.slice(0, options.serial.length),
     fwCfgPort: PORT.FW_CFG,
-    ecam: { gpa: GPA.ECAM, length: ECAM_LENGTH },
-    pciMemory: map.pciHoles,
-    pciInterrupts: PCI_ROUTES,
+  } satisfies Partial<AcpiPlatform>;
+}
+
+/** The `pc` board as its ACPI tables describe it. */
+export function pcPlatform(options: ResolvedPcOptions, map: MemoryMap): AcpiPlatform {
+  return {
+    ...commonPlatform(options),
+    keyboardController: true,
+    pci: { ecam: { gpa: GPA.ECAM, length: ECAM_LENGTH }, memory: map.pciHoles, interrupts: PCI_ROUTES },
+    virtioWindows: [],
+  };
+}
+
+/** The `microvm` board as its ACPI tables describe it. */
+export function microvmPlatform(options: ResolvedPcOptions): AcpiPlatform {
+  return {
+    ...commonPlatform(options),
+    keyboardController: false,
+    pci: undefined,
+    virtioWindows: options.devices.map((_, i) => virtioWindow(i)),
   };
 }

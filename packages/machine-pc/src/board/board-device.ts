@@ -11,7 +11,7 @@ export interface PciAddress {
 
 /**
  * A virtio device of any kind: what a factory of `@tsvm/devices-virtio` made, or a model of the caller's own. The board
- * gives it the transport: PCI on `pc`. What drives the model from the host's side (a balloon's target, a console's
+ * gives it the transport: PCI on `pc`, MMIO on `microvm`. What drives the model from the host's side (a balloon's target, a console's
  * size) stays with the caller, who keeps the model.
  *
  * ```ts

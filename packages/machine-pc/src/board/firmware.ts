@@ -12,8 +12,8 @@ export interface FirmwareImage {
   readonly rsdpGpa: Gpa;
 }
 
-/** What the machine is called in the guest's log. */
-const IDENTITY = { manufacturer: "tsvm", product: "pc", version: "1", date: "01/01/2026" } as const;
+/** What the maker is called in the guest's log. */
+const IDENTITY = { manufacturer: "tsvm", version: "1", date: "01/01/2026" } as const;
 
 /** Offsets in the BIOS data area. IBM PS/2 BIOS Interface Technical Reference, "BIOS Data Area". */
 const BDA_COM_PORTS = 0x00;
@@ -22,7 +22,7 @@ const BDA_BASE_MEMORY_KIB = 0x13;
 
 export function buildFirmware(
   platform: AcpiPlatform,
-  machine: Pick<SmbiosIdentity, "memoryBytes" | "uuid">,
+  machine: Pick<SmbiosIdentity, "product" | "memoryBytes" | "uuid">,
 ): FirmwareImage {
   const acpi = buildAcpi(platform, GPA.FIRMWARE_TABLES);
   const smbios = buildSmbios({ ...IDENTITY, ...machine }, Math.ceil(acpi.end / 16) * 16);

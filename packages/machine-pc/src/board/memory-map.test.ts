@@ -7,7 +7,7 @@ const HVA = 0x20000;
 
 describe("planMemory", () => {
   it("leaves the VGA window out and the tables' place in", () => {
-    const { slots } = planMemory(64 * MIB, HVA);
+    const { slots } = planMemory(64 * MIB, HVA, "pci");
     expect(slots).toEqual([
       { gpa: 0, length: 0xa0000, hva: HVA, readOnly: false },
       { gpa: 0xc0000, length: 64 * MIB - 0xc0000, hva: HVA + 0xc0000, readOnly: false },
@@ -15,13 +15,13 @@ describe("planMemory", () => {
   });
 
   it("splits at 3 GiB once there are 3.5 GiB, so that all RAM stays reachable", () => {
-    const whole = planMemory(0xe0000000 - 4096, HVA);
+    const whole = planMemory(0xe0000000 - 4096, HVA, "pci");
     expect(whole.slots.length).toBe(2);
     expect(whole.pciHoles).toEqual([
       { first: 0xe0000000 - 4096, last: 0xdfffffff },
       { first: 0xf0000000, last: 0xfebfffff },
     ]);
-    const split = planMemory(0xe0000000, HVA);
+    const split = planMemory(0xe0000000, HVA, "pci");
     expect(split.slots[2]).toEqual({ gpa: 4 * GIB, length: 0x20000000, hva: HVA + 3 * GIB, readOnly: false });
     expect(split.pciHoles[0]?.first).toBe(3 * GIB);
     expect(split.e820.at(-1)).toEqual({ gpa: 4 * GIB, length: 0x20000000, type: 1 });
@@ -29,7 +29,7 @@ describe("planMemory", () => {
 
   it("tells the guest all RAM and nothing that is not, without overlap", () => {
     for (const bytes of [2 * MIB, 512 * MIB, 4 * GIB - 16 * MIB]) {
-      const { slots, e820 } = planMemory(bytes, HVA);
+      const { slots, e820 } = planMemory(bytes, HVA, "pci");
       let end = 0;
       for (const entry of e820) {
         expect(entry.gpa).toBeGreaterThanOrEqual(end);

@@ -41,9 +41,9 @@ export interface MemoryMap {
 
 /**
  * Where `memoryBytes` of RAM, at `ramHva` of host memory, appear: from 0 up to the PCI hole, the rest above 4 GiB. hva is
- * gpa plus a constant in each part; behind the VGA window lies RAM nobody sees.
+ * gpa plus a constant in each part; with `bus` "pci", the ECAM window is reserved; behind the VGA window lies RAM nobody sees.
  */
-export function planMemory(memoryBytes: number, ramHva: number): MemoryMap {
+export function planMemory(memoryBytes: number, ramHva: number, bus: "pci" | "none"): MemoryMap {
   const lowBytes = memoryBytes >= LOW_RAM_MAX ? LOW_RAM_SPLIT : memoryBytes;
   const highBytes = memoryBytes - lowBytes;
   const slot = (gpa: Gpa, length: number, offset: number): MemorySlot => ({
@@ -64,7 +64,7 @@ export function planMemory(memoryBytes: number, ramHva: number): MemoryMap {
       entry(GPA.EBDA, GPA.VGA, E820_RESERVED),
       entry(GPA.FIRMWARE_TABLES, GPA.HIGH_MEMORY, E820_RESERVED),
       entry(GPA.HIGH_MEMORY, lowBytes, E820_RAM),
-      entry(GPA.ECAM, GPA.ECAM + ECAM_LENGTH, E820_RESERVED),
+      ...(bus === "pci" ? [entry(GPA.ECAM, GPA.ECAM + ECAM_LENGTH, E820_RESERVED)] : []),
       ...(highBytes > 0 ? [entry(GPA.ABOVE_4G, GPA.ABOVE_4G + highBytes, E820_RAM)] : []),
     ],
     pciHoles: [

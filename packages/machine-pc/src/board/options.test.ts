@@ -10,9 +10,11 @@ const host: MachineHost = {
 const kernel = new Uint8Array(1);
 const good: PcOptions = { memoryBytes: 64 << 20, kernel, host };
 
+const PC = { board: "pc", hasPci: true, hpet: true };
+
 describe("resolvePcOptions", () => {
   it("fills in the defaults of a PC", () => {
-    expect(resolvePcOptions(good)).toEqual({
+    expect(resolvePcOptions(good, PC)).toEqual({
       memoryBytes: 64 << 20,
       cpuCount: 1,
       kernel,
@@ -34,7 +36,7 @@ describe("resolvePcOptions", () => {
   it("makes the initrd the first module", () => {
     const module = { bytes: new Uint8Array(2), commandLine: "x" };
     const initrd = new Uint8Array(3);
-    const resolved = resolvePcOptions({ ...good, initrd, modules: [module] });
+    const resolved = resolvePcOptions({ ...good, initrd, modules: [module] }, PC);
     expect(resolved.modules).toEqual([{ bytes: initrd, commandLine: "" }, module]);
   });
 
@@ -52,11 +54,11 @@ describe("resolvePcOptions", () => {
     ["CONFIG_OPTION", { serial: new Array(5).fill({}) }],
     ["CONFIG_OPTION", { uuid: "550e8400-e29b-41d4-a716" }],
   ])("refuses with %s: %o", (code, change) => {
-    expect(() => resolvePcOptions({ ...good, ...change })).toThrow(expect.objectContaining({ code }));
+    expect(() => resolvePcOptions({ ...good, ...change }, PC)).toThrow(expect.objectContaining({ code }));
   });
 
   it("needs a kernel", () => {
     const { kernel: _, ...rest } = good;
-    expect(() => resolvePcOptions(rest)).toThrow(expect.objectContaining({ code: "CONFIG_KERNEL" }));
+    expect(() => resolvePcOptions(rest, PC)).toThrow(expect.objectContaining({ code: "CONFIG_KERNEL" }));
   });
 });

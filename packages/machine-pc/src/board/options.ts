@@ -2,7 +2,7 @@ import { type Chardev, ConfigError } from "@tsvm/contracts";
 import type { BootModule } from "../boot/boot-image.ts";
 import { parseUuid, UUID_NONE } from "../smbios/uuid.ts";
 import type { BoardDevice } from "./board-device.ts";
-import { type PlacedDevice, placeDevices } from "./place-devices.ts";
+import { listDevices, type PlacedDevice, placeDevices } from "./place-devices.ts";
 import type { MachineHost } from "./run-loop.ts";
 
 /** Properties of the CPU model that reach into the board; they must agree with what CPUID says. */
@@ -17,7 +17,7 @@ export interface CpuTraits {
   readonly physicalAddressBits?: number;
 }
 
-/** Options of the `pc` board. */
+/** Options of the boards `pc` and `microvm`. */
 export interface PcOptions {
   /** Guest RAM; a multiple of 4096, at least 2 MiB. What the accelerator reserves and this together may be 4 GiB. */
   readonly memoryBytes: number;
@@ -35,7 +35,7 @@ export interface PcOptions {
   readonly commandLine?: string;
   /** What is plugged into COM1, COM2...: at most 4, each brings its UART. None by default. */
   readonly serial?: readonly Chardev[];
-  /** Devices on the PCI bus, in the order in which the guest finds them; at most 30 slots. None by default. */
+  /** Virtio and PCI devices, in the order in which the guest finds them; 30 slots of PCI on `pc`, 32 on `microvm`. None by default. */
   readonly devices?: readonly BoardDevice[];
   /** What the guest reads as the machine's UUID (SMBIOS): eight, four, four, four and twelve hex digits. None by default. */
   readonly uuid?: string;
@@ -45,7 +45,7 @@ export interface PcOptions {
   readonly debugConsolePort?: number;
   /** QEMU's isa-debug-exit: a write to one of `iosize` ports from `iobase` on stops the machine. */
   readonly debugExit?: { readonly iobase: number; readonly iosize: number };
-  /** Default true. */
+  /** Default: true on `pc`, false on `microvm`. */
   readonly hpet?: boolean;
   /** What the board has to know of the accelerator's CPU model. */
   readonly cpu?: CpuTraits;
@@ -80,19 +80,28 @@ const YEAR_2000_MS = 946_684_800_000;
 /** Of Bochs, and by now of everybody. */
 const DEBUG_CONSOLE_PORT = 0xe9;
 
+/** What of the options hangs on the board. */
+export interface BoardTraits {
+  readonly board: string;
+  readonly hasPci: boolean;
+  /** Default of the option. */
+  readonly hpet: boolean;
+}
+
 /** @throws ConfigError naming the option and what it may be. */
-export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
+export function resolvePcOptions(options: PcOptions, traits: BoardTraits): ResolvedPcOptions {
+  const { board, hasPci } = traits;
   const { memoryBytes, cpuCount = 1, kernel, serial = [], devices = [], debugConsole, debugExit } = options;
   if (!Number.isInteger(memoryBytes) || memoryBytes < MEMORY_MIN_BYTES || memoryBytes % 4096 !== 0) {
     throw new ConfigError("CONFIG_MEMORY_SIZE", "guest memory must be a multiple of 4 KiB, at least 2 MiB");
   }
   if (cpuCount !== 1) {
-    throw new ConfigError("CONFIG_OPTION", `the pc board has 1 CPU for now, not ${cpuCount}`);
+    throw new ConfigError("CONFIG_OPTION", `the ${board} board has 1 CPU for now, not ${cpuCount}`);
   }
   if (kernel === undefined)
     throw new ConfigError("CONFIG_KERNEL", "no kernel given, and there is no firmware to boot from a disk yet");
   if (serial.length > SERIAL_MAX) {
-    throw new ConfigError("CONFIG_OPTION", `the pc board has ${SERIAL_MAX} serial ports, not ${serial.length}`);
+    throw new ConfigError("CONFIG_OPTION", `the ${board} board has ${SERIAL_MAX} serial ports, not ${serial.length}`);
   }
   checkPorts("debugConsolePort", options.debugConsolePort ?? DEBUG_CONSOLE_PORT, 1);
   if (debugExit !== undefined) checkPorts("isa-debug-exit", debugExit.iobase, debugExit.iosize);
@@ -104,11 +113,11 @@ export function resolvePcOptions(options: PcOptions): ResolvedPcOptions {
     modules: resolveModules(options),
     commandLine: resolveCommandLine(options.commandLine ?? ""),
     serial,
-    devices: placeDevices(devices),
+    devices: hasPci ? placeDevices(devices) : listDevices(devices, board),
     uuid: options.uuid === undefined ? UUID_NONE : parseUuid(options.uuid),
     debugConsole: debugConsole && { chardev: debugConsole, port: options.debugConsolePort ?? DEBUG_CONSOLE_PORT },
     debugExit,
-    hpet: options.hpet ?? true,
+    hpet: options.hpet ?? traits.hpet,
     cpu: options.cpu ?? {},
     rtcBaseMs: options.rtcBaseMs ?? YEAR_2000_MS,
     host: options.host,

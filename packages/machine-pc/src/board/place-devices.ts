@@ -1,12 +1,13 @@
 import { ConfigError } from "@tsvm/contracts";
 import type { BoardDevice, PciAddress } from "./board-device.ts";
+import { MICROVM_DEVICES_MAX } from "./microvm-map.ts";
 
 const SLOTS = 32;
 const FUNCTIONS = 8;
 /** Slots below are the chip set's. */
 const FIRST_FREE_SLOT = 2;
 
-/** A device with its place on bus 0. */
+/** A device with its place on bus 0, or among the others. */
 export interface PlacedDevice extends Required<PciAddress> {
   readonly device: BoardDevice;
 }
@@ -33,6 +34,21 @@ export function placeDevices(devices: readonly BoardDevice[]): readonly PlacedDe
     throw refusal(device, `PCI slot ${slot} has no function 0, without which guests look no further`);
   }
   return placed;
+}
+
+/**
+ * The same for a board without PCI, `board`, where the place is the order.
+ * @throws ConfigError `CONFIG_OPTION` for PCI devices and addresses, too many devices, or two of one name.
+ */
+export function listDevices(devices: readonly BoardDevice[], board: string): readonly PlacedDevice[] {
+  checkNames(devices);
+  for (const device of devices) {
+    if (!("virtio" in device)) throw refusal(device, `the ${board} board has no PCI bus`);
+    if (device.address !== undefined) throw refusal(device, `the ${board} board has no PCI addresses`);
+  }
+  const last = devices[MICROVM_DEVICES_MAX];
+  if (last !== undefined) throw refusal(last, `the ${board} board takes ${MICROVM_DEVICES_MAX} devices`);
+  return devices.map((device, slot) => ({ device, slot, fn: 0 }));
 }
 
 const nameOf = (device: BoardDevice): string => ("virtio" in device ? device.virtio.name : device.name);

@@ -1,0 +1,126 @@
+import type { Clock, GuestMemory, InterruptPort, MachineStop, MsiTarget } from "@tsvm/contracts";
+import {
+  createAcpiPm,
+  createApicBus,
+  createDebugExit,
+  createFwCfg,
+  createHpet,
+  createIoApic,
+  createPicPair,
+  createPit,
+  createRtc,
+  createSystemControlPortB,
+  KEY_CPU_COUNT,
+  KEY_MAX_CPUS,
+  KEY_RAM_SIZE,
+  KEY_UUID,
+  type LocalApic,
+} from "@tsvm/devices-pc";
+import { createDebugConsole, createUart16550 } from "@tsvm/devices-serial";
+import { u16, u64 } from "../bytes/fields.ts";
+import type { BoardBus } from "./board-bus.ts";
+import { createInterruptLines, HPET_ROUTES, type InterruptLines } from "./interrupt-lines.ts";
+import { plugLocalApic } from "./local-apic-wiring.ts";
+import { GPA } from "./memory-map.ts";
+import type { ResolvedPcOptions } from "./options.ts";
+import { IRQ, PORT, SERIAL_PORTS } from "./port-map.ts";
+
+/** What a board's devices are made from. */
+export interface BoardWiring {
+  readonly options: ResolvedPcOptions;
+  readonly clock: Clock;
+  readonly memory: GuestMemory;
+  /** The guest turned the machine off, or reset it. */
+  readonly stop: (why: MachineStop) => void;
+}
+
+/** Everything on a board but CPU and RAM. */
+export interface BoardDevices {
+  readonly bus: BoardBus;
+  /** The CPU's interrupt pins. */
+  readonly interrupts: InterruptPort;
+  /** Hands output that waits for company to its chardevs. */
+  flush(): void;
+}
+
+/** The way from devices to the CPU. */
+export interface InterruptControllers {
+  readonly interrupts: LocalApic;
+  readonly lines: InterruptLines;
+  readonly msi: MsiTarget;
+}
+
+/** PIC pair behind LINT0 of the local APIC, IOAPIC beside them. */
+export function plugInterruptControllers(bus: BoardBus, { clock, options, stop }: BoardWiring): InterruptControllers {
+  const apicBus = createApicBus();
+  const pic = createPicPair({ intr: { set: (level) => interrupts.lint0.set(level) } });
+  const interrupts = plugLocalApic({
+    bus,
+    apicBus,
+    clock,
+    cpu: options.cpu,
+    acknowledgeExternal: () => pic.acknowledge(),
+    // The only processor resets itself: for the machine that is a reset.
+    onInit: () => stop({ reason: "reset" }),
+  });
+  bus.plug(pic, PORT.PIC_MASTER, PORT.PIC_SLAVE, PORT.ELCR);
+  const ioApic = bus.plug(createIoApic({ bus: apicBus }), { gpa: GPA.IOAPIC });
+  return { interrupts, lines: createInterruptLines({ pic: pic.inputs, ioApic: ioApic.inputs }), msi: apicBus };
+}
+
+/** The HPET, where there is one, stands between the old timers and their interrupts, which it can take over. */
+export function plugTimers(bus: BoardBus, lines: InterruptLines, { clock, options }: BoardWiring): void {
+  let irqs = { pit: lines.isa(IRQ.PIT), rtc: lines.isa(IRQ.RTC) };
+  if (options.hpet) {
+    const routes = new Map(HPET_ROUTES.map((pin) => [pin, lines.ioApic(pin)]));
+    const hpet = createHpet({ clock, timerIrq: irqs.pit, rtcIrq: irqs.rtc, routes });
+    bus.plug(hpet, { gpa: GPA.HPET });
+    irqs = { pit: hpet.pitInput, rtc: hpet.rtcInput };
+  }
+  const pit = bus.plug(createPit({ clock, irq: irqs.pit }), PORT.PIT);
+  bus.plug(createSystemControlPortB({ clock, counter: pit }), PORT.SYSTEM_CONTROL_B);
+  const epochSeconds = Math.floor(options.rtcBaseMs / 1000);
+  bus.plug(createRtc({ clock, irq: irqs.rtc, epochSeconds }), PORT.RTC);
+}
+
+/** ACPI's power button side: turning off by software. */
+export function plugAcpiPm(bus: BoardBus, lines: InterruptLines, { clock, stop }: BoardWiring): void {
+  const onPowerOff = (): void => stop({ reason: "shutdown" });
+  bus.plug(createAcpiPm({ clock, sci: lines.isa(IRQ.SCI), onPowerOff, acpiMode: true }), PORT.ACPI_PM);
+}
+
+/** What guests ask without firmware of ours in between: the size of the machine, and which one it is. */
+export function plugFwCfg(bus: BoardBus, { memory, options }: BoardWiring): void {
+  const { items } = bus.plug(createFwCfg({ memory }), PORT.FW_CFG);
+  items.set(KEY_RAM_SIZE, Uint8Array.from(u64(options.memoryBytes)));
+  items.set(KEY_UUID, options.uuid);
+  items.set(KEY_CPU_COUNT, Uint8Array.from(u16(options.cpuCount)));
+  items.set(KEY_MAX_CPUS, Uint8Array.from(u16(options.cpuCount)));
+}
+
+/** A device that collects output before it hands it on. */
+export interface BufferedOutput {
+  flush(): void;
+}
+
+/** COM1 and its fellows, and the ports for debugging. */
+export function plugOutputs(bus: BoardBus, lines: InterruptLines, wiring: BoardWiring): readonly BufferedOutput[] {
+  return [...plugSerial(bus, lines, wiring), ...plugDebugPorts(bus, wiring)];
+}
+
+function plugSerial(bus: BoardBus, lines: InterruptLines, { clock, options }: BoardWiring): readonly BufferedOutput[] {
+  return options.serial.map((chardev, i) => {
+    const { port, irq } = SERIAL_PORTS[i] as { readonly port: number; readonly irq: number };
+    return bus.plug(createUart16550({ name: `com${i + 1}`, irq: lines.isa(irq), chardev, clock }), port);
+  });
+}
+
+function plugDebugPorts(bus: BoardBus, { clock, options, stop }: BoardWiring): readonly BufferedOutput[] {
+  const { debugConsole, debugExit } = options;
+  if (debugExit !== undefined) {
+    const onExit = (value: number): void => stop({ reason: "debug-exit", value });
+    bus.plug(createDebugExit({ onExit, length: debugExit.iosize }), debugExit.iobase);
+  }
+  if (debugConsole === undefined) return [];
+  return [bus.plug(createDebugConsole({ chardev: debugConsole.chardev, clock }), debugConsole.port)];
+}
