@@ -14,6 +14,7 @@ const RAM_LENGTH = 0x40_0000;
 export interface DriverOptions {
   readonly packed?: boolean;
   readonly eventIndex?: boolean;
+  readonly inOrder?: boolean;
   readonly queueSize?: number;
   readonly ramLength?: number;
   /** Features of the kind of device that the driver does not know. */
@@ -35,32 +36,35 @@ export interface DrivenDevice {
 
 const VERSION_1 = 1;
 const PACKED = 4;
+const IN_ORDER = 8;
 const INDIRECT_AND_EVENT = 0x3000_0000;
 const INDIRECT_ONLY = 0x1000_0000;
 
-/** The initialization sequence of virtio 1.2, "Device Initialization", over the registers of MMIO. */
-export function drive<S>(model: VirtioModel<S>, options: DriverOptions = {}): DrivenDevice {
-  const { packed = false, eventIndex = false, queueSize = 8, ramLength = RAM_LENGTH, decline = 0 } = options;
-  const memory = createFakeMemory(ramLength);
-  const allocator = createAllocator(0x1000);
-  const irq = createProbeLine();
-  const device = createVirtioMmio({ model, memory, irq }) as ReturnType<typeof createVirtioMmio>;
-  const window = device.regions[0] as IoRegion;
-  const write = (offset: number, value: number): void => window.write(offset, 4, value);
-  const offered = (word: number): number => {
-    write(0x14, word);
-    return window.read(0x10, 4);
-  };
+/** Where a driver works: a device's registers and the RAM between them. */
+export interface DriverGround {
+  readonly window: IoRegion;
+  readonly memory: FakeMemory;
+  readonly allocator: Allocator;
+}
 
+/** The initialization sequence of virtio 1.2, "Device Initialization", over the registers of MMIO; answers the queues. */
+export function startDriver(
+  { window, memory, allocator }: DriverGround,
+  queueCount: number,
+  options: DriverOptions = {},
+): readonly DriverQueue[] {
+  const { packed = false, eventIndex = false, inOrder = false, queueSize = 8, decline = 0 } = options;
+  const write = (offset: number, value: number): void => window.write(offset, 4, value);
   write(0x70, 1);
   write(0x70, 3);
-  const kind = offered(0) & 0x00ff_ffff & ~decline;
+  write(0x14, 0);
+  const kind = window.read(0x10, 4) & 0x00ff_ffff & ~decline;
   write(0x24, 0);
   write(0x20, (kind | (eventIndex ? INDIRECT_AND_EVENT : INDIRECT_ONLY)) >>> 0);
   write(0x24, 1);
-  write(0x20, VERSION_1 | (packed ? PACKED : 0));
+  write(0x20, VERSION_1 | (packed ? PACKED : 0) | (inOrder ? IN_ORDER : 0));
   write(0x70, 11);
-  const queues = model.queueSizes.map((_, index) => {
+  const queues = Array.from({ length: queueCount }, (_, index) => {
     const make = packed ? createPackedDriver : createSplitDriver;
     const queue = make(memory, allocator, queueSize);
     write(0x30, index);
@@ -72,7 +76,17 @@ export function drive<S>(model: VirtioModel<S>, options: DriverOptions = {}): Dr
     return queue;
   });
   write(0x70, 15);
+  return queues;
+}
 
+/** `model` on the MMIO transport, with a driver at work. */
+export function drive<S>(model: VirtioModel<S>, options: DriverOptions = {}): DrivenDevice {
+  const memory = createFakeMemory(options.ramLength ?? RAM_LENGTH);
+  const allocator = createAllocator(0x1000);
+  const irq = createProbeLine();
+  const device = createVirtioMmio({ model, memory, irq }) as ReturnType<typeof createVirtioMmio>;
+  const window = device.regions[0] as IoRegion;
+  const queues = startDriver({ window, memory, allocator }, model.queueSizes.length, options);
   return {
     memory,
     allocator,
@@ -80,7 +94,7 @@ export function drive<S>(model: VirtioModel<S>, options: DriverOptions = {}): Dr
     device,
     window,
     queues,
-    kick: (queue) => write(0x50, queue),
+    kick: (queue) => window.write(0x50, 4, queue),
     get status() {
       return window.read(0x70, 4);
     },

@@ -1,8 +1,6 @@
-import { createFakeMemory, createProbeLine, testDevice } from "@tsvm-testing/fakes";
+import { createFakeMemory, createProbeLine } from "@tsvm-testing/fakes";
 import { describe, expect, it } from "vitest";
-import { createVirtioBlock, createVirtioMmio, createVirtioRng } from "../src/index.ts";
-import { createTestDisk } from "./disk.ts";
-import { drive } from "./driver.ts";
+import { createVirtioMmio, createVirtioRng } from "../src/index.ts";
 
 function setUp() {
   const model = createVirtioRng({ random: () => 7 });
@@ -17,16 +15,6 @@ function setUp() {
     write: (at: number, to: number) => window.write(at, 4, to),
   };
 }
-
-testDevice("createVirtioMmio", () => ({ device: setUp().device }));
-testDevice(
-  "createVirtioMmio, driven",
-  () => ({ device: drive(createVirtioBlock({ backend: createTestDisk(8) })).device }),
-  {
-    // This one starts where a driver has left it; reset is tested from power-on.
-    keptOverReset: ["core", "driverFeaturesSelect", "featuresSelect"],
-  },
-);
 
 describe("createVirtioMmio", () => {
   it("says what it is", () => {

@@ -1,5 +1,5 @@
 import type { IoRegion } from "@tsvm/contracts";
-import { createFakeMemory, createProbeLine, testDevice } from "@tsvm-testing/fakes";
+import { createFakeMemory, createProbeLine } from "@tsvm-testing/fakes";
 import { describe, expect, it } from "vitest";
 import { createVirtioBlock, createVirtioPci, createVirtioRng, type VirtioModel } from "../src/index.ts";
 import { createTestDisk } from "./disk.ts";
@@ -45,14 +45,6 @@ function setUpDriven(driverHigh = 1) {
     structures.write(0x3000, 2, 0);
   };
   return { ...parts, queue, submit };
-}
-
-for (const sendsMessages of [false, true]) {
-  testDevice(`createVirtioPci, messages ${sendsMessages}`, () => {
-    const { device, port } = setUp();
-    port.sendsMessages = sendsMessages;
-    return { device };
-  });
 }
 
 describe("createVirtioPci", () => {

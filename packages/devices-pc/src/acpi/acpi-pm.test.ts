@@ -26,13 +26,13 @@ function setUp(options: { timerBits?: 24 | 32; acpiMode?: boolean } = {}) {
 testDevice(
   "createAcpiPm",
   () => {
-    const { pm, clock } = setUp({ timerBits: 24 });
+    const { pm, clock, sci } = setUp({ timerBits: 24 });
     const disturb = (random: () => number): void => {
       if (random() % 8 === 0) pm.pressPowerButton();
       pm.raiseGpe(random() % 16);
       clock.advance(random());
     };
-    return { device: pm, clock, disturb };
+    return { device: pm, clock, disturb, outputs: [sci] };
   },
   { timeFields: ["notedCarries"] },
 );

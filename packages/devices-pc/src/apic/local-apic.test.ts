@@ -64,7 +64,7 @@ function setUpX2apic(id = 0) {
 }
 
 testDevice("createLocalApic", () => {
-  const { apic, bus, clock } = setUp({ virtualWire: true, id: 1 });
+  const { apic, bus, clock, raises } = setUp({ virtualWire: true, id: 1 });
   const disturb = (random: () => number): void => {
     bus.deliver(random() % 2, random() % 2 === 0, random() % 8, random() % 256, random() % 2 === 0);
     apic.lint0.set(random() % 2 === 0);
@@ -73,7 +73,16 @@ testDevice("createLocalApic", () => {
     if (apic.pending) apic.acknowledge();
     if (random() % 64 === 0) apic.writeMsr(0x1b, 0xfee00000n | BigInt((random() % 4) << 10));
   };
-  return { device: apic, clock, disturb };
+  const intr = {
+    set(): void {},
+    get level() {
+      return apic.pending;
+    },
+    get rises() {
+      return raises();
+    },
+  };
+  return { device: apic, clock, disturb, outputs: [intr] };
 });
 
 describe("registers", () => {

@@ -38,7 +38,7 @@ function setUp() {
 }
 
 testDevice("createHpet", () => {
-  const { hpet, clock, region } = setUp();
+  const { hpet, clock, region, timerIrq, rtcIrq, gsi20, gsi21 } = setUp();
   const disturb = (random: () => number): void => {
     hpet.rtcInput.set(random() % 2 === 0);
     hpet.pitInput.set(random() % 2 === 0);
@@ -46,7 +46,11 @@ testDevice("createHpet", () => {
     region.write(0x100 + 0x20 * (random() % 3), 4, random());
     region.write(0x108 + 0x20 * (random() % 3), 4, region.read(COUNTER, 4) + (random() % 1000));
   };
-  return { device: hpet, clock, disturb };
+  const releaseInputs = (): void => {
+    hpet.rtcInput.set(false);
+    hpet.pitInput.set(false);
+  };
+  return { device: hpet, clock, disturb, releaseInputs, outputs: [timerIrq, rtcIrq, gsi20, gsi21] };
 });
 
 describe("main counter", () => {

@@ -41,7 +41,10 @@ function setUp() {
   };
 }
 
-testDevice("createI8042", () => ({ device: setUp().controller }));
+testDevice("createI8042", () => {
+  const { controller, keyboardIrq, auxIrq, a20 } = setUp();
+  return { device: controller, outputs: [keyboardIrq, auxIrq, a20] };
+});
 
 describe("controller", () => {
   it("passes its tests and keeps its command byte", () => {

@@ -26,7 +26,7 @@ function withRegion(pci: PciFunction): Device {
 }
 
 testDevice("createPciFunction", () => {
-  const { pci } = setUp({
+  const { pci, slot } = setUp({
     bars: [
       { index: 0, kind: "memory64", prefetchable: true, region: plainRegion("m", 0x4000) },
       { index: 2, kind: "io", region: plainRegion("i", 0x20) },
@@ -37,6 +37,7 @@ testDevice("createPciFunction", () => {
   });
   return {
     device: withRegion(pci),
+    outputs: slot.pins,
     disturb(random): void {
       pci.interrupt.set(random() % 2 === 0);
       pci.signal(random() % 6);

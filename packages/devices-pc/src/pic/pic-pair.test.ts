@@ -31,8 +31,8 @@ function setUpLinux(icw4 = 0x01) {
 }
 
 testDevice("createPicPair", () => {
-  const { pic, set } = setUp();
-  return { device: pic, disturb: (random) => set(random() % 16, random() % 2 === 0) };
+  const { pic, set, intr } = setUp();
+  return { device: pic, disturb: (random) => set(random() % 16, random() % 2 === 0), outputs: [intr] };
 });
 
 describe("createPicPair", () => {

@@ -5,9 +5,10 @@ import { createResetControl, RESET_VALUE } from "./reset-control.ts";
 import { createSystemControlPortA } from "./system-control-port-a.ts";
 
 testDevice("createResetControl", () => ({ device: createResetControl({ onReset: () => {} }) }));
-testDevice("createSystemControlPortA", () => ({
-  device: createSystemControlPortA({ a20: createProbeLine(), onReset: () => {} }),
-}));
+testDevice("createSystemControlPortA", () => {
+  const a20 = createProbeLine();
+  return { device: createSystemControlPortA({ a20, onReset: () => {} }), outputs: [a20] };
+});
 testDevice("createDebugExit", () => ({ device: createDebugExit({ onExit: () => {} }) }));
 
 describe("createResetControl", () => {

@@ -30,8 +30,8 @@ function setUp() {
 testDevice(
   "createRtc",
   () => {
-    const { rtc, clock } = setUp();
-    return { device: rtc, clock };
+    const { rtc, clock, irq } = setUp();
+    return { device: rtc, clock, outputs: [irq] };
   },
   {
     keptOverReset: ["cmos", "baseSeconds", "baseNs"],

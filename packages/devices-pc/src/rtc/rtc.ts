@@ -161,6 +161,7 @@ class Mc146818 implements Rtc {
     s.cmos[REGISTER_B] = this.#b & ~(B_PIE | B_AIE | B_UIE);
     this.#noteAll();
     s.flags = 0;
+    this.#irq.set(false);
     this.#select(0);
     this.#update();
   }

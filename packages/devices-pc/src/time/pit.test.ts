@@ -25,11 +25,11 @@ function setUp() {
 }
 
 testDevice("createPit", () => {
-  const { pit, clock } = setUp();
+  const { pit, clock, irq } = setUp();
   const disturb = (random: () => number): void => {
     pit.speakerGate = random() % 2 === 0;
   };
-  return { device: pit, clock, disturb };
+  return { device: pit, clock, disturb, outputs: [irq] };
 });
 
 describe("counter 0", () => {
