@@ -38,6 +38,17 @@ type Handler = (record: number) => number;
 
 const compiled = new Map<number, WebAssembly.Module>();
 
+/** Features of instructions that call subroutines, beside the x87. */
+const SUBROUTINE_USERS: ReadonlySet<string> = new Set([
+  "fma",
+  "aes",
+  "vaes",
+  "pclmulqdq",
+  "vpclmulqdq",
+  "gfni",
+  "sha-ni",
+]);
+
 /** A module that exports the handler of one shape as `handler`. */
 function compileHandler(number: number): WebAssembly.Module {
   const module = new ModuleBuilder({ minPages: 1 });
@@ -45,8 +56,9 @@ function compileHandler(number: number): WebAssembly.Module {
   for (const [name, type] of Object.entries(IMPORTS)) indices.set(name, module.importFunction("env", name, type));
   const functionIndex = (name: string): number => indices.get(name)!;
   const shape = numbering.shapeOf(number);
-  // Only the x87 and fused multiplications call them, and they are many.
-  if (shape.row.fpu === "x87" || shape.row.cpuid === "fma") defineSubroutines(module, indices, functionIndex);
+  // Few call them, and they are many.
+  if (shape.row.fpu === "x87" || SUBROUTINE_USERS.has(shape.row.cpuid ?? ""))
+    defineSubroutines(module, indices, functionIndex);
   const writer = new CodeWriter();
   const locals = new LocalPool(1);
   lowerNodes(emitInsn(shape, recordFields), writer, locals, {

@@ -1,3 +1,4 @@
+import { rows as aes } from "./aes.ts";
 import { rows as alu } from "./alu.ts";
 import { rows as avx } from "./avx.ts";
 import { rows as avxMemory } from "./avx-memory.ts";
@@ -19,6 +20,7 @@ import { rows as mulDiv } from "./mul-div.ts";
 import { rows as nop } from "./nop.ts";
 import { rows as random } from "./random.ts";
 import type { Row } from "./row.ts";
+import { rows as sha } from "./sha.ts";
 import { rows as shift } from "./shift.ts";
 import { rows as sseApproximate } from "./sse-approximate.ts";
 import { rows as sseArith } from "./sse-arith.ts";
@@ -72,6 +74,8 @@ export const allRows: readonly Row[] = [
   ...avxMemory,
   ...fma,
   ...f16c,
+  ...aes,
+  ...sha,
   ...bmi2,
   ...stack,
   ...string,

@@ -1,12 +1,18 @@
 // Puts the subroutines of generated code into a module.
 import { IrBuilder, LocalPool, lowerNodes } from "@tsvm/tcg";
 import { CodeWriter, type FunctionType, type ModuleBuilder } from "@tsvm/wasm-emit";
+import { CRYPTO_SUBROUTINES } from "../crypto/subroutines.ts";
 import type { Subroutine } from "../softfloat/subroutine.ts";
 import { X87_SUBROUTINES } from "../softfloat/subroutines.ts";
 import { fusedDoubles, fusedSingles } from "../sse/fused-multiply.ts";
 
 /** All subroutines that handlers may call. */
-export const SUBROUTINES: readonly Subroutine[] = [...X87_SUBROUTINES, fusedDoubles, fusedSingles];
+export const SUBROUTINES: readonly Subroutine[] = [
+  ...X87_SUBROUTINES,
+  fusedDoubles,
+  fusedSingles,
+  ...CRYPTO_SUBROUTINES,
+];
 
 /** The WebAssembly type of a subroutine. */
 export const subroutineType = ({ params, result }: Subroutine): FunctionType => ({ params, results: [result] });
