@@ -5,6 +5,8 @@ import type { UserConfig } from "vite";
 const config: UserConfig = {
   root: join(import.meta.dirname, "src/page"),
   base: "./",
+  // What is not there is not there: a fallback to the page would be booted as a kernel.
+  appType: "mpa",
   resolve: { conditions: ["@tsvm/source", "module", "browser", "development|production"] },
   build: {
     outDir: join(import.meta.dirname, "dist/page"),

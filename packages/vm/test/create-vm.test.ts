@@ -1,10 +1,10 @@
 import { createMemoryChardev } from "@tsvm/backends";
+import { ECHO, HELLO, RESET, SPIN, TRIPLE_FAULT, tinyKernel } from "@tsvm-testing/fakes";
 import { expect, test } from "vitest";
 import { CPU_MODELS } from "../src/catalog.ts";
 import { createVm } from "../src/create-vm.ts";
 import type { VmOptions } from "../src/options.ts";
 import type { VirtualMachine } from "../src/virtual-machine.ts";
-import { ECHO, HELLO, RESET, SPIN, TRIPLE_FAULT, tinyKernel } from "./tiny-kernels.ts";
 
 const MEMORY_BYTES = 4 << 20;
 const devices = [{ driver: "isa-debug-exit", properties: { iobase: 0xf4, iosize: 4 } }];

@@ -1,7 +1,7 @@
 // What page and worker say to each other, beside the bytes of the serial port, which have a port of their own.
 import type { MachineStop } from "@tsvm/contracts";
 import type { VmCounters, VmEvent, VmOptions, VmState } from "@tsvm/vm";
-import type { DiskWrites, LoadingProgress } from "./machine-options.ts";
+import type { DiskWrites, LoadingProgress, PassedOption } from "./machine-options.ts";
 
 /** A source as it crosses to the worker, addresses made absolute. */
 export type WireSource = string | Blob | Uint8Array;
@@ -14,7 +14,7 @@ export interface WireDisk {
 }
 
 export interface MachineSpec {
-  readonly vm: Pick<VmOptions, "name" | "cpu" | "memoryBytes" | "commandLine" | "onReboot" | "onCrash">;
+  readonly vm: Pick<VmOptions, PassedOption>;
   readonly kernel: WireSource;
   readonly initrd?: WireSource;
   readonly disks: readonly WireDisk[];

@@ -18,9 +18,28 @@ export interface WebDisk {
   readonly serial?: string;
 }
 
+/** Options that reach `createVm` as they are: those that may cross to a worker. */
+export type PassedOption = (typeof PASSED_OPTIONS)[number];
+
+export const PASSED_OPTIONS = [
+  "name",
+  "machine",
+  "accelerator",
+  "cpu",
+  "memoryBytes",
+  "commandLine",
+  "devices",
+  "uuid",
+  "clock",
+  "icountShift",
+  "rtcBaseMs",
+  "onReboot",
+  "onCrash",
+  "onShutdown",
+] as const satisfies readonly (keyof VmOptions)[];
+
 /** What {@link createWebMachine} builds; options not told here are those of `createVm`, with its defaults. */
-export interface WebMachineOptions
-  extends Pick<VmOptions, "name" | "cpu" | "memoryBytes" | "commandLine" | "onReboot" | "onCrash"> {
+export interface WebMachineOptions extends Pick<VmOptions, PassedOption> {
   readonly kernel: BootSource;
   readonly initrd?: BootSource;
   /** The guest's vda, vdb... */

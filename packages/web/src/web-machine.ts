@@ -9,7 +9,7 @@ import type {
   WireDisk,
   WireSource,
 } from "./machine-calls.ts";
-import type { BootSource, WebDisk, WebMachineOptions } from "./machine-options.ts";
+import { type BootSource, PASSED_OPTIONS, type WebDisk, type WebMachineOptions } from "./machine-options.ts";
 import { createRemoteCaller, type RemoteCaller } from "./remote-calls.ts";
 
 /** A machine that runs in a Worker: the buttons of a `VirtualMachine`, each answered when the worker has done it. */
@@ -113,17 +113,11 @@ function createWorkerCaller(worker: Worker, onNews: (news: unknown) => void): Re
 }
 
 function specOf(options: WebMachineOptions, serial: MessagePort): MachineSpec {
-  const { name, cpu, memoryBytes, commandLine, onReboot, onCrash, kernel, initrd, disks = [] } = options;
+  const { kernel, initrd, disks = [] } = options;
   if (kernel === undefined) throw new ConfigError("CONFIG_KERNEL", "kernel: nothing to boot");
+  const passed = PASSED_OPTIONS.filter((name) => options[name] !== undefined).map((name) => [name, options[name]]);
   return {
-    vm: {
-      ...(name !== undefined && { name }),
-      ...(cpu !== undefined && { cpu }),
-      ...(memoryBytes !== undefined && { memoryBytes }),
-      ...(commandLine !== undefined && { commandLine }),
-      ...(onReboot !== undefined && { onReboot }),
-      ...(onCrash !== undefined && { onCrash }),
-    },
+    vm: Object.fromEntries(passed) as MachineSpec["vm"],
     kernel: wireSource(kernel),
     ...(initrd !== undefined && { initrd: wireSource(initrd) }),
     disks: disks.map(wireDisk),

@@ -4,3 +4,4 @@ export * from "./fake-chardev.ts";
 export * from "./fake-clock.ts";
 export * from "./fake-memory.ts";
 export * from "./probe-line.ts";
+export * from "./tiny-kernels.ts";

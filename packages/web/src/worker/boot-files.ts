@@ -1,5 +1,5 @@
 import { ConfigError } from "@tsvm/contracts";
-import type { WireSource } from "../machine-calls.ts";
+import type { MachineSpec, WireSource } from "../machine-calls.ts";
 import type { LoadingProgress } from "../machine-options.ts";
 
 /**
@@ -12,22 +12,34 @@ export async function readBootFile(
   onProgress: (progress: LoadingProgress) => void,
 ): Promise<Uint8Array> {
   if (source instanceof Uint8Array) return source;
-  const failure = (name: string, why: string, cause?: unknown): ConfigError =>
-    new ConfigError("CONFIG_FILE", `cannot load ${what} '${name}': ${why}`, { cause });
+  const failure = (why: string, cause?: unknown): ConfigError =>
+    new ConfigError("CONFIG_FILE", `cannot load ${what} '${nameOf(source)}': ${why}`, { cause });
   if (source instanceof Blob) {
-    const name = source instanceof File ? source.name : "blob";
     const bytes = await source.arrayBuffer().catch((cause) => {
-      throw failure(name, "it has changed, or is gone", cause);
+      throw failure("it has changed, or is gone", cause);
     });
     return new Uint8Array(bytes);
   }
   const response = await fetch(source).catch((cause) => {
-    throw failure(source, "no answer (is the address right, and may other sites read it?)", cause);
+    throw failure("no answer (is the address right, and may other sites read it?)", cause);
   });
-  if (!response.ok) throw failure(source, `the server answered ${response.status}`);
+  if (!response.ok) throw failure(`the server answered ${response.status}`);
   return await readBody(response, (bytes, totalBytes) => onProgress({ what, bytes, totalBytes })).catch((cause) => {
-    throw failure(source, "the connection broke", cause);
+    throw failure("the connection broke", cause);
   });
+}
+
+/** What is wrong inside a file is found later, by who knows its format; the person has to hear which file it is. */
+export function namingBootFile(error: unknown, { kernel, initrd }: Pick<MachineSpec, "kernel" | "initrd">): unknown {
+  if (!(error instanceof ConfigError)) return error;
+  const source = error.code.startsWith("CONFIG_KERNEL") ? kernel : error.code === "CONFIG_INITRD" ? initrd : undefined;
+  if (source === undefined) return error;
+  return new ConfigError(error.code, `'${nameOf(source)}': ${error.message}`, { cause: error });
+}
+
+function nameOf(source: WireSource): string {
+  if (typeof source === "string") return source;
+  return source instanceof File ? source.name : "the bytes given";
 }
 
 async function readBody(

@@ -3,7 +3,7 @@ import { ConfigError } from "@tsvm/contracts";
 import { createVm, type VirtualMachine } from "@tsvm/vm";
 import type { MachineCalls, MachineNews, MachineSpec, WebMachineStatus, WireDisk } from "../machine-calls.ts";
 import type { CallHandlers } from "../remote-calls.ts";
-import { readBootFile } from "./boot-files.ts";
+import { namingBootFile, readBootFile } from "./boot-files.ts";
 import { exportBlock, type OpenDisk, openDisk } from "./open-disk.ts";
 
 /** A machine and what was opened for it. */
@@ -71,7 +71,7 @@ async function build(spec: MachineSpec, tell: (news: MachineNews) => void): Prom
     return { vm, disks, serial };
   } catch (error) {
     await closeAll(disks);
-    throw error;
+    throw namingBootFile(error, spec);
   }
 }
 

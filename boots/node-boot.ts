@@ -1,0 +1,15 @@
+// Boots the default guest in this process, as a page does in a Worker, and prints the milliseconds to the ready marker.
+import { readFile } from "node:fs/promises";
+import { createMemoryChardev } from "@tsvm/backends";
+import { buildDefaultGuest, READY_MARKER } from "@tsvm/guest-images";
+import { createVm } from "@tsvm/vm";
+
+const guest = await buildDefaultGuest();
+const started = performance.now();
+const serial = createMemoryChardev();
+const [kernel, initrd] = await Promise.all([readFile(guest.kernelPath), readFile(guest.initrdPath)]);
+const vm = await createVm({ kernel, initrd, commandLine: guest.commandLine, memoryBytes: 256 << 20, serial: [serial] });
+void vm.run();
+await serial.waitFor(READY_MARKER);
+console.log(Math.round(performance.now() - started));
+process.exit(0);
