@@ -39,3 +39,38 @@ test("an endless sleep ends when woken, and waking twice is harmless", async () 
   sleep.wake();
   await sleep.done;
 });
+
+test("where timers within timers are stretched, short sleeps one after another are not", async () => {
+  let isInTimer = false;
+  const stretched: boolean[] = [];
+  /** A message is a task of its own: what is done in it is not done in a timer. */
+  class Channel {
+    readonly port1: { onmessage: (() => void) | null } = { onmessage: null };
+    readonly port2 = {
+      postMessage: () =>
+        void setImmediate(() => {
+          isInTimer = false;
+          this.port1.onmessage?.();
+        }),
+    };
+  }
+  const globals: HostGlobals = {
+    MessageChannel: Channel,
+    clearTimeout,
+    setTimeout(callback, ms) {
+      stretched.push(isInTimer);
+      return setTimeout(() => {
+        isInTimer = true;
+        callback();
+      }, ms);
+    },
+  };
+  const host = createDefaultHost(globals);
+  for (let i = 0; i < 5; i++) await host.sleep(1).done;
+  expect(stretched).toEqual([false, false, false, false, false]);
+  const woken = host.sleep(1);
+  woken.wake();
+  await woken.done;
+  await host.yieldToHost();
+  expect(stretched).toHaveLength(5);
+});

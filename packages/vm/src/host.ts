@@ -17,12 +17,18 @@ export interface HostGlobals {
 /** setTimeout takes a signed 32-bit number and fires at once beyond it. */
 const LONGEST_TIMER_MS = 0x7fff_ffff;
 
+/** Browsers let a timer that was started from a timer take at least so long: HTML, "Timers". */
+const STRETCHED_MS = 4;
+
 /** Time, turns of the event loop and sleep from the engine's own globals. */
 export function createDefaultHost(globals: HostGlobals = globalThis as unknown as HostGlobals): MachineHost {
+  const turn = eventLoopTurn(globals);
+  const stretches = globals.setImmediate === undefined && globals.MessageChannel !== undefined;
   return {
     monotonicNs: monotonicSource(globals),
-    yieldToHost: eventLoopTurn(globals),
-    sleep: (ms: number) => startSleep(globals, ms),
+    yieldToHost: turn,
+    // A guest that sleeps again and again starts each timer from the last; from a message it is not stretched.
+    sleep: (ms: number) => startSleep(globals, ms, stretches && ms < STRETCHED_MS ? turn() : undefined),
   };
 }
 
@@ -56,15 +62,20 @@ function eventLoopTurn(globals: HostGlobals): () => Promise<void> {
     });
 }
 
-/** The timer of an endless sleep stays armed: it tells Node that the program is not over. */
-function startSleep(globals: HostGlobals, ms: number): HostSleep {
-  let wake = (): void => {};
-  const done = new Promise<void>((resolve) => {
-    const handle = globals.setTimeout(resolve, Math.min(Math.ceil(ms), LONGEST_TIMER_MS));
-    wake = () => {
-      globals.clearTimeout(handle as never);
-      resolve();
-    };
-  });
+/** Begins when `start` resolves. The timer of an endless sleep stays armed: it tells Node that the program is not over. */
+function startSleep(globals: HostGlobals, ms: number, start: Promise<void> | undefined): HostSleep {
+  const { promise: done, resolve } = Promise.withResolvers<void>();
+  let handle: unknown;
+  let isOver = false;
+  const arm = (): void => {
+    if (!isOver) handle = globals.setTimeout(resolve, Math.min(Math.ceil(ms), LONGEST_TIMER_MS));
+  };
+  if (start === undefined) arm();
+  else void start.then(arm);
+  const wake = (): void => {
+    isOver = true;
+    globals.clearTimeout(handle as never);
+    resolve();
+  };
   return { done, wake };
 }
