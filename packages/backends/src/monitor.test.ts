@@ -60,3 +60,13 @@ test("lists commands, the longer ones of a prefix, and names an unknown one", ()
   chardev.send("frob\r");
   expect(chardev.text()).toContain("unknown command: 'frob' (try 'help')\r\n");
 });
+
+test("a command that takes an argument gets it, and without one says how it goes", () => {
+  const chardev = createMemoryChardev();
+  const commands = [{ name: "balloon", argument: "MIB", help: "memory", run: (mib: string) => `now ${mib}` }];
+  createMonitor({ chardev, commands });
+  chardev.send("balloon  256 \rballoon\rballoons 1\r");
+  expect(chardev.text()).toContain("now 256\r\n");
+  expect(chardev.text()).toContain("balloon MIB        memory\r\n");
+  expect(chardev.text()).toContain("unknown command: 'balloons 1'");
+});

@@ -6,8 +6,10 @@ export interface MonitorCommand {
   readonly name: string;
   /** One line for `help`. */
   readonly help: string;
-  /** Runs it; the text returned is printed. */
-  run(): string | undefined;
+  /** What has to follow the name, for `help`; default: nothing may. */
+  readonly argument?: string;
+  /** Runs it; the text returned is printed. `argument` is empty unless the command takes one. */
+  run(argument: string): string | undefined;
   /** True when no prompt should follow, because the program ends. */
   readonly ends?: boolean;
 }
@@ -46,8 +48,9 @@ export function createMonitor(options: MonitorOptions): Disposable {
     print("\r\n");
     const typed = line.trim().replace(/\s+/g, " ");
     line = "";
-    const command = commands.find(({ name }) => name === typed);
-    const answer = command === undefined ? withoutCommand(typed, commands) : command.run();
+    const command = commands.find((one) => isCalled(one, typed));
+    const answer =
+      command === undefined ? withoutCommand(typed, commands) : command.run(typed.slice(command.name.length + 1));
     if (answer) print(`${answer.replace(/\r?\n/g, "\r\n").trimEnd()}\r\n`);
     if (command?.ends !== true) print(prompt);
   };
@@ -75,14 +78,20 @@ export function createMonitor(options: MonitorOptions): Disposable {
   });
 }
 
+function isCalled({ name, argument }: MonitorCommand, typed: string): boolean {
+  return argument === undefined ? typed === name : typed.startsWith(`${name} `);
+}
+
 /** The answer to a line that is no command's name. */
 function withoutCommand(typed: string, commands: readonly MonitorCommand[]): string | undefined {
   if (typed === "") return undefined;
   if (typed === "help" || typed === "?") return helpText(commands);
-  const longer = commands.filter(({ name }) => name.startsWith(`${typed} `));
+  const longer = commands.filter((one) => `${usageOf(one)} `.startsWith(`${typed} `));
   return longer.length > 0 ? helpText(longer) : `unknown command: '${typed}' (try 'help')`;
 }
 
+const usageOf = ({ name, argument }: MonitorCommand): string => (argument === undefined ? name : `${name} ${argument}`);
+
 function helpText(commands: readonly MonitorCommand[]): string {
-  return commands.map(({ name, help }) => `${name.padEnd(18)} ${help}`).join("\n");
+  return commands.map((command) => `${usageOf(command).padEnd(18)} ${command.help}`).join("\n");
 }

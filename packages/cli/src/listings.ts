@@ -2,13 +2,13 @@ import {
   ACCELERATORS,
   CPU_FEATURES,
   CPU_MODELS,
-  DEVICE_ALIASES,
   DEVICE_TYPES,
   type DeviceProperty,
   type DeviceType,
   LOG_CATEGORIES,
   MACHINES,
   suggest,
+  virtioSuffix,
 } from "@tsvm/vm";
 import { CHARDEV_BACKENDS } from "./command-line/chardev-spec.ts";
 import type { Listing } from "./command-line/cli-config.ts";
@@ -64,11 +64,9 @@ C-a C-a  send C-a
 }
 
 function devicesText(): string {
-  const names = Object.entries(DEVICE_TYPES).map(([name, { help }]) => {
-    const aliases = Object.keys(DEVICE_ALIASES).filter((alias) => DEVICE_ALIASES[alias] === name);
-    return [name, `${help}${aliases.length > 0 ? ` (alias ${aliases.join(", ")})` : ""}`];
-  });
-  return `Devices (-device NAME,help lists the properties of one):\n${rows(Object.fromEntries(names))}`;
+  const names = Object.entries(DEVICE_TYPES).map(([name, { help }]) => [name, help]);
+  return `Devices (-device NAME,help lists the properties of one):\n${rows(Object.fromEntries(names))}
+A virtio device without -pci and -device is the one that fits the board.\n`;
 }
 
 const VALUE_FORMS: Readonly<Record<DeviceProperty["type"], string>> = {
@@ -81,8 +79,8 @@ const VALUE_FORMS: Readonly<Record<DeviceProperty["type"], string>> = {
 
 /** The properties of one device, which must be known. */
 function deviceText(name: string): string {
-  const driver = DEVICE_ALIASES[name] ?? name;
-  const type = (DEVICE_TYPES as Readonly<Record<string, DeviceType>>)[driver];
+  const driver = Object.hasOwn(DEVICE_TYPES, name) ? name : name + virtioSuffix("pci");
+  const type: DeviceType | undefined = DEVICE_TYPES[driver];
   if (type === undefined) {
     throw usageError(`-device ${name}`, `unknown device${suggest(name, Object.keys(DEVICE_TYPES))}`);
   }
@@ -96,7 +94,7 @@ function deviceText(name: string): string {
 
 function rows(table: Readonly<Record<string, string>>): string {
   return Object.entries(table)
-    .map(([name, help]) => `  ${name.padEnd(18)} ${help}\n`)
+    .map(([name, help]) => `  ${name.padEnd(22)} ${help}\n`)
     .join("");
 }
 

@@ -99,6 +99,7 @@ function createFakeVm(options: VmOptions, guest: FakeGuest, io: FakeIo): Virtual
   const vm: VirtualMachine = {
     name: options.name ?? "",
     state: "running",
+    balloon: undefined,
     stopReason: undefined,
     run: async () => guest(options, vm),
     pause: () => Promise.resolve(),

@@ -7,6 +7,7 @@ import {
   type PcOptions,
 } from "@tsvm/machine-pc";
 import { type BuiltDevices, buildDevices } from "./devices/board-devices.ts";
+import { createMemoryBalloon } from "./devices/memory-balloon.ts";
 import { createDefaultHost } from "./host.ts";
 import { checkInitrd } from "./initrd-check.ts";
 import type { LogOptions, VmOptions } from "./options.ts";
@@ -55,6 +56,7 @@ export async function assembleVm(options: VmOptions, parts: VmParts): Promise<Vi
   const vm: VirtualMachine = superviseMachine({
     machine,
     name: resolved.name,
+    ...(devices.balloon && { balloon: createMemoryBalloon(devices.balloon, resolved.memoryBytes) }),
     now: () => clock.now(),
     onReboot: resolved.onReboot,
     onCrash: resolved.onCrash,

@@ -7,6 +7,9 @@ export const MACHINES: Readonly<Record<string, string>> = {
   microvm: "minimal machine: virtio-mmio, no PCI (direct kernel boot)",
 };
 
+/** What each board's virtio devices are on. */
+export const MACHINE_BUSES: Readonly<Record<string, "pci" | "virtio-mmio">> = { pc: "pci", microvm: "virtio-mmio" };
+
 /** Accelerators by name. */
 export const ACCELERATORS: Readonly<Record<string, string>> = {
   tcg: "software CPU: interpreter and translator on WebAssembly",

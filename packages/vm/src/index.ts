@@ -6,7 +6,8 @@ export {
   MACHINES,
 } from "./catalog.ts";
 export { createVm } from "./create-vm.ts";
-export { DEVICE_ALIASES, DEVICE_TYPES, type DeviceType } from "./devices/device-types.ts";
+export { DEVICE_TYPES, type DeviceKind, type DeviceType, virtioSuffix } from "./devices/device-types.ts";
+export type { MemoryBalloon } from "./devices/memory-balloon.ts";
 export type { DeviceProperty } from "./devices/property.ts";
 export { createMonitorCommands } from "./monitor-commands.ts";
 export { nearest, suggest } from "./nearest.ts";

@@ -2,9 +2,14 @@ import { expect, test } from "vitest";
 import { createMonitorCommands } from "./monitor-commands.ts";
 import type { VirtualMachine } from "./virtual-machine.ts";
 
-function run(name: string): { readonly answer: string | undefined; readonly calls: string[] } {
+function run(
+  name: string,
+  argument = "",
+  balloon?: VirtualMachine["balloon"],
+): { readonly answer: string | undefined; readonly calls: string[] } {
   const calls: string[] = [];
   const vm = {
+    balloon,
     name: "web server",
     state: "running",
     describe: () => "RAX=0",
@@ -14,7 +19,7 @@ function run(name: string): { readonly answer: string | undefined; readonly call
     counters: () => ({ instructions: 12, guestNs: 1.5e9, resets: 1, accelerator: { instructions: 12, tlbFills: 3 } }),
   } as unknown as VirtualMachine;
   const command = createMonitorCommands(vm, () => calls.push("quit")).find((one) => one.name === name);
-  return { answer: command?.run(), calls };
+  return { answer: command?.run(argument), calls };
 }
 
 test.each([
@@ -34,4 +39,19 @@ test.each([
   ["q", "quit"],
 ])("%s does it", (name, call) => {
   expect(run(name)).toEqual({ answer: undefined, calls: [call] });
+});
+
+test("the balloon is asked for memory and statistics", () => {
+  const asked: number[] = [];
+  const balloon = {
+    actualBytes: 384 << 20,
+    statistics: { freeMemory: 5, majorFaults: 6 },
+    setTarget: (bytes: number) => void asked.push(bytes),
+    requestStatistics: () => void asked.push(0),
+  };
+  expect(run("info balloon", "", balloon).answer).toBe("balloon: actual=384\nfreeMemory: 5\nmajorFaults: 6");
+  expect(run("balloon", "256", balloon).answer).toBeUndefined();
+  expect(run("balloon", "much", balloon).answer).toBe("'much' is no number of MiB");
+  expect(asked).toEqual([0, 256 << 20]);
+  expect(run("balloon", "256").answer).toContain("-device virtio-balloon-pci");
 });

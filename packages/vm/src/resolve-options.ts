@@ -76,10 +76,11 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
   if (options.icountShift !== undefined && clock !== "virtual") {
     throw invalid("icountShift needs clock 'virtual'");
   }
-  const devices = resolveDevices(options.devices ?? []);
+  const machine = known("machine", options.machine ?? "pc", Object.keys(MACHINES));
+  const devices = resolveDevices(options.devices ?? [], machine);
   return {
     name: text("name", options.name ?? ""),
-    machine: known("machine", options.machine ?? "pc", Object.keys(MACHINES)),
+    machine,
     accelerator: known("accelerator", options.accelerator ?? "tcg", Object.keys(ACCELERATORS)),
     cpu: text("cpu", options.cpu ?? "max"),
     memoryBytes: resolveMemory(options.memoryBytes ?? DEFAULT_MEMORY_BYTES),
@@ -138,7 +139,7 @@ function resolveSerial(serial: readonly Chardev[]): readonly Chardev[] {
 }
 
 function resolveDebugExit(devices: readonly ResolvedDevice[]): ResolvedOptions["debugExit"] {
-  const [first, second] = devices.filter(({ driver }) => driver === "isa-debug-exit");
+  const [first, second] = devices.filter(({ kind }) => kind === "isa-debug-exit");
   if (second !== undefined) throw invalidDevice("device isa-debug-exit: given twice");
   if (first === undefined) return undefined;
   const { iobase, iosize } = first.properties as { iobase: number; iosize: number };

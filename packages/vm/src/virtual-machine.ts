@@ -1,4 +1,5 @@
 import type { Disposable, Machine, MachineStop } from "@tsvm/contracts";
+import type { MemoryBalloon } from "./devices/memory-balloon.ts";
 
 /** 'created': before the first `run`. 'paused': `run` is under way and held. 'stopped': the last `run` has ended. */
 export type VmState = "created" | "running" | "paused" | "stopped";
@@ -46,6 +47,8 @@ export interface VirtualMachine {
   sendBreak(port: number): void;
   /** Registers of every vCPU, for people. */
   describe(): string;
+  /** Undefined: the machine has none. */
+  readonly balloon: MemoryBalloon | undefined;
   counters(): VmCounters;
   on(listener: (event: VmEvent) => void): Disposable;
 }
@@ -55,6 +58,7 @@ export interface SupervisorOptions {
   readonly machine: Machine;
   /** Default empty. */
   readonly name?: string;
+  readonly balloon?: MemoryBalloon;
   /** Guest time in nanoseconds. */
   readonly now: () => number;
   /** Default 'reset'; 'stop' ends `run`. */
@@ -205,6 +209,7 @@ export function superviseMachine(options: SupervisorOptions): VirtualMachine {
       const uart = machine.devices.find(({ name }) => name === `com${port + 1}`);
       (uart as { readonly sendBreak?: () => void } | undefined)?.sendBreak?.();
     },
+    balloon: options.balloon,
     describe: () => machine.vcpus.map((vcpu) => vcpu.describe()).join("\n"),
     counters: () => ({
       instructions: machine.vcpus.reduce((sum, vcpu) => sum + vcpu.instructionCount, 0),

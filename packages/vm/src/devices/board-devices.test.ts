@@ -7,13 +7,13 @@ import { resolveDevices } from "./resolve-device.ts";
 const disk = () => ({ backend: createMemoryBlock({ bytes: new Uint8Array(4096) }) });
 
 /** Devices in QEMU's spelling. */
-function build(lines: readonly string[], sources: Partial<DeviceSources> = {}): BuiltDevices {
+function build(lines: readonly string[], sources: Partial<DeviceSources> = {}, machine = "pc"): BuiltDevices {
   const options = lines.map((line): DeviceOptions => {
     const [driver = "", ...pairs] = line.split(",");
     return { driver, properties: Object.fromEntries(pairs.map((pair) => pair.split("="))) };
   });
   const random = () => 1;
-  return buildDevices(resolveDevices(options), { disks: [], drives: {}, chardevs: {}, random, ...sources });
+  return buildDevices(resolveDevices(options, machine), { disks: [], drives: {}, chardevs: {}, random, ...sources });
 }
 
 const names = ({ board }: BuiltDevices): string[] => board.map(({ virtio }) => virtio.name);
@@ -69,6 +69,19 @@ test("ports go to the bus they name, or to the first with room, wherever it stan
   ]);
 });
 
+test("on a board without PCI they have names and properties of their own", () => {
+  const { board } = build(["virtio-rng-device", "virtio-blk,drive=a"], { drives: { a: disk() } }, "microvm");
+  expect(board.map(({ virtio, address }) => [virtio.name, address])).toEqual([
+    ["virtio-rng0", undefined],
+    ["virtio-blk0", undefined],
+  ]);
+  expect(() => build(["virtio-rng-pci"], {}, "microvm")).toThrow(
+    "device virtio-rng-pci: the microvm board has no PCI bus; write virtio-rng-device",
+  );
+  expect(() => build(["virtio-rng-device"])).toThrow("the pc board has PCI; write virtio-rng-pci");
+  expect(() => build(["virtio-rng,addr=5"], {}, "microvm")).toThrow("device virtio-rng-device: no property 'addr'");
+});
+
 test.each([
   [["virtio-blk-pci"], "device virtio-blk-pci: needs drive=..."],
   [["virtio-blk-pci,drive=b"], "device virtio-blk-pci: there is no drive 'b'; did you mean 'a'?"],
@@ -82,7 +95,7 @@ test.each([
   [["virtio-blk-pci,drive=a,queue-size=3"], "queue-size '3': must be a number from 0x4 to 0x400"],
   [["virtio-rng-pci,id=x", "virtio-balloon-pci,id=x"], "device virtio-balloon-pci: there are two devices with id 'x'"],
   [["virtio-balloon-pci", "virtio-balloon-pci"], "device virtio-balloon-pci: given twice"],
-  [["virtconsole,chardev=c"], "device virtconsole: there is no device virtio-serial-pci for it"],
+  [["virtconsole,chardev=c"], "device virtconsole: there is no virtio-serial device for it"],
   [["virtio-serial-pci", "virtserialport"], "device virtserialport: needs chardev=..."],
   [
     ["virtio-serial-pci", "virtserialport,chardev=d"],
@@ -100,9 +113,7 @@ test.each([
 test("a bus that is full takes no more, and no random numbers make no generator", () => {
   const chardevs = { c: createMemoryChardev(), d: createMemoryChardev() };
   const lines = ["virtio-serial-pci,id=s,max_ports=1", "virtconsole,chardev=c"];
-  expect(() => build([...lines, "virtconsole,chardev=d"], { chardevs })).toThrow(
-    "no virtio-serial-pci device has room",
-  );
+  expect(() => build([...lines, "virtconsole,chardev=d"], { chardevs })).toThrow("no virtio-serial device has room");
   expect(() => build([...lines, "virtconsole,chardev=d,bus=s.0"], { chardevs })).toThrow(
     "bus 's.0' has no room for it",
   );

@@ -10,7 +10,6 @@ import {
 import type { PciAddress, VirtioBoardDevice } from "@tsvm/machine-pc";
 import { suggest } from "../nearest.ts";
 import type { DiskOptions } from "../options.ts";
-import type { DriverName } from "./device-types.ts";
 import { invalid, type PropertyValue } from "./property.ts";
 import type { ResolvedDevice } from "./resolve-device.ts";
 import { gatherSerialPorts } from "./serial-ports.ts";
@@ -43,26 +42,26 @@ export function buildDevices(devices: readonly ResolvedDevice[], sources: Device
   let balloon: VirtioBalloon | undefined;
 
   const createModel = (device: ResolvedDevice): VirtioModel | undefined => {
-    const { driver, properties } = device;
-    const name = (kind: string): string => (properties["id"] as string | undefined) ?? names(kind);
-    switch (driver) {
-      case "virtio-blk-pci":
+    const { driver, kind, properties } = device;
+    const name = (): string => (properties["id"] as string | undefined) ?? names(kind);
+    switch (kind) {
+      case "virtio-blk":
         return createVirtioBlock({
           ...drives(driver, properties["drive"]),
           ...(properties["serial"] !== undefined && { serial: properties["serial"] as string }),
           logicalBlockSize: properties["logical_block_size"] as number,
           queues: properties["num-queues"] as number,
           queueSize: properties["queue-size"] as number,
-          name: name("virtio-blk"),
+          name: name(),
         });
-      case "virtio-rng-pci":
+      case "virtio-rng":
         if (sources.random === undefined) throw invalid(`device ${driver}: this host has no random numbers`);
-        return createVirtioRng({ random: sources.random, name: name("virtio-rng") });
-      case "virtio-serial-pci":
-        return createVirtioSerial({ ports: portsOf(device), name: name("virtio-serial") });
-      case "virtio-balloon-pci":
+        return createVirtioRng({ random: sources.random, name: name() });
+      case "virtio-serial":
+        return createVirtioSerial({ ports: portsOf(device), name: name() });
+      case "virtio-balloon":
         if (balloon !== undefined) throw invalid(`device ${driver}: given twice`);
-        balloon = createVirtioBalloon({ name: name("virtio-balloon") });
+        balloon = createVirtioBalloon({ name: name() });
         return balloon;
       default:
         return undefined;
@@ -84,7 +83,7 @@ export function buildDevices(devices: readonly ResolvedDevice[], sources: Device
 function takeOnce<T>(
   what: string,
   entries: Readonly<Record<string, T>>,
-): (driver: DriverName, name: PropertyValue | undefined) => T {
+): (driver: string, name: PropertyValue | undefined) => T {
   const taken = new Set<string>();
   return (driver, name) => {
     const key = String(name);

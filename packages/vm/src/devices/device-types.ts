@@ -1,11 +1,24 @@
 import type { DeviceProperty } from "./property.ts";
 
-/** A kind of device that the `devices` option may name. */
+/** What makes a device, whatever bus it is on. */
+export type DeviceKind =
+  | "isa-debug-exit"
+  | "virtio-balloon"
+  | "virtio-blk"
+  | "virtio-rng"
+  | "virtio-serial"
+  | "virtconsole"
+  | "virtserialport";
+
+/** A device that the `devices` option may name. */
 export interface DeviceType {
+  readonly kind: DeviceKind;
   readonly help: string;
   readonly properties: Readonly<Record<string, DeviceProperty>>;
   /** Properties that must be given. */
   readonly required?: readonly string[];
+  /** What the board must have for it; undefined: nothing. */
+  readonly bus?: "pci" | "virtio-mmio";
 }
 
 const id: DeviceProperty = { type: "text", help: "name of the device" };
@@ -15,39 +28,37 @@ const addr: DeviceProperty = {
 };
 const port: Readonly<Record<string, DeviceProperty>> = {
   id,
-  bus: { type: "text", help: "ID.0 of a virtio-serial-pci device; default: the first that has room" },
+  bus: { type: "text", help: "ID.0 of a virtio-serial device; default: the first that has room" },
   chardev: { type: "chardev", help: "the other end" },
   name: { type: "text", help: "what the guest finds it by, in /dev/virtio-ports" },
 };
 
-/** Name of a kind of device. */
-export type DriverName =
-  | "isa-debug-exit"
-  | "virtio-balloon-pci"
-  | "virtio-blk-pci"
-  | "virtio-rng-pci"
-  | "virtio-serial-pci"
-  | "virtconsole"
-  | "virtserialport";
+/** A virtio device under its two names: on PCI, and on a board that has none. */
+function virtio(
+  kind: DeviceKind,
+  { properties, ...type }: Omit<DeviceType, "kind">,
+): Readonly<Record<string, DeviceType>> {
+  const onMmio = `${type.help}, on a board without PCI`;
+  return {
+    [`${kind}-pci`]: { ...type, kind, bus: "pci", properties: { id, addr, ...properties } },
+    [`${kind}-device`]: { ...type, kind, bus: "virtio-mmio", help: onMmio, properties: { id, ...properties } },
+  };
+}
 
 /** Devices by name. Names, properties and defaults are QEMU's. */
-export const DEVICE_TYPES: Readonly<Record<DriverName, DeviceType>> = {
+export const DEVICE_TYPES: Readonly<Record<string, DeviceType>> = {
   "isa-debug-exit": {
+    kind: "isa-debug-exit",
     help: "ends the machine when written to; exit code (value << 1) | 1",
     properties: {
       iobase: { type: "number", help: "first I/O port", default: 0x501, min: 0, max: 0xffff },
       iosize: { type: "number", help: "number of I/O ports", default: 2, min: 1, max: 0x1000 },
     },
   },
-  "virtio-balloon-pci": {
-    help: "memory balloon",
-    properties: { id, addr },
-  },
-  "virtio-blk-pci": {
+  ...virtio("virtio-balloon", { help: "memory balloon", properties: {} }),
+  ...virtio("virtio-blk", {
     help: "disk",
     properties: {
-      id,
-      addr,
       drive: { type: "drive", help: "the disk's contents" },
       serial: { type: "text", help: "serial number, at most 20 characters" },
       logical_block_size: { type: "number", help: "bytes of a block", default: 512, min: 512, max: 32_768 },
@@ -55,35 +66,29 @@ export const DEVICE_TYPES: Readonly<Record<DriverName, DeviceType>> = {
       "queue-size": { type: "number", help: "entries of a queue", default: 256, min: 4, max: 1024 },
     },
     required: ["drive"],
-  },
-  "virtio-rng-pci": {
-    help: "random numbers",
-    properties: { id, addr },
-  },
-  "virtio-serial-pci": {
-    help: "consoles and serial ports; takes virtconsole and virtserialport devices",
+  }),
+  ...virtio("virtio-rng", { help: "random numbers", properties: {} }),
+  ...virtio("virtio-serial", {
+    help: "consoles and serial ports: takes virtconsole and virtserialport devices",
     properties: {
-      id,
-      addr,
       max_ports: { type: "number", help: "most ports it takes", default: 31, min: 1, max: 31 },
     },
-  },
+  }),
   virtconsole: {
-    help: "console on a virtio-serial-pci device: the guest's hvc0, hvc1...",
+    kind: "virtconsole",
+    help: "console on a virtio-serial device: the guest's hvc0, hvc1...",
     properties: { ...port, nr: { type: "number", help: "port number; default: the next free", min: 0, max: 30 } },
     required: ["chardev"],
   },
   virtserialport: {
-    help: "serial port on a virtio-serial-pci device: the guest's /dev/vport0p1...",
+    kind: "virtserialport",
+    help: "serial port on a virtio-serial device: the guest's /dev/vport0p1...",
     properties: { ...port, nr: { type: "number", help: "port number; default: the next free", min: 1, max: 30 } },
     required: ["chardev"],
   },
 };
 
-/** Short names that QEMU has for them, too. */
-export const DEVICE_ALIASES: Readonly<Record<string, DriverName>> = {
-  "virtio-balloon": "virtio-balloon-pci",
-  "virtio-blk": "virtio-blk-pci",
-  "virtio-rng": "virtio-rng-pci",
-  "virtio-serial": "virtio-serial-pci",
-};
+/** What `virtio-blk` is short for on a board with that bus. */
+export function virtioSuffix(bus: DeviceType["bus"]): string {
+  return bus === "pci" ? "-pci" : "-device";
+}

@@ -1,11 +1,10 @@
 import type { Chardev } from "@tsvm/contracts";
 import type { VirtioSerialPort } from "@tsvm/devices-virtio";
 import { suggest } from "../nearest.ts";
-import type { DriverName } from "./device-types.ts";
 import { invalid, type PropertyValue } from "./property.ts";
 import type { ResolvedDevice } from "./resolve-device.ts";
 
-type FindChardev = (driver: DriverName, name: PropertyValue | undefined) => Chardev;
+type FindChardev = (driver: string, name: PropertyValue | undefined) => Chardev;
 
 /**
  * Puts every port and console on the virtio-serial device that it names, or on the first one with room.
@@ -16,14 +15,14 @@ export function gatherSerialPorts(
   findChardev: FindChardev,
 ): (device: ResolvedDevice) => readonly VirtioSerialPort[] {
   const ports = new Map<ResolvedDevice, VirtioSerialPort[]>();
-  for (const device of devices) if (device.driver === "virtio-serial-pci") ports.set(device, []);
+  for (const device of devices) if (device.kind === "virtio-serial") ports.set(device, []);
   for (const device of devices) {
-    const { driver, properties } = device;
-    if (driver !== "virtconsole" && driver !== "virtserialport") continue;
+    const { driver, kind, properties } = device;
+    if (kind !== "virtconsole" && kind !== "virtserialport") continue;
     const { name, nr } = properties;
     findBus(device, ports).push({
       chardev: findChardev(driver, properties["chardev"]),
-      kind: driver === "virtconsole" ? "console" : "port",
+      kind: kind === "virtconsole" ? "console" : "port",
       ...(name !== undefined && { name: name as string }),
       ...(nr !== undefined && { number: nr as number }),
     });
@@ -40,8 +39,8 @@ function findBus(
     const isMeant = bus === undefined || bus === `${device.properties["id"]}.0`;
     if (isMeant && taken.length < (device.properties["max_ports"] as number)) return taken;
   }
-  if (ports.size === 0) throw invalid(`device ${driver}: there is no device virtio-serial-pci for it`);
-  if (bus === undefined) throw invalid(`device ${driver}: no virtio-serial-pci device has room for it`);
+  if (ports.size === 0) throw invalid(`device ${driver}: there is no virtio-serial device for it`);
+  if (bus === undefined) throw invalid(`device ${driver}: no virtio-serial device has room for it`);
   const buses = Array.from(ports.keys(), (device) => `${device.properties["id"]}.0`);
   if (buses.includes(bus)) throw invalid(`device ${driver}: bus '${bus}' has no room for it`);
   throw invalid(`device ${driver}: there is no bus '${bus}'${suggest(bus, buses)}`);

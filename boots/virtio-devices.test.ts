@@ -1,0 +1,101 @@
+// Debian's own drivers on the other virtio devices, all of them from the command line, as QEMU spells it.
+import { once } from "node:events";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { connect, type Socket } from "node:net";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { READY_MARKER } from "@tsvm/guest-images";
+import { afterAll, beforeAll, expect, test } from "vitest";
+import { type GuestConsole, startConsole } from "./guest-console.ts";
+
+const PROMPT = "~ # ";
+const UUID = "550e8400-e29b-41d4-a716-446655440000";
+const main = join(import.meta.dirname, "../packages/cli/src/main.ts");
+const folder = mkdtempSync(join(tmpdir(), "tsvm-devices-"));
+const at = (name: string): string => join(folder, name);
+const OPTIONS = [
+  ...["-uuid", UUID, "-serial", "stdio", "-monitor", `unix:${at("monitor")},server,nowait`],
+  ...["-drive", `file=${at("disk")},if=none,id=d0,format=raw,readonly=on`],
+  ...["-device", "virtio-blk-pci,drive=d0,serial=S7,addr=9"],
+  ...["-device", "virtio-rng-pci", "-device", "virtio-balloon-pci", "-device", "virtio-serial-pci"],
+  ...["-chardev", `socket,id=console,path=${at("console")},server=on,wait=off`],
+  ...["-device", "virtconsole,chardev=console"],
+  ...["-chardev", `socket,id=agent,path=${at("agent")},server=on,wait=off`],
+  ...["-device", "virtserialport,chardev=agent,name=org.tsvm.agent"],
+];
+let guest: GuestConsole;
+
+beforeAll(async () => {
+  writeFileSync(at("disk"), new Uint8Array(1 << 20));
+  guest = startConsole(process.execPath, ["--conditions=@tsvm/source", main, ...OPTIONS], { name: "virtio-devices" });
+  await guest.waitFor(READY_MARKER);
+  await guest.waitFor(PROMPT);
+});
+afterAll(async () => {
+  await guest.stop();
+  rmSync(folder, { recursive: true });
+});
+
+async function ask(command: string): Promise<string> {
+  guest.type(`${command}\n`);
+  return guest.waitFor(PROMPT);
+}
+
+/** A person at one of the sockets. */
+async function sitDown(name: string): Promise<{ readonly socket: Socket; hears(text: string): Promise<void> }> {
+  const socket = connect(at(name));
+  await once(socket, "connect");
+  let heard = "";
+  socket.on("data", (chunk) => {
+    heard += chunk;
+  });
+  return { socket, hears: (text) => expect.poll(() => heard, { timeout: 60_000 }).toContain(text) };
+}
+
+test("a port carries text both ways under its name", async () => {
+  expect(await ask("cat /sys/class/virtio-ports/vport*/name")).toContain("org.tsvm.agent");
+  const agent = await sitDown("agent");
+  await ask("echo from the guest >/dev/vport$(ls /sys/class/virtio-ports | grep -o '[0-9]*p1$')");
+  await agent.hears("from the guest");
+  agent.socket.write("from the host\n");
+  expect(await ask("head -n 1 /dev/vport*p1")).toMatch(/^from the host\r?$/m);
+  agent.socket.destroy();
+});
+
+test("a console is the guest's hvc0", async () => {
+  const console = await sitDown("console");
+  await ask("echo on the second console >/dev/hvc0");
+  await console.hears("on the second console");
+  console.socket.destroy();
+});
+
+test("the machine has random numbers, a UUID, and a disk where it was put", async () => {
+  expect(await ask("cat /sys/class/misc/hw_random/rng_current; head -c 100 /dev/hwrng | wc -c")).toMatch(
+    /^virtio_rng\.0\r?\n100\r?$/m,
+  );
+  expect(await ask("cat /sys/class/dmi/id/product_uuid")).toContain(UUID);
+  expect(await ask("cat /sys/block/vda/serial; ls -l /sys/block/vda")).toMatch(/S7.*0000:00:09\.0/s);
+});
+
+test("the monitor takes memory away and gives it back", async () => {
+  const monitor = await sitDown("monitor");
+  const freeKib = async (): Promise<number> =>
+    Number(/MemFree:\s+(\d+)/.exec(await ask("grep MemFree /proc/meminfo"))?.[1]);
+  const before = await freeKib();
+  const setTo = async (mib: number): Promise<void> => {
+    monitor.socket.write(`balloon ${mib}\n`);
+    const asking = setInterval(() => monitor.socket.write("info balloon\n"), 500);
+    await monitor.hears(`balloon: actual=${mib}\r`).finally(() => clearInterval(asking));
+  };
+  await setTo(300);
+  expect(before - (await freeKib())).toBeGreaterThan(150 * 1024);
+  await setTo(512);
+  expect(before - (await freeKib())).toBeLessThan(50 * 1024);
+  await monitor.hears("totalMemory: ");
+  monitor.socket.destroy();
+});
+
+test("power-off ends the process with exit code 0", async () => {
+  guest.type("poweroff -f\n");
+  expect(await guest.exit).toBe(0);
+});
