@@ -6,7 +6,9 @@ import { join } from "node:path";
 import { READY_MARKER } from "@tsvm/guest-images";
 import { examplesIn } from "@tsvm-tools/check-docs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { launchChromium, pageMachine } from "./browser.ts";
 import { startConsole } from "./guest-console.ts";
+import { serveFolder } from "./static-server.ts";
 
 const packages = join(import.meta.dirname, "../packages");
 const scratch = mkdtempSync(join(tmpdir(), "tsvm-packed-"));
@@ -57,16 +59,53 @@ describe("the whole set", () => {
     }
   });
 
-  test("the installed bin boots the default guest and ends with exit code 0", async () => {
-    const project = install("all", ["tsvm-"]);
-    const guest = startConsole(join(project, "node_modules/.bin/tsvm"), [], { name: "packed", cwd: project });
-    try {
-      await guest.waitFor(READY_MARKER);
-      await guest.waitFor("~ # ");
-      guest.type("poweroff -f\n");
-      expect(await guest.exit).toBe(0);
-    } finally {
-      await guest.stop();
-    }
+  describe("installed", () => {
+    let project: string;
+    beforeAll(() => {
+      project = install("all", ["tsvm-"]);
+    });
+
+    test("the bin boots the default guest and ends with exit code 0", async () => {
+      const guest = startConsole(join(project, "node_modules/.bin/tsvm"), [], { name: "packed", cwd: project });
+      try {
+        await guest.waitFor(READY_MARKER);
+        await guest.waitFor("~ # ");
+        guest.type("poweroff -f\n");
+        expect(await guest.exit).toBe(0);
+      } finally {
+        await guest.stop();
+      }
+    });
+
+    test("page and library boot the guest that came with them, from a static host", async () => {
+      const host = await serveFolder(join(project, "node_modules/@tsvm/web/dist"));
+      const browser = await launchChromium();
+      try {
+        const page = await browser.newPage();
+        await page.goto(`${host.url}/page/index.html?m=256`);
+        await pageMachine(page).boot(READY_MARKER);
+        await page.click("#start");
+        expect(await page.evaluate(BOOT_BY_LIBRARY)).toMatch(/^\[.*Linux version/m);
+      } finally {
+        await browser.close();
+        host.stop();
+      }
+    });
   });
 });
+
+/** A script in a page of somebody's own; its value is the guest's first words. In text: its `import` is the browser's. */
+const BOOT_BY_LIBRARY = `(async () => {
+  const { createWebMachine } = await import("/index.js");
+  const printed = Promise.withResolvers();
+  const machine = await createWebMachine({
+    kernel: "/page/guest/vmlinuz",
+    initrd: "/page/guest/initrd.cpio.gz",
+    commandLine: "console=ttyS0",
+    onSerial: (bytes) => printed.resolve(new TextDecoder().decode(bytes)),
+  });
+  void machine.run().catch(printed.reject);
+  const words = await printed.promise;
+  await machine.close();
+  return words;
+})()`;

@@ -70,7 +70,8 @@ export function createDiskList(options: DiskListOptions): DiskList {
       const overlay = kept.find(({ name }) => name === overlayNameOf(diskOf(row)));
       const isKept = row.writes === "keep" && overlay !== undefined;
       row.kept.textContent = isKept ? `${sizeText(overlay.bytes)} of changes are kept` : "";
-      row.kept.hidden = !isKept;
+      // Of a machine that is on the status line tells, and it changes.
+      row.kept.hidden = !isKept || isLocked;
       row.discard.hidden = !isKept;
     }
   }

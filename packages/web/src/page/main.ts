@@ -41,6 +41,11 @@ const settings = await createMachineForm({
   },
 });
 
+function showSettings(shown: boolean): void {
+  form.hidden = !shown;
+  toggleButton.ariaExpanded = String(shown);
+}
+
 function update(): void {
   const { machine, isOn } = session;
   const isHeld = machine?.state === "paused";
@@ -63,6 +68,8 @@ async function start(): Promise<void> {
   }
   terminal.clear();
   await session.start({ ...choice, onSerial: (bytes) => terminal.show(bytes) });
+  // On a narrow screen the settings stand above the terminal.
+  if (matchMedia("(max-width: 760px)").matches) showSettings(false);
   terminal.focus();
 }
 
@@ -78,10 +85,7 @@ resetButton.addEventListener(
   "click",
   attempt(() => session.machine?.reset()),
 );
-toggleButton.addEventListener("click", () => {
-  form.hidden = !form.hidden;
-  toggleButton.ariaExpanded = String(!form.hidden);
-});
+toggleButton.addEventListener("click", () => showSettings(form.hidden !== false));
 
 // A file dropped anywhere but on a field is a disk.
 document.addEventListener("dragover", (event) => {
