@@ -1,4 +1,5 @@
-// Debian's own virtio drivers on our disk: what the guest writes is in the image, and with -snapshot it is not.
+// Debian's own virtio drivers on our disk: what the guest writes is in the image, and with -snapshot it is not. A host
+// whose disk is full is an I/O error in the guest and one line outside.
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -8,6 +9,8 @@ import { startConsole } from "./guest-console.ts";
 
 const PROMPT = "~ # ";
 const SECTORS = 32_768;
+/** KiB of a file that the host lets the machine write: it stands in for a full disk. */
+const WRITABLE_KIB = 12_288;
 const main = join(import.meta.dirname, "../packages/cli/src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "tsvm-boots-"));
 const image = join(folder, "disk.img");
@@ -29,7 +32,8 @@ test.each([
   writeFileSync(image, before);
   const drive = `file=${image},if=virtio,format=raw,serial=tsvm-disk`;
   const args = ["--conditions=@tsvm/source", main, "-drive", drive, ...more];
-  const guest = startConsole(process.execPath, args, { name: `virtio-disk${more.join("")}` });
+  const limited = ["-c", `ulimit -f ${WRITABLE_KIB}; exec "$@"`, "bash", process.execPath, ...args];
+  const guest = startConsole("bash", limited, { name: `virtio-disk${more.join("")}` });
   const ask = async (command: string): Promise<string> => {
     guest.type(`${command}\n`);
     return guest.waitFor(PROMPT);
@@ -42,6 +46,9 @@ test.each([
     await ask("tr '\\0' x </dev/zero | head -c 1048576 >/tmp/xs");
     await ask("dd if=/tmp/xs of=/dev/vda bs=64k seek=3 conv=fsync");
     expect(await ask("dd if=/dev/vda bs=64k skip=3 count=16 2>/dev/null | tr -d x | wc -c")).toMatch(/^0\r?$/m);
+    const beyond = "dd if=/tmp/xs of=/dev/vda bs=64k seek=200 count=16 conv=fsync && echo written";
+    expect((await ask(beyond)).includes("\nwritten")).toBe(more.length > 0);
+    expect(guest.transcript.match(/tsvm: cannot write .*disk\.img': EFBIG/g)?.length ?? 0).toBe(1 - more.length);
     expect(await ask("grep -c PCI-MSI.*virtio0 /proc/interrupts")).toMatch(/^2\r?$/m);
     guest.type("poweroff -f\n");
     expect(await guest.exit).toBe(0);

@@ -44,6 +44,16 @@ test("drives for devices to name are kept apart", async () => {
   await close();
 });
 
+test.runIf(process.platform === "linux")("an image that cannot be written is told what can be done", async () => {
+  // A program that runs, which not even root may write.
+  const busy = (more: string) =>
+    openDrives(parseArguments(["-drive", `file=${process.execPath},if=virtio${more}`]), complain);
+  await expect(busy("")).rejects.toMatchObject({
+    code: "BACKEND_OPEN",
+    message: `cannot open '${process.execPath}' for writing: ETXTBSY; write readonly=on or snapshot=on to leave it as it is`,
+  });
+});
+
 test("where one image cannot be opened, none stays open", async () => {
   const missing = ["-drive", `file=${join(folder, "missing.img")},if=virtio`];
   await expect(openDrives(parseArguments([...drive(), ...missing]), complain)).rejects.toMatchObject({

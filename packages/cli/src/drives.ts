@@ -1,4 +1,11 @@
-import { createOverlayBlock, createReportingBlock, type FileBlock, openFileBlock } from "@tsvm/backends";
+import {
+  createOverlayBlock,
+  createReportingBlock,
+  type FileBlock,
+  type FileBlockOptions,
+  openFileBlock,
+} from "@tsvm/backends";
+import { BackendError } from "@tsvm/contracts";
 import { type DiskOptions, suggest } from "@tsvm/vm";
 import type { CliConfig } from "./command-line/cli-config.ts";
 import { usageError } from "./command-line/usage-error.ts";
@@ -30,7 +37,7 @@ export async function openDrives(config: CliConfig, complain: (line: string) => 
   try {
     for (const { id, path, readOnly, snapshot, unsafeFlush, serial } of drives) {
       const isSnapshot = (snapshot || allSnapshots) && !readOnly;
-      const image = await openFileBlock({ path, readOnly: readOnly || isSnapshot, unsafeFlush });
+      const image = await openImage({ path, readOnly: readOnly || isSnapshot, unsafeFlush });
       opened.push(image);
       const backend = createReportingBlock({
         backend: isSnapshot ? createOverlayBlock(image) : image,
@@ -45,6 +52,20 @@ export async function openDrives(config: CliConfig, complain: (line: string) => 
     throw error;
   }
   return { disks, named, close };
+}
+
+/** Reasons of a host that has the image, but not for writing. */
+const NOT_WRITABLE = ["EACCES", "EPERM", "EROFS", "ETXTBSY"];
+
+async function openImage(options: FileBlockOptions): Promise<FileBlock> {
+  try {
+    return await openFileBlock(options);
+  } catch (error) {
+    const { code, cause, message } = error as BackendError;
+    const why = (cause as { readonly code?: unknown } | undefined)?.code;
+    if (options.readOnly || !NOT_WRITABLE.includes(String(why))) throw error;
+    throw new BackendError(code, `${message}; write readonly=on or snapshot=on to leave it as it is`, { cause });
+  }
 }
 
 function checkNames({ devices, drives }: CliConfig): void {

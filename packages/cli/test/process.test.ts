@@ -1,7 +1,8 @@
 // The program as a process: arguments, pipes, exit codes, with a real machine inside.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
+import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
@@ -29,6 +30,9 @@ const tripleFault = writeKernel("triple-fault", "6a00 6a00 0f011c24 cc");
 /** inc eax; jmp to it */
 const spin = writeKernel("spin", "40 ebfd");
 
+/** mov dx, 0x3f8; mov al, "!"; out dx, al; jmp to itself */
+const talkAndSpin = writeKernel("talk", "66baf803 b021 ee ebfe");
+
 const start = (...args: string[]): ChildProcessWithoutNullStreams =>
   spawn(process.execPath, ["--conditions=@tsvm/source", main, "-m", "4", ...args]);
 
@@ -48,6 +52,47 @@ async function finish(child: ChildProcessWithoutNullStreams): Promise<{
   const [code] = (await once(child, "close")) as [number | null];
   return { code, stdout, stderr };
 }
+
+/** Resolves with the match of what the process says on standard error. */
+async function hearOf(child: ChildProcessWithoutNullStreams, pattern: RegExp): Promise<string> {
+  let said = "";
+  for await (const chunk of child.stderr) {
+    said += String(chunk);
+    const match = pattern.exec(said);
+    if (match !== null) return match[1] ?? "";
+  }
+  throw new Error(`it ended with: ${said}`);
+}
+
+test("the machine waits for somebody at its socket, who then hears it", async () => {
+  const child = start("-kernel", talkAndSpin, "-serial", `unix:${join(folder, "com1")},server`);
+  const path = await hearOf(child, /serial0 waits for a connection at unix:(.*)\n/);
+  const socket = connect(path);
+  const [heard] = (await once(socket, "data")) as [Buffer];
+  expect(heard.toString()).toBe("!");
+  child.kill("SIGKILL");
+}, 30_000);
+
+const hasPty = process.platform === "linux" && process.getBuiltinModule("node:ffi" as "node:fs") !== undefined;
+test.runIf(hasPty)(
+  "a serial port is a pseudo terminal, without a word of warning",
+  async () => {
+    const flags = ["--disable-warning=ExperimentalWarning", "--conditions=@tsvm/source"];
+    const child = spawn(process.execPath, [...flags, main, "-m", "4", "-kernel", talkAndSpin, "-serial", "pty"]);
+    const path = await hearOf(child, /^tsvm: char device redirected to (\S+) \(label serial0\)\n$/);
+    const { O_RDWR, O_NOCTTY, O_NONBLOCK } = constants;
+    const terminal = openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+    await expect
+      .poll(() => {
+        const bytes = Buffer.alloc(10);
+        return bytes.toString("latin1", 0, readSync(terminal, bytes));
+      })
+      .toBe("!");
+    closeSync(terminal);
+    child.kill("SIGKILL");
+  },
+  30_000,
+);
 
 test("output and exit code of a guest that writes to isa-debug-exit", async () => {
   const child = start("-kernel", debugExit, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-nographic");
