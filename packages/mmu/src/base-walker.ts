@@ -1,5 +1,5 @@
 import { ACCESS_FETCH, ACCESS_KINDS, ACCESS_READ, ACCESS_WRITE, type AccessBits } from "./access.ts";
-import { PF_ID, PF_P, PF_US, PF_WR } from "./fault.ts";
+import { PF_ID, PF_P, PF_PK, PF_US, PF_WR } from "./fault.ts";
 import { PTE_A, PTE_D, PTE_G, PTE_RW, PTE_US } from "./pte.ts";
 import { fillRights, RIGHTS_ENTRIES, rightsIndex } from "./rights.ts";
 import {
@@ -48,6 +48,8 @@ export abstract class BaseWalker implements Walker {
   #reported = 0;
   /** Bits of the mapping entry that reach `attributes`. */
   #leafAttributes = 0;
+  #userKeys = 0;
+  #supervisorKeys = 0;
 
   constructor(memory: PteMemory) {
     this.memory = memory;
@@ -110,6 +112,12 @@ export abstract class BaseWalker implements Walker {
     this.cr3High = (cr3 / 0x1_0000_0000) | 0;
   }
 
+  setProtectionKeys(user: number, supervisor: number): void {
+    const has = this.mode === "long4" || this.mode === "long5";
+    this.#userKeys = has ? user : 0;
+    this.#supervisorKeys = has ? supervisor : 0;
+  }
+
   loadPdptes(): boolean {
     return true;
   }
@@ -146,9 +154,11 @@ export abstract class BaseWalker implements Walker {
   ): number {
     // PAGE_RW, PAGE_US, PAGE_D and PAGE_G stand where entries have these bits, PAGE_XD is bit 63 brought down to 0.
     const rights = (allLow & (PTE_RW | PTE_US)) | (anyHigh >>> 31);
-    const permits = this.#granted[rightsIndex(access, rights)] as number;
+    const keys = (rights & PAGE_US) !== 0 ? this.#userKeys : this.#supervisorKeys;
+    const denied = keys === 0 ? 0 : this.#deniedByKey(keys >>> ((high >>> 26) & 0x1e), access);
+    const permits = (this.#granted[rightsIndex(access, rights)] as number) & ~denied;
     if ((access & ACCESS_KINDS & ~permits) !== 0) {
-      this.fault(access, PF_P);
+      this.fault(access, (access & denied) !== 0 ? PF_P | PF_PK : PF_P);
       return FAULTED;
     }
     let flags = 0;
@@ -160,6 +170,12 @@ export abstract class BaseWalker implements Walker {
     this.permits = permits;
     this.attributes = rights | ((low | flags) & this.#leafAttributes);
     return flags & ~low;
+  }
+
+  /** SDM vol. 3A, "Protection Keys": bit 0 forbids all data accesses, bit 1 writes; the latter of a supervisor under CR0.WP. */
+  #deniedByKey(rights: number, access: AccessBits): number {
+    if ((rights & 1) !== 0) return ACCESS_READ | ACCESS_WRITE;
+    return (rights & 2) !== 0 && ((access & PF_US) !== 0 || this.#registers.wp) ? ACCESS_WRITE : 0;
   }
 }
 

@@ -6,5 +6,7 @@ export const PF_WR = 0x2;
 export const PF_US = 0x4;
 /** #PF error code, RSVD: a reserved bit was set in an entry used by the walk; P is then 1 as well. */
 export const PF_RSVD = 0x8;
+/** #PF error code, PK: the protection key of the page forbids the access. P is then 1 as well. */
+export const PF_PK = 0x20;
 /** #PF error code, I/D: the access was a fetch, and SMEP, or PAE with NXE, is on. */
 export const PF_ID = 0x10;

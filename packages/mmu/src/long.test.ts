@@ -1,6 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { A, D, G, P, PAT_LARGE, PS, RW, SparseMemory, US, XD } from "../test/sparse-memory.ts";
 import {
+  ACCESS_FETCH,
   ACCESS_INSPECT,
   ACCESS_READ,
   ACCESS_USER,
@@ -214,4 +215,59 @@ test.each([
   expect(() => walker.configure({ ...changes, smap: true })).toThrow(refusal);
   expect(walker.registers.smap).toBe(false);
   expect(walk()).toBe(true);
+});
+
+describe("protection keys", () => {
+  const KEY = 5;
+  /** The page has key 5; PKRU-like registers deny it data accesses or writes. */
+  const denied = (rights: 1 | 2): number => (rights << (2 * KEY)) | 0;
+  const keyed = (registers: Partial<PagingRegisters> = {}, flags = OPEN) => {
+    const path = setUp("long4", registers);
+    path.memory.set64(path.gpas.PTE, 0x5000n | flags | (BigInt(KEY) << 59n));
+    return path;
+  };
+
+  test("AD forbids data accesses of anyone to a user page, but no fetches", () => {
+    const { walk, walker } = keyed();
+    walker.setProtectionKeys(denied(1), 0);
+    for (const access of [ACCESS_READ, ACCESS_WRITE, ACCESS_READ | ACCESS_USER]) {
+      expect(walk(access)).toBe(false);
+      expect(walker.errorCode).toBe(0x21 | (access & 6));
+    }
+    expect(walk(ACCESS_FETCH | ACCESS_USER)).toBe(true);
+    expect(walker).toMatchObject({ readable: false, executable: true });
+  });
+
+  test("WD forbids writes, those of the supervisor under CR0.WP only", () => {
+    const { walk, walker } = keyed();
+    walker.setProtectionKeys(denied(2), 0);
+    expect([walk(ACCESS_READ | ACCESS_USER), walk(ACCESS_WRITE)]).toEqual([true, true]);
+    expect(walk(ACCESS_WRITE | ACCESS_USER)).toBe(false);
+    expect(walker.errorCode).toBe(0x27);
+    walker.configure({ wp: true });
+    expect(walk(ACCESS_WRITE)).toBe(false);
+    expect(walker.errorCode).toBe(0x23);
+  });
+
+  test("other keys, other pages and other modes are not concerned", () => {
+    const { walk, walker } = keyed();
+    walker.setProtectionKeys(~denied(1) & ~denied(2), -1);
+    expect(walk(ACCESS_WRITE | ACCESS_USER)).toBe(true);
+    const supervisor = keyed({}, P | RW);
+    supervisor.walker.setProtectionKeys(-1, 0);
+    expect(supervisor.walk(ACCESS_WRITE)).toBe(true);
+    supervisor.walker.setProtectionKeys(0, denied(1));
+    expect(supervisor.walk(ACCESS_READ)).toBe(false);
+    expect(supervisor.walker.errorCode).toBe(0x21);
+  });
+
+  test("PK is told beside a right that is missing anyway", () => {
+    const { walk, walker } = keyed({}, P | US);
+    walker.setProtectionKeys(denied(1), 0);
+    expect(walk(ACCESS_WRITE | ACCESS_USER)).toBe(false);
+    expect(walker.errorCode).toBe(0x27);
+    walker.setProtectionKeys(0, 0);
+    expect(walk(ACCESS_WRITE | ACCESS_USER)).toBe(false);
+    expect(walker.errorCode).toBe(0x7);
+  });
 });

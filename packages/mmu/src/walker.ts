@@ -123,6 +123,11 @@ export interface Walker {
   /** As `configure({ cr3 })`, for task switches: no checks, no allocation. */
   setCr3(cr3: number): void;
   readonly registers: PagingRegisters;
+  /**
+   * `long4`, `long5`: the rights that protection keys take away from user and from supervisor pages, two bits a key (AD,
+   * WD) as in PKRU and IA32_PKRS; 0 while CR4.PKE or CR4.PKS is clear. Other modes have no keys.
+   */
+  setProtectionKeys(user: number, supervisor: number): void;
 
   /**
    * `pae`: reads the four PDPTEs at CR3, as MOV to CR3 does, and MOV to CR0 or CR4 that changes CD, NW, PG, PAE, PGE,

@@ -26,7 +26,8 @@ describe("CPUID leaves", () => {
     const [, ebx7 = 0, ecx7 = 0] = leaf("max", 7);
     expect([0, 7, 20, 3, 5, 14].map((bit) => (ebx7 >>> bit) & 1)).toEqual([1, 1, 1, 1, 1, 0]);
     expect((ecx7 >>> 2) & 1).toBe(1);
-    expect(leaf("max", 7, 1)).toEqual([0, 0, 0, 0]);
+    expect([leaf("max", 7)[0], leaf("max", 7, 1)]).toEqual([1, [1 << 26, 0, 0, 0]]);
+    expect([leaf("max,-lam", 7)[0], leaf("max,-lam", 7, 1)]).toEqual([0, [0, 0, 0, 0]]);
     const [, , lahf = 0, lm = 0] = leaf("max", 0x8000_0001);
     expect([lahf & 1, (lm >>> 29) & 1, (lm >>> 11) & 1, lm & 1]).toEqual([1, 1, 1, 1]);
     expect(leaf("max", 0x8000_0007)[3]! & 0x100).toBe(0x100);
@@ -35,13 +36,15 @@ describe("CPUID leaves", () => {
 
   it("describe XSAVE areas by what XCR0 has on", () => {
     const { cpu } = new BareMachine("max");
-    expect(readCpuid(cpu, 0xd, 0)).toEqual([7, 576, 832, 0]);
+    expect(readCpuid(cpu, 0xd, 0)).toEqual([0x207, 576, 2696, 0]);
     cpu.setLow("xcr0", 7);
-    expect(readCpuid(cpu, 0xd, 0)).toEqual([7, 832, 832, 0]);
-    expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 832, 0, 0]);
+    expect(readCpuid(cpu, 0xd, 0)).toEqual([0x207, 832, 2696, 0]);
+    cpu.setLow("xcr0", 0x207);
+    expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 840, 0, 0]);
+    expect(readCpuid(cpu, 0xd, 9)).toEqual([8, 2688, 0, 0]);
     expect(readCpuid(cpu, 0xd, 2)).toEqual([256, 576, 0, 0]);
     expect(readCpuid(cpu, 0xd, 3)).toEqual([0, 0, 0, 0]);
-    expect(leaf("max,-avx", 0xd)).toEqual([3, 576, 576, 0]);
+    expect(leaf("max,-avx,-pku", 0xd)).toEqual([3, 576, 576, 0]);
     expect(leaf("qemu64", 0xd)).toEqual([0, 0, 0, 0]);
   });
 

@@ -53,7 +53,7 @@ function basicLeaf(cpu: Cpu, model: CpuModel, leaf: number, subleaf: number): Le
     case 6:
       return [features.word("6.eax"), 0, 0, 0];
     case 7:
-      return subleaf === 0 ? [0, features.word("7.ebx"), features.word("7.ecx"), features.word("7.edx")] : NOTHING;
+      return extendedFeatures(cpu, subleaf);
     case 0xb:
       return topologyLeaf(subleaf);
     case 0xd:
@@ -66,6 +66,16 @@ function basicLeaf(cpu: Cpu, model: CpuModel, leaf: number, subleaf: number): Le
     default:
       return NOTHING;
   }
+}
+
+function extendedFeatures(cpu: Cpu, subleaf: number): Leaf {
+  const { features } = cpu.model;
+  const second = features.word("7.1.eax");
+  if (subleaf === 1) return [second, 0, 0, 0];
+  if (subleaf !== 0) return NOTHING;
+  const ospke = (cpu.low("cr4") & CR4.PKE) !== 0 ? 1 << 4 : 0;
+  const ecx = (features.word("7.ecx") | ospke) >>> 0;
+  return [second === 0 ? 0 : 1, features.word("7.ebx"), ecx, features.word("7.edx")];
 }
 
 /** Family above 15 and model above 15 take the extended fields. */

@@ -227,6 +227,9 @@ const NEEDS: Readonly<Partial<Record<FeatureName, readonly FeatureName[]>>> = {
   mmx: ["fpu"],
   fxsr: ["fpu"],
   fsgsbase: ["lm"],
+  pku: ["lm", "xsave"],
+  pks: ["lm"],
+  lam: ["lm"],
 };
 
 /** Adding a feature adds what it needs; removing one removes what needs it. */

@@ -99,7 +99,7 @@ describe("faults", () => {
       return off.fault;
     };
     off.cpu.setLow("cr0", off.cpu.low("cr0") | CR0.TS);
-    expect(fault()).toBe("#7");
+    expect(fault()).toBe("#NM");
     off.cpu.setLow("cr0", off.cpu.low("cr0") | CR0.EM);
     expect(fault()).toBe("#UD");
     off.cpu.setLow("cr0", off.cpu.low("cr0") & ~(CR0.EM | CR0.TS));

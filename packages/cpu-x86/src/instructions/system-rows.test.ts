@@ -50,6 +50,10 @@ const NO_ROWS: ReadonlySet<FeatureName> = new Set<FeatureName>([
   "cx16",
   "lahf-lm",
   "xgetbv1",
+  "erms",
+  "fsrm",
+  "pks",
+  "lam",
 ]);
 
 describe("CPUID features", () => {

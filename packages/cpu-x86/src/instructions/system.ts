@@ -60,6 +60,12 @@ const invpcid: Semantics = (b, type, area) => {
   b.helper("invpcid", type!.load(), area!.address());
 };
 
+/** The destination's offset is as wide as an address. */
+const movdir64b: Semantics = (b, dst, area) => {
+  b.noteOperandAccess(64, false);
+  b.helper("movdir64b", area!.address(), b.zext(b.gpr(64, dst!.register()), b.shape.asize));
+};
+
 const monitor: Semantics = (b) => {
   const { asize } = b.shape;
   const offset = b.zext(b.reg(64, "rax"), asize);
@@ -200,6 +206,10 @@ export const rows: readonly Row[] = [
   row("0F 01 CB", "STAC", [], helper("stac"), { cpuid: "smap" }),
   row("0F 01 D0", "XGETBV", [], helper("xgetbv"), { cpuid: "xsave" }),
   row("0F 01 D1", "XSETBV", [], helper("xsetbv"), { cpuid: "xsave" }),
+  row("NP 0F 01 E8", "SERIALIZE", [], () => {}, { cpuid: "serialize" }),
+  row("NP 0F 01 EE", "RDPKRU", [], helper("rdpkru"), { cpuid: "pku" }),
+  row("NP 0F 01 EF", "WRPKRU", [], helper("wrpkru"), { cpuid: "pku" }),
+  row("66 0F 38 F8 /r", "MOVDIR64B", ["Gd", "M"], movdir64b, { cpuid: "movdir64b", asize: true }),
   row("0F 01 F8", "SWAPGS", [], helper("swapgs"), { o64: true }),
   row("0F 01 F9", "RDTSCP", [], helper("rdtscp"), { cpuid: "rdtscp" }),
 

@@ -40,12 +40,12 @@ describe("device not available", () => {
     m.reset();
     m.cpu.set64("cr0", before | BigInt(CR0.TS));
     m.run("d9e8");
-    expect(m.fault).toBe("#7");
+    expect(m.fault).toBe("#NM");
     m.run("9b");
     expect(m.fault).toBe("none");
     m.cpu.set64("cr0", before | BigInt(CR0.TS | CR0.MP));
     m.run("9b");
-    expect(m.fault).toBe("#7");
+    expect(m.fault).toBe("#NM");
     m.cpu.set64("cr0", before);
   });
 });

@@ -13,7 +13,7 @@ import {
 } from "@tsvm/mmu";
 import { TLB_ADDEND, TLB_CONTEXT_LIMIT, TLB_INDEX_MASK, TLB_INDEX_SHIFT, TLB_TABLE_BYTES } from "@tsvm/tcg";
 import { RECORD } from "../decode/decoded-insn.ts";
-import { CR4, FLAG } from "../state/bits.ts";
+import { CR3_LAM_U48, CR3_LAM_U57, CR4, FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
 import { JUMP_CACHE, SCRATCH_RECORDS, TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
@@ -28,6 +28,13 @@ const CODE_BASES = 2 ** 15 - 1;
 /** Beside what a store has left in the bounce buffer before its walk. */
 const PTE_BOUNCE = AT.bounce + 64;
 const PAGE = 4096;
+
+/** CR3.LAM_U57 and CR3.LAM_U48 in the high half. */
+const LAM_U57_HIGH = Number(CR3_LAM_U57 >> 32n);
+const LAM_U48_HIGH = Number(CR3_LAM_U48 >> 32n);
+/** The bit that masked ones are copies of, in the high half of an address. */
+const LAM57_BIT = 56 - 32;
+const LAM48_BIT = 47 - 32;
 
 /**
  * Guest memory by linear address: what happens on a soft-TLB miss, and how helpers reach memory. Linear addresses are
@@ -82,8 +89,31 @@ export class LinearMemory {
     walker.configure({ ...pagingControlsOf(cr0, cr4, efer), cr3: this.#cr3() });
     if (loadPdptes && !walker.loadPdptes()) return false;
     this.walker = walker;
+    this.#adoptMasking();
+    this.#adoptProtectionKeys();
     this.flushAll();
     return true;
+  }
+
+  /** After a write of PKRU or IA32_PKRS. */
+  protectionKeysChanged(): void {
+    if (this.#adoptProtectionKeys()) this.flushAll();
+  }
+
+  #userKeys = 0;
+  #supervisorKeys = 0;
+
+  /** @returns whether other rights than before are taken away. */
+  #adoptProtectionKeys(): boolean {
+    const cpu = this.#cpu;
+    const [user, supervisor] = [this.#userKeys, this.#supervisorKeys];
+    const cr4 = cpu.low("cr4");
+    this.#userKeys = (cr4 & CR4.PKE) !== 0 ? cpu.get32("pkru") : 0;
+    this.#supervisorKeys = (cr4 & CR4.PKS) !== 0 ? cpu.low("pkrs") : 0;
+    for (const mode of ["long4", "long5"] as const) {
+      this.#walkers[mode].setProtectionKeys(this.#userKeys, this.#supervisorKeys);
+    }
+    return user !== this.#userKeys || supervisor !== this.#supervisorKeys;
   }
 
   /**
@@ -95,7 +125,7 @@ export class LinearMemory {
     walker.setCr3(this.#cr3());
     if (walker.mode === "pae" && !walker.loadPdptes()) return false;
     const cpu = this.#cpu;
-    if ((cpu.low("cr4") & CR4.PCIDE) === 0) {
+    if (this.#adoptMasking() || (cpu.low("cr4") & CR4.PCIDE) === 0) {
       this.flushAll();
       return true;
     }
@@ -176,7 +206,7 @@ export class LinearMemory {
     const cpu = this.#cpu;
     const access = ACCESS_READ | cpu.explicitAccess;
     if (offset + size > PAGE) return this.#gather(low, high, size, record, access);
-    if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return 0;
+    if (!this.#translate(low, high, record, access)) return 0;
     const gfn = this.walker.gfn;
     const hva = cpu.host.physical.readableFrame(gfn);
     if (hva < 0) {
@@ -193,7 +223,7 @@ export class LinearMemory {
     const cpu = this.#cpu;
     const access = ACCESS_READ | ACCESS_WRITE | cpu.explicitAccess;
     if (offset + size > PAGE) return this.#gather(low, high, size, record, access);
-    if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return 0;
+    if (!this.#translate(low, high, record, access)) return 0;
     const gfn = this.walker.gfn;
     const hva = cpu.host.physical.writableFrame(gfn);
     if (hva < 0) {
@@ -210,7 +240,7 @@ export class LinearMemory {
     const cpu = this.#cpu;
     const access = ACCESS_WRITE | cpu.explicitAccess;
     if (offset + size > PAGE) return this.#scatter(low, high, size, record, access);
-    if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return 0;
+    if (!this.#translate(low, high, record, access)) return 0;
     const gfn = this.walker.gfn;
     const hva = cpu.host.physical.writableFrame(gfn);
     if (hva < 0) cpu.host.physical.store(gfn * PAGE + offset, size, BOUNCE);
@@ -270,7 +300,7 @@ export class LinearMemory {
     const table = (access & ACCESS_WRITE) === 0 ? TLB_READ : TLB_WRITE;
     const known = this.#lookup(table, low, high, context);
     if (known !== 0) return known;
-    if (!this.#canonical(low, high, 0) || !this.#walk(low, high, access | ACCESS_READ)) return 0;
+    if (!this.#translate(low, high, 0, access | ACCESS_READ)) return 0;
     const { gfn } = this.walker;
     const { physical } = cpu.host;
     const hva = table === TLB_READ ? physical.readableFrame(gfn) : physical.writableFrame(gfn);
@@ -295,7 +325,7 @@ export class LinearMemory {
       cpu.u8.copyWithin(known, BOUNCE, BOUNCE + size);
       return true;
     }
-    if (!this.#canonical(low, high, 0) || !this.#walk(low, high, rights)) return false;
+    if (!this.#translate(low, high, 0, rights)) return false;
     const { gfn } = this.walker;
     const hva = cpu.host.physical.writableFrame(gfn);
     if (hva >= 0) this.#fill(TLB_WRITE, low, high, hva, context);
@@ -322,11 +352,10 @@ export class LinearMemory {
    */
   probe(linear: bigint, size: number, access: number): boolean {
     const [low, high] = [lowHalf(linear), highHalf(linear)];
-    if (this.#cpu.faulted || !this.#canonical(low, high, 0)) return false;
-    if (!this.#walk(low, high, access)) return false;
+    if (this.#cpu.faulted || !this.#translate(low, high, 0, access)) return false;
     if ((low & 0xfff) + size <= PAGE) return true;
     const [low2, high2] = [lowHalf(linear + BigInt(size - 1)), highHalf(linear + BigInt(size - 1))];
-    return this.#canonical(low2, high2, 0) && this.#walk(low2 & ~0xfff, high2, access);
+    return this.#translate(low2 & ~0xfff, high2, 0, access);
   }
 
   /** Translates for an instruction fetch. @returns the gfn, or -1: exception pending. */
@@ -366,10 +395,10 @@ export class LinearMemory {
     const nextLow = ((low & ~0xfff) + PAGE) | 0;
     // Flat 32-bit code has no limit checks but this one: the last offset is ffffffffh.
     if (nextLow === 0 && record !== 0 && !this.#cpu.code64) return this.#refuse(record);
-    if (!this.#canonical(low, high, record) || !this.#walk(low, high, access)) return false;
+    if (!this.#translate(low, high, record, access)) return false;
     this.#firstGfn = this.walker.gfn;
     const nextHigh = nextLow === 0 && this.#cpu.longMode ? (high + 1) | 0 : high;
-    if (!this.#canonical(nextLow, nextHigh, record) || !this.#walk(nextLow, nextHigh, access)) return false;
+    if (!this.#translate(nextLow, nextHigh, record, access)) return false;
     this.#secondGfn = this.walker.gfn;
     return true;
   }
@@ -386,6 +415,37 @@ export class LinearMemory {
     const stack = record !== 0 && cpu.u8[record + RECORD.segment] === SEGMENT.ss;
     cpu.raise(stack ? "SS" : "GP", 0);
     return false;
+  }
+
+  /** Of a data access: masks the address, checks it and walks. TLB entries keep the address as the program had it. */
+  #translate(low: number, high: number, record: number, access: number): boolean {
+    const masked = this.#masks ? this.maskedHigh(high) : high;
+    return this.#canonical(low, masked, record) && this.#walk(low, masked, access);
+  }
+
+  /** How far addresses are masked: from this bit of their high halves up, but bit 63; 0: they are not. */
+  #userMask = 0;
+  #supervisorMask = 0;
+  #masks = false;
+
+  /** Bits 63:32 of a data address after linear-address masking. SDM vol. 3A, "Linear-Address Masking". */
+  maskedHigh(high: number): number {
+    const bit = high < 0 ? this.#supervisorMask : this.#userMask;
+    if (bit === 0 || !this.#cpu.code64) return high;
+    const extended = (high << (31 - bit)) >> (31 - bit);
+    return (extended & 0x7fff_ffff) | (high & 0x8000_0000);
+  }
+
+  /** Reads the controls of linear-address masking. @returns whether they have changed. */
+  #adoptMasking(): boolean {
+    const cpu = this.#cpu;
+    const [user, supervisor] = [this.#userMask, this.#supervisorMask];
+    const cr3 = cpu.longMode ? cpu.high("cr3") : 0;
+    this.#userMask = (cr3 & LAM_U57_HIGH) !== 0 ? LAM57_BIT : (cr3 & LAM_U48_HIGH) !== 0 ? LAM48_BIT : 0;
+    const cr4 = cpu.longMode ? cpu.low("cr4") : 0;
+    this.#supervisorMask = (cr4 & CR4.LAM_SUP) === 0 ? 0 : (cr4 & CR4.LA57) !== 0 ? LAM57_BIT : LAM48_BIT;
+    this.#masks = (this.#userMask | this.#supervisorMask) !== 0;
+    return user !== this.#userMask || supervisor !== this.#supervisorMask;
   }
 
   #walk(low: number, high: number, access: number): boolean {

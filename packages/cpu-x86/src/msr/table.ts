@@ -49,6 +49,16 @@ const timeStampAdjustMsr: Msr = {
   },
 };
 
+const supervisorKeys = stored(0x6e1, "IA32_PKRS", "pkrs", within(LOW_32));
+const protectionKeysMsr: Msr = {
+  ...supervisorKeys,
+  write: (cpu, value) => {
+    const taken = supervisorKeys.write(cpu, value);
+    if (taken) cpu.linear.protectionKeysChanged();
+    return taken;
+  },
+};
+
 const MSRS: readonly Msr[] = [
   timeStampMsr,
   constant(0x17, "IA32_PLATFORM_ID", 0n),
@@ -70,6 +80,7 @@ const MSRS: readonly Msr[] = [
   // Last-branch recording and branch single-steps are not there; writes of zero are.
   { index: 0x1d9, name: "IA32_DEBUGCTL", read: () => 0n, write: (_cpu, value) => value === 0n },
   ...memoryTypeMsrs,
+  ...needing("pks", [protectionKeysMsr]),
   // No supervisor state components.
   { index: 0xda0, name: "IA32_XSS", needs: "xsaves", read: () => 0n, write: (_cpu, value) => value === 0n },
   inApic(0x6e0, "IA32_TSC_DEADLINE", "tsc-deadline"),

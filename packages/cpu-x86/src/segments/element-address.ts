@@ -1,6 +1,6 @@
 import type { Cpu } from "../state/cpu.ts";
 import { SEGMENT } from "../state/layout.ts";
-import { isCanonical } from "./canonical.ts";
+import { isCanonicalHigh } from "./canonical.ts";
 
 /**
  * Linear address of one element of a string or vector in memory, limits checked. @param offset unsigned.
@@ -17,7 +17,8 @@ export function elementAddress(
   const base = cpu.get64("segBase", segment);
   if (cpu.code64) {
     const linear = BigInt.asUintN(64, offset + (segment >= SEGMENT.fs ? base : 0n));
-    if (isCanonical(cpu, linear)) return linear;
+    const masked = cpu.linear.maskedHigh(Number(BigInt.asIntN(32, linear >> 32n)));
+    if (isCanonicalHigh(cpu, masked)) return linear;
   } else if (offset >= cpu.get64(`seg${access}First`, segment) && end <= cpu.get64(`seg${access}Last`, segment)) {
     return (base + offset) & 0xffff_ffffn;
   }

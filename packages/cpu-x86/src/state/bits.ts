@@ -38,6 +38,10 @@ export const CR0 = {
   PG: 1 << 31,
 } as const;
 
+/** CR3: bits 62:57, or 62:48, of user addresses are ignored. SDM vol. 3A, "Linear-Address Masking". */
+export const CR3_LAM_U57 = 1n << 61n;
+export const CR3_LAM_U48 = 1n << 62n;
+
 export const CR4 = {
   VME: 1 << 0,
   PVI: 1 << 1,
@@ -60,6 +64,8 @@ export const CR4 = {
   SMEP: 1 << 20,
   SMAP: 1 << 21,
   PKE: 1 << 22,
+  PKS: 1 << 24,
+  LAM_SUP: 1 << 28,
 } as const;
 
 export const EFER = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11, FFXSR: 1 << 14 } as const;

@@ -81,6 +81,9 @@ const FIELDS = {
   cr3: u64(),
   cr4: u64(),
   xcr0: u64(),
+  /** Rights that protection keys take away: of user pages, of supervisor pages. */
+  pkru: u32(),
+  pkrs: u64(),
   dr: u64(8),
   efer: u64(),
   star: u64(),

@@ -32,6 +32,7 @@ const ZEROED_64: readonly FieldName[] = [
   "gdtrBase",
   "idtrBase",
   "pendingAddress",
+  "pkrs",
 ];
 const ZEROED_32: readonly FieldName[] = [
   "pendingVector",
@@ -40,6 +41,7 @@ const ZEROED_32: readonly FieldName[] = [
   "halted",
   "cpl",
   "interruptRequest",
+  "pkru",
 ];
 
 /** Everything but the time-stamp counter, which runs on. Execution starts at F000:FFF0, base FFFF0000. */

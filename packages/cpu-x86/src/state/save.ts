@@ -2,7 +2,7 @@
 // of it is loaded.
 
 import { deriveRanges, recomputeMode } from "../segments/cache.ts";
-import { writableCr4 } from "../system/control-registers.ts";
+import { isValidCr3, writableCr4 } from "../system/control-registers.ts";
 import { isValidXcr0 } from "../system/xsave.ts";
 import { CR0, CR4, EFER, FLAG, SEG } from "./bits.ts";
 import type { Cpu } from "./cpu.ts";
@@ -56,7 +56,7 @@ function checkControls(cpu: Cpu, value: (name: string) => bigint): void {
   if ((efer & ~known) !== 0) refuse("efer has reserved bits");
   if (((efer & EFER.LMA) !== 0) !== (paging && (efer & EFER.LME) !== 0)) refuse("efer.LMA is not LME and cr0.PG");
   if ((efer & EFER.LMA) !== 0 && (cr4 & CR4.PAE) === 0) refuse("long mode without cr4.PAE");
-  if (value("cr3") >> BigInt(cpu.model.physicalBits) !== 0n) refuse("cr3 is beyond the physical address width");
+  if (!isValidCr3(cpu, value("cr3"))) refuse("cr3 is beyond the physical address width");
   const xcr0 = value("xcr0");
   if (xcr0 >> 32n !== 0n || !isValidXcr0(cpu, Number(xcr0))) refuse("xcr0 has components that the CPU model lacks");
   if ((Number(value("mxcsr")) & ~cpu.get32("mxcsrMask")) !== 0) refuse("mxcsr has reserved bits");

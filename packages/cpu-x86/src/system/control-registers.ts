@@ -3,7 +3,7 @@
 
 import type { FeatureName } from "../cpuid/features.ts";
 import { recomputeMode } from "../segments/cache.ts";
-import { CR0, CR4, EFER, SEG } from "../state/bits.ts";
+import { CR0, CR3_LAM_U48, CR3_LAM_U57, CR4, EFER, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { SEGMENT } from "../state/layout.ts";
 
@@ -25,6 +25,9 @@ const CR4_NEEDS: readonly (readonly [number, FeatureName])[] = [
   [CR4.OSXSAVE, "xsave"],
   [CR4.SMEP, "smep"],
   [CR4.SMAP, "smap"],
+  [CR4.PKE, "pku"],
+  [CR4.PKS, "pks"],
+  [CR4.LAM_SUP, "lam"],
 ];
 
 /** CR4 bits that this processor model lets be set. PCE exists with every model that has a time-stamp counter. */
@@ -129,7 +132,7 @@ function setCr3(cpu: Cpu, written: bigint): HelperResult {
   const pcide = (cpu.low("cr4") & CR4.PCIDE) !== 0;
   const keep = pcide && (written & NO_FLUSH) !== 0n;
   const value = pcide ? written & ~NO_FLUSH : written;
-  if (value >> BigInt(cpu.model.physicalBits) !== 0n && cpu.code64) return cpu.raise("GP", 0);
+  if (!isValidCr3(cpu, value) && cpu.code64) return cpu.raise("GP", 0);
   const old = cpu.get64("cr3");
   cpu.set64("cr3", value);
   if (!cpu.linear.cr3Changed(keep)) {
@@ -140,8 +143,15 @@ function setCr3(cpu: Cpu, written: bigint): HelperResult {
   return HELPER.jump;
 }
 
+/** No bits above the physical addresses, but CR3.LAM_U57 and CR3.LAM_U48 where linear-address masking exists. */
+export function isValidCr3(cpu: Cpu, value: bigint): boolean {
+  const masking = cpu.model.features.has("lam") ? CR3_LAM_U57 | CR3_LAM_U48 : 0n;
+  return (value & ~masking) >> BigInt(cpu.model.physicalBits) === 0n;
+}
+
 /** CR4 bits that translations depend on; those in the second list also reload PDPTEs. */
-const CR4_PAGING = CR4.PSE | CR4.PAE | CR4.PGE | CR4.LA57 | CR4.PCIDE | CR4.SMEP | CR4.SMAP;
+const CR4_PAGING =
+  CR4.PSE | CR4.PAE | CR4.PGE | CR4.LA57 | CR4.PCIDE | CR4.SMEP | CR4.SMAP | CR4.PKE | CR4.PKS | CR4.LAM_SUP;
 const CR4_PDPTE = CR4.PSE | CR4.PAE | CR4.PGE | CR4.SMEP;
 
 function setCr4(cpu: Cpu, value: number): HelperResult {

@@ -15,7 +15,9 @@ import { fxrstor, fxsave, ldmxcsr } from "./fpu-state.ts";
 import { hlt, monitor, mwait } from "./idle.ts";
 import { clac, cli, popf, stac, sti } from "./interrupt-flag.ts";
 import { checkSupervisor, invlpg, invpcid } from "./invalidate.ts";
+import { movdir64b } from "./memory-block.ts";
 import { portIn, portInString, portOut, portOutString } from "./port-io.ts";
+import { rdpkru, wrpkru } from "./protection-keys.ts";
 import { rdrand } from "./random.ts";
 import { loadFarPointer, movToSegment, popSegment } from "./segment-moves.ts";
 import { lar, lsl, verr, verw } from "./selector-checks.ts";
@@ -65,6 +67,7 @@ export const HELPERS = {
   movToCr,
   movToDr,
   movToSegment,
+  movdir64b,
   mwait,
   overflow,
   popSegment,
@@ -75,6 +78,7 @@ export const HELPERS = {
   portOutString,
   rdmsr,
   rdpid,
+  rdpkru,
   rdrand,
   rdtsc,
   rdtscp,
@@ -98,6 +102,7 @@ export const HELPERS = {
   verw,
   writeSegmentBase,
   wrmsr,
+  wrpkru,
   x87Transcendental,
   xgetbv,
   xrstor,

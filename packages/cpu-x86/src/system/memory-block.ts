@@ -1,7 +1,8 @@
 // Many bytes at once, for instructions whose operand is an area: one page walk a page instead of one a word.
 import { ACCESS_READ, ACCESS_WRITE } from "@tsvm/mmu";
-import type { Cpu } from "../state/cpu.ts";
-import { AT } from "../state/layout.ts";
+import { elementAddress } from "../segments/element-address.ts";
+import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 
 const PAGE = 4096;
 /** The bounce buffer's size: what is moved at a time where plain stores are not allowed. */
@@ -26,6 +27,17 @@ export function readBlock(cpu: Cpu, linear: bigint, into: Uint8Array, access: nu
   loadFrom(cpu, firstGpa, into, 0, head);
   if (head < into.length) loadFrom(cpu, secondGpa, into, head, into.length);
   return true;
+}
+
+const line = new Uint8Array(CHUNK);
+
+/** MOVDIR64B: 64 bytes at once. Arguments: linear address of the source, offset in ES. SDM vol. 2B, MOVDIR64B. */
+export function movdir64b(cpu: Cpu): HelperResult {
+  const to = elementAddress(cpu, SEGMENT.es, cpu.arg64(1), CHUNK, "Write");
+  if (to === undefined) return HELPER.fault;
+  if ((to & 63n) !== 0n) return cpu.raise("GP", 0);
+  const moved = readBlock(cpu, cpu.arg64(0), line, cpu.explicitAccess) && writeBlock(cpu, to, line, cpu.explicitAccess);
+  return moved ? HELPER.next : HELPER.fault;
 }
 
 /** Guest physical addresses of the block's first byte and of its second page; valid after `reachBlock`. */

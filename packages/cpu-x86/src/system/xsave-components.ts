@@ -17,6 +17,7 @@ import {
   writeX87,
   writeXmm,
 } from "./fpu-area.ts";
+import { setPkru } from "./protection-keys.ts";
 
 /** Bytes before the first component that is not in the legacy region: that region and the header. */
 export const XSAVE_HEADER: number = LEGACY_BYTES;
@@ -104,7 +105,22 @@ function isZero(cpu: Cpu, first: number): boolean {
   return true;
 }
 
-const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx];
+const pkru: XsaveComponent = {
+  bit: XSTATE.PKRU,
+  index: 9,
+  needs: "pku",
+  offset: 2688,
+  length: 8,
+  write: (cpu, { view }, at) => {
+    view.setUint32(at, cpu.get32("pkru"), true);
+    view.setUint32(at + 4, 0, true);
+  },
+  read: (cpu, { view }, at) => setPkru(cpu, view.getUint32(at, true)),
+  initialize: (cpu) => setPkru(cpu, 0),
+  isInitial: (cpu) => cpu.get32("pkru") === 0,
+};
+
+const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx, pkru];
 
 /** The components that a processor model has, in order. */
 export function componentsOf({ features }: CpuModel): readonly XsaveComponent[] {
