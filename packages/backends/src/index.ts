@@ -2,6 +2,8 @@ export * from "./block/file-block.ts";
 export * from "./block/memory-block.ts";
 export * from "./block/overlay-block.ts";
 export * from "./block/reporting-block.ts";
+export * from "./block/sparse-block.ts";
+export * from "./block/temporary-block.ts";
 export * from "./buffered-chardev.ts";
 export * from "./file-chardev.ts";
 export * from "./memory-chardev.ts";

@@ -4,6 +4,7 @@ import {
   type FileBlock,
   type FileBlockOptions,
   openFileBlock,
+  openTemporaryBlock,
 } from "@tsvm/backends";
 import { BackendError } from "@tsvm/contracts";
 import { type DiskOptions, suggest } from "@tsvm/vm";
@@ -39,11 +40,9 @@ export async function openDrives(config: CliConfig, complain: (line: string) => 
       const isSnapshot = (snapshot || allSnapshots) && !readOnly;
       const image = await openImage({ path, readOnly: readOnly || isSnapshot, unsafeFlush });
       opened.push(image);
-      const backend = createReportingBlock({
-        backend: isSnapshot ? createOverlayBlock(image) : image,
-        report: complain,
-      });
-      const disk = { backend, ...(serial !== undefined && { serial }) };
+      const backend = isSnapshot ? createOverlayBlock(image, await openStore(image, opened)) : image;
+      const reporting = createReportingBlock({ backend, report: complain });
+      const disk = { backend: reporting, ...(serial !== undefined && { serial }) };
       if (id === undefined) disks.push(disk);
       else named[id] = disk;
     }
@@ -66,6 +65,13 @@ async function openImage(options: FileBlockOptions): Promise<FileBlock> {
     if (options.readOnly || !NOT_WRITABLE.includes(String(why))) throw error;
     throw new BackendError(code, `${message}; write readonly=on or snapshot=on to leave it as it is`, { cause });
   }
+}
+
+/** What a guest writes may be as large as its disk: that is no load for the host's memory. */
+async function openStore({ sectorCount }: FileBlock, opened: FileBlock[]): Promise<FileBlock> {
+  const store = await openTemporaryBlock(sectorCount);
+  opened.push(store);
+  return store;
 }
 
 function checkNames({ devices, drives }: CliConfig): void {
