@@ -103,6 +103,6 @@ export function drive<S>(model: VirtioModel<S>, options: DriverOptions = {}): Dr
 }
 
 /** Lets promises of the backend come through. */
-export async function settle(): Promise<void> {
-  for (let i = 0; i < 4; i++) await new Promise((resolve) => setTimeout(resolve, 0));
+export async function settle(turns = 4): Promise<void> {
+  for (let i = 0; i < turns; i++) await new Promise((resolve) => setImmediate(resolve));
 }

@@ -4,6 +4,7 @@ import { describe, expect, it } from "vitest";
 import type { FakeClock } from "./fake-clock.ts";
 import { hostileVariants } from "./hostile-values.ts";
 import type { ProbeLine } from "./probe-line.ts";
+import { createRandom } from "./random.ts";
 
 /** A device with everything it was wired to. */
 export interface DeviceUnderTest {
@@ -30,17 +31,6 @@ export interface DeviceContractOptions {
    * instances would have to share), so that two instances need not go on alike. Default true.
    */
   readonly continuesAlike?: boolean;
-}
-
-/** Numbers from 0 to 2^32 - 1, the same ones every time (xorshift32). */
-function createRandom(seed: number): () => number {
-  let x = seed;
-  return () => {
-    x ^= x << 13;
-    x ^= x >>> 17;
-    x ^= x << 5;
-    return x >>> 0;
-  };
 }
 
 const SIZES: readonly AccessSize[] = [1, 2, 4];

@@ -3,5 +3,7 @@ export * from "./device-contract.ts";
 export * from "./fake-chardev.ts";
 export * from "./fake-clock.ts";
 export * from "./fake-memory.ts";
+export * from "./fuzz-campaign.ts";
 export * from "./probe-line.ts";
+export * from "./random.ts";
 export * from "./tiny-kernels.ts";

@@ -6,6 +6,8 @@ import type { ConsoleSize, ResolvedPort } from "./serial-options.ts";
 
 /** Entries of a port's queues. */
 export const PORT_QUEUE_SIZE = 128;
+/** The most bytes in one buffer of output: more is no driver, but one that would make the host copy for seconds. */
+const TRANSMIT_LIMIT = 0x10_0000;
 /** Bytes carried between chardev and guest at a time. */
 const PIECE = 4096;
 
@@ -113,8 +115,9 @@ export class SerialPort {
     host.signal(this.#transmitQueue);
   }
 
-  /** False if the buffer is not in RAM. */
+  /** False if the buffer is not in RAM, or longer than anybody's. */
   #send(chain: DescriptorChain): boolean {
+    if (chain.readableLength > TRANSMIT_LIMIT) return false;
     if (!this.connected) return true;
     while (chain.readPosition < chain.readableLength) {
       // A fresh array each time: the chardev may keep it.

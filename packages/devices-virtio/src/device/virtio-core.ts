@@ -263,7 +263,7 @@ export class VirtioCore<S = unknown> {
     this.#generation = 0;
     this.#started = false;
     this.#registers = this.model.queueSizes.map(freshQueueRegisters);
-    this.#rings.fill(undefined, 0, this.#rings.length);
+    this.#closeRings();
   }
 
   #start(): void {
@@ -295,9 +295,17 @@ export class VirtioCore<S = unknown> {
   }
 
   #closeQueue(index: number): void {
-    if (this.#rings[index] === undefined) return;
+    const ring = this.#rings[index];
+    if (ring === undefined) return;
+    ring.close();
     this.#rings[index] = undefined;
     this.model.resetQueue?.(index);
+  }
+
+  /** Also those that somebody is just working with. */
+  #closeRings(): void {
+    for (const ring of this.#rings) ring?.close();
+    this.#rings.fill(undefined, 0, this.#rings.length);
   }
 
   #signal(index: number): void {
@@ -313,7 +321,7 @@ export class VirtioCore<S = unknown> {
     if ((this.#status & STATUS_DEVICE_NEEDS_RESET) !== 0) return;
     this.#status |= STATUS_DEVICE_NEEDS_RESET;
     this.#started = false;
-    this.#rings.fill(undefined, 0, this.#rings.length);
+    this.#closeRings();
     if ((this.#status & STATUS_DRIVER_OK) !== 0) this.#interrupts.config();
   }
 }

@@ -49,6 +49,7 @@ export function createInOrderQueue(inner: Virtqueue): Virtqueue {
       }
     },
     takeSignal: () => inner.takeSignal(),
+    close: () => inner.close(),
     save: () => ({
       ...inner.save(),
       order: { taken, returned, held: Array.from(held.values(), (one) => ({ ...one })) },

@@ -127,6 +127,9 @@ export function createPackedQueue(options: VirtqueueOptions): Virtqueue {
       const sameLap = ((event & 0x8000) !== 0) === state.usedWrap;
       return passedEvent((event & 0x7fff) - (sameLap ? 0 : size), state.used, before);
     },
+    close(): void {
+      broken = true;
+    },
     save: () => ({ ...state }),
     restore(saved: VirtqueueState): void {
       Object.assign(state, saved, { available: saved.available % size, used: saved.used % size });

@@ -93,6 +93,9 @@ export function createSplitQueue(options: VirtqueueOptions): Virtqueue {
       if (!eventIndex) return (wish & AVAIL_F_NO_INTERRUPT) === 0;
       return before === undefined || passedEvent(wish, state.used, before);
     },
+    close(): void {
+      broken = true;
+    },
     save: () => ({ ...state }),
     restore(saved: VirtqueueState): void {
       Object.assign(state, saved);

@@ -67,6 +67,8 @@ export interface Virtqueue {
   push(chain: ReturnedChain, written: number): void;
   /** Whether the driver wants an interrupt for what was pushed since the last call. */
   takeSignal(): boolean;
+  /** Nobody may use the rings any more: from here on nothing is taken and nothing is written. */
+  close(): void;
   save(): VirtqueueState;
   restore(state: VirtqueueState): void;
 }

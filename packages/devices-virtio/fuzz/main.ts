@@ -1,0 +1,15 @@
+// The long form of test/fuzz.test.ts: `node --conditions=@tsvm/source fuzz/main.ts [accesses] [first seed]`. A case that
+// fails is named by its seed; `fuzz/main.ts 1 SEED` is that case alone, and it goes into the test.
+import { runFuzzCampaign } from "@tsvm-testing/fakes";
+import { fuzzVirtqueues } from "./virtqueues.ts";
+
+const [accesses = "1000000", first = String(Date.now() % 1_000_000_000)] = process.argv.slice(2);
+const MEMORY_LIMIT_MIB = 512;
+
+console.log(`virtqueues: ${accesses} accesses, seeds from ${first} on`);
+const report = await runFuzzCampaign(fuzzVirtqueues, { accesses: Number(accesses), firstSeed: Number(first) });
+const peakMiB = Math.round(process.resourceUsage().maxRSS / 1024);
+const counts = Object.entries(report.counts).map(([what, count]) => `${count} ${what}`);
+console.log(`${report.cases} cases, ${counts.join(", ")}: nothing found`);
+console.log(`slowest case ${Math.round(report.slowestMs)} ms, peak ${peakMiB} MiB`);
+if (peakMiB > MEMORY_LIMIT_MIB) throw new Error(`the host used ${peakMiB} MiB; ${MEMORY_LIMIT_MIB} are allowed`);

@@ -1,0 +1,16 @@
+import { runFuzzCampaign } from "@tsvm-testing/fakes";
+import { expect, it } from "vitest";
+import { fuzzPciAccesses } from "../fuzz/pci-accesses.ts";
+
+/** Seeds that once found something stay here for ever. */
+const FOUND: readonly number[] = [];
+
+it.each(FOUND)("seed %i finds nothing any more", async (seed) => {
+  await fuzzPciAccesses(seed);
+});
+
+it("a guest that plays with PCI throws nothing, and after a reset all is well", async () => {
+  const { counts } = await runFuzzCampaign(fuzzPciAccesses, { firstSeed: 1, accesses: 30_000 });
+  // Most accesses must reach something, or nothing is tested.
+  expect(counts["hits"]).toBeGreaterThan(counts.accesses / 10);
+});
