@@ -60,6 +60,9 @@ export type { HitPlace, WalkLog } from "./lab/walk-log.ts";
 export type * from "./mmu.ts";
 export * from "./pte.ts";
 export { grantedKinds, type RightsControls } from "./rights.ts";
+export { type Costs, DEFAULT_COSTS } from "./sim/costs.ts";
+export type { SimulationReport } from "./sim/report.ts";
+export { type SchemeOptions, SIMULATED_SCHEMES, type SimulatedScheme } from "./sim/scheme-machine.ts";
 export {
   createSimulatedMmu,
   type MmuContext,
@@ -68,6 +71,7 @@ export {
   type SimulatedMmu,
   type SimulatedMmuOptions,
 } from "./sim/simulated-mmu.ts";
+export { createSimulation, type Simulation, type SimulationOptions } from "./sim/simulation.ts";
 export type { CacheGeometry, CacheHierarchyGeometry } from "./structures/cache-hierarchy.ts";
 export type { ArrayGeometry } from "./structures/geometry.ts";
 export type { PageArrayGeometry, TlbPageSize } from "./structures/page-array.ts";
@@ -75,4 +79,25 @@ export type { Replacement } from "./structures/replacement.ts";
 export type { TlbGeometry } from "./structures/tlb-hierarchy.ts";
 export type { WalkCacheGeometry } from "./structures/walk-cache.ts";
 export { type WalkGeometry, WalkStructures } from "./structures/walk-structures.ts";
+export {
+  TRACE_EXIT,
+  TRACE_FETCH,
+  TRACE_FORK,
+  TRACE_MODIFY,
+  TRACE_READ,
+  TRACE_SWITCH,
+  TRACE_UNMAP,
+  TRACE_WRITE,
+  TraceBatch,
+  type TraceSink,
+} from "./trace/batch.ts";
+export { createTraceDecoder, TRACE_FORMATS, type TraceDecoder, type TraceFormat } from "./trace/decoder.ts";
+export { createTraceEncoder, type TraceEncoder, type TraceOutputFormat } from "./trace/encoder.ts";
 export * from "./walker.ts";
+export {
+  createWorkload,
+  WORKLOADS,
+  type Workload,
+  type WorkloadName,
+  type WorkloadOptions,
+} from "./workload/workload.ts";

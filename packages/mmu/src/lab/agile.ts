@@ -40,11 +40,11 @@ export interface AgileOptions {
 /** Agile paging, with what a guest does to its tables. */
 export interface AgileTranslator extends Translator {
   /**
-   * A store of the guest to four bytes of one of its tables. It traps, and acts at once, where shadow entries were
+   * A store of the guest to one of its tables, of four bytes or, with `high`, of an entry's eight. It traps, and acts at once, where shadow entries were
    * derived from the table; nested levels take it like any other.
    * @returns undefined when it went through.
    */
-  storeTable(gpa: number, value: number): HypervisorExit | undefined;
+  storeTable(gpa: number, value: number, high?: number): HypervisorExit | undefined;
   /** Stores that trapped. */
   readonly tracingFaults: number;
 }
@@ -103,11 +103,12 @@ class Agile extends BaseTranslator implements AgileTranslator {
     return undefined;
   }
 
-  storeTable(gpa: number, value: number): HypervisorExit | undefined {
+  storeTable(gpa: number, value: number, high?: number): HypervisorExit | undefined {
     this.#unheard.begin();
     if (!this.#softHost.locatePage(gpa, ACCESS_WRITE)) return exitOf(this.#softHost);
     const { hpa } = this.#softHost;
     this.#options.memory.store32(hpa, value);
+    if (high !== undefined) this.#options.memory.store32(hpa + 4, high);
     if (!this.#protected.has(Math.floor(hpa / 0x1000))) return undefined;
     this.tracingFaults++;
     for (const tables of this.#roots.values()) {

@@ -72,12 +72,13 @@ export interface ShadowTranslator extends Translator {
   /** INVLPG, by the address's halves. */
   invalidate(gvaLow: number, gvaHigh: number): void;
   /**
-   * A store of the guest to four bytes of one of its tables, at a 4-byte aligned guest physical address.
+   * A store of the guest to one of its tables: four bytes at a 4-byte aligned guest physical address, or, with `high`, an
+   * entry of eight.
    * @returns undefined when it went through.
    */
-  storeTable(gpa: number, value: number): HypervisorExit | undefined;
+  storeTable(gpa: number, value: number, high?: number): HypervisorExit | undefined;
   /** As {@link storeTable}, at an address that is translated already; what is no table just takes it. */
-  storeAt(hpa: number, value: number): void;
+  storeAt(hpa: number, value: number, high?: number): void;
   /**
    * The host takes the guest frame `gfn` away, which lies in its frame `pfn`: what maps it goes, and what was derived from
    * guest entries in it.
@@ -175,16 +176,17 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     this.#count(this.#current.resyncAt(gvaOf(gvaLow, gvaHigh)));
   }
 
-  storeTable(gpa: number, value: number): HypervisorExit | undefined {
+  storeTable(gpa: number, value: number, high?: number): HypervisorExit | undefined {
     this.#unheard.begin();
     if (!this.#host.locatePage(gpa, ACCESS_WRITE)) return exitOf(this.#host);
     this.#options.dirtyLog?.mark(gpa);
-    this.storeAt(this.#host.hpa, value);
+    this.storeAt(this.#host.hpa, value, high);
     return undefined;
   }
 
-  storeAt(hpa: number, value: number): void {
+  storeAt(hpa: number, value: number, high?: number): void {
     this.#options.memory.store32(hpa, value);
+    if (high !== undefined) this.#options.memory.store32(hpa + 4, high);
     this.#trace(hpa);
   }
 

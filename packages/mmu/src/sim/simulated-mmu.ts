@@ -68,10 +68,14 @@ export interface SimulatedMmu {
    * @returns false: {@link failure} says who hears of it, and nothing of the page is cached any more.
    */
   access(gvaLow: number, gvaHigh: number, access: AccessBits): boolean;
+  /** The access that has just failed, again, after somebody has seen to it: counts as the same access. */
+  retry(gvaLow: number, gvaHigh: number, access: AccessBits): boolean;
   /** Of the last access that failed. */
   readonly failure: GuestFault | HypervisorExit | undefined;
   /** One access, told. Counts as {@link access} does. */
   translate(gva: bigint, access: Access): MmuWalk;
+  /** The hypervisor has acted outside an access: the processor forgets what it was told to forget. */
+  settle(): void;
   /**
    * MOV to CR3: drops what is not global of the PCID switched to, of all while PCIDs are off.
    * @param noFlush bit 63 of the operand with PCIDs on: drops nothing.
@@ -176,6 +180,11 @@ class Processor implements SimulatedMmu {
     return this.#walk(gvaLow, high, access);
   }
 
+  retry(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
+    this.#level = 0;
+    return this.#walk(gvaLow, this.#isWide ? gvaHigh : 0, access);
+  }
+
   translate(gva: bigint, access: Access): MmuWalk {
     const low = Number(BigInt.asIntN(32, gva));
     const isMapped = this.access(low, Number(BigInt.asIntN(32, gva >> 32n)), accessBits(access));
@@ -194,7 +203,7 @@ class Processor implements SimulatedMmu {
     if (refusal !== undefined) return refusal;
     this.#structures.linearTag = tagOf(this.#pcide ? cr3 % 0x1000 : 0, this.#vpid, this.#host);
     if (!(this.#pcide && noFlush)) this.#dropAll(this.#pcide ? TAG_VPID | TAG_PCID : TAG_VPID, true);
-    this.#flushIfAsked();
+    this.settle();
     return undefined;
   }
 
@@ -204,7 +213,7 @@ class Processor implements SimulatedMmu {
     this.#tlb?.dropPage(gvaLow, this.#isWide ? gvaHigh : 0, scope);
     this.#structures.walkCache?.dropAll(scope);
     this.translator.invalidate?.(gvaLow, gvaHigh);
-    this.#flushIfAsked();
+    this.settle();
   }
 
   invpcid(type: 0 | 1 | 2 | 3, pcid: number, gvaLow: number, gvaHigh: number): void {
@@ -241,7 +250,7 @@ class Processor implements SimulatedMmu {
     counters.references += translator.log.references;
     counters.walkCycles += translator.log.cycles;
     counters.hiddenFaults += translator.hiddenFaults;
-    this.#flushIfAsked();
+    this.settle();
     if (!isMapped) return this.#fail(gvaLow, gvaHigh);
     const { found } = translator;
     if (this.#tlb === undefined || found.isMomentary || (access & ACCESS_KINDS) === 0) return true;
@@ -289,7 +298,7 @@ class Processor implements SimulatedMmu {
   }
 
   /** A hypervisor that has dropped entries of tables it made flushes what the processor may have of them. */
-  #flushIfAsked(): void {
+  settle(): void {
     if (this.translator.takeFlush()) this.#dropAll(TAG_VPID, false);
   }
 }

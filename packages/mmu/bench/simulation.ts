@@ -1,0 +1,79 @@
+// References a second through a simulation: `node --conditions=@tsvm/source bench/simulation.ts`.
+// Hits: a zipf workload in a TLB that holds it. Walks: no TLB, so that every access walks both dimensions in full.
+import { cpus } from "node:os";
+import { createSimulation, createWorkload, type SimulationOptions, TraceBatch, type WorkloadOptions } from "../src/index.ts";
+
+const ROUNDS = 7;
+const BATCHES = 64;
+
+/** The same records for every round: making them is not what is measured. */
+function recorded(options: WorkloadOptions): readonly TraceBatch[] {
+  const workload = createWorkload(options);
+  return Array.from({ length: BATCHES }, () => {
+    const batch = new TraceBatch();
+    workload.fill(batch);
+    return batch;
+  });
+}
+
+function measure(name: string, options: SimulationOptions, workload: WorkloadOptions, passes: number): void {
+  const batches = recorded(workload);
+  const simulation = createSimulation(options);
+  for (let warm = 0; warm < 3; warm++) for (const batch of batches) simulation.run(batch);
+  simulation.forget();
+  const rates: number[] = [];
+  for (let round = 0; round < ROUNDS; round++) {
+    const start = performance.now();
+    for (let pass = 0; pass < passes; pass++) for (const batch of batches) simulation.run(batch);
+    rates.push((passes * BATCHES * 4096) / (performance.now() - start) / 1000);
+  }
+  rates.sort((a, b) => a - b);
+  const { l1Hits, accesses, referencesPerWalk } = simulation.report();
+  const share = ((100 * l1Hits) / accesses).toFixed(1);
+  const [low, median, high] = [0, ROUNDS >> 1, ROUNDS - 1].map((at) => (rates[at] as number).toFixed(1));
+  const seen = `${share} % L1 hits, ${referencesPerWalk.toFixed(1)} references a walk`;
+  console.log(`${name.padEnd(28)} ${median?.padStart(6)} M/s  (${low} to ${high})  ${seen}`);
+}
+
+const TLB = {
+  l1: [
+    { pages: ["4K"], entries: 64, ways: 4 },
+    { pages: ["2M"], entries: 32, ways: 4 },
+  ],
+  l2: [{ pages: ["4K", "2M"], entries: 1536, ways: 12 }],
+} as const;
+const SMALL = { name: "zipf", bytes: 2 ** 17, seed: 3 } as const;
+const WIDE = { name: "random", bytes: 2 ** 28, seed: 3 } as const;
+const CACHES = {
+  l1: { bytes: 32 << 10, ways: 8, cycles: 4 },
+  l2: { bytes: 256 << 10, ways: 4, cycles: 12 },
+  llc: { bytes: 8 << 20, ways: 16, cycles: 42 },
+  memoryCycles: 200,
+} as const;
+const WALK_CACHE = {
+  level2: { entries: 32, ways: 4 },
+  level3: { entries: 4 },
+  level4: { entries: 2 },
+} as const;
+
+console.log(`${cpus()[0]?.model}, Node ${process.version}, ${ROUNDS} rounds`);
+measure("EPT, TLB hits", { scheme: "ept", tlb: TLB }, SMALL, 40);
+measure("native, TLB hits", { scheme: "native", tlb: TLB }, SMALL, 40);
+measure("native, full walks", { scheme: "native" }, WIDE, 10);
+measure("EPT, full 2D walks", { scheme: "ept" }, WIDE, 4);
+measure("NPT, full 2D walks", { scheme: "npt" }, WIDE, 4);
+measure(
+  "EPT, all structures, misses",
+  {
+    scheme: "ept",
+    tlb: TLB,
+    walk: {
+      walkCache: WALK_CACHE,
+      hostWalkCache: WALK_CACHE,
+      nestedTlb: { pages: ["4K", "2M"], entries: 64, ways: 4 },
+      caches: CACHES,
+    },
+  },
+  WIDE,
+  4,
+);
