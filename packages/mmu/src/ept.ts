@@ -1,4 +1,4 @@
-import { ACCESS_FETCH, ACCESS_READ, ACCESS_WRITE, type AccessBits } from "./access.ts";
+import { ACCESS_FETCH, ACCESS_KINDS, ACCESS_READ, ACCESS_WRITE, type AccessBits } from "./access.ts";
 import type { PteMemory } from "./walker.ts";
 
 /** Reads allowed. Bits of an EPT entry; SDM vol. 3C, "The EPT Translation Mechanism". */
@@ -15,6 +15,7 @@ export const EPT_PS = 0x080;
 export const EPT_A = 0x100;
 /** Dirty; as EPT_A, in entries that map a page. */
 export const EPT_D = 0x200;
+const EPT_RWX: number = EPT_R | EPT_W | EPT_X;
 /** EPTP: accessed and dirty flags are on, and accesses to guest tables count as writes. */
 export const EPTP_AD = 0x040;
 
@@ -59,7 +60,8 @@ export class EptWalker {
   readonly #memory: PteMemory;
   readonly #root: number;
   readonly #highReserved: number;
-  readonly #executeOnly: boolean;
+  /** Bit n: R, W and X that read as n are no rights. W without R never are, X alone may be. */
+  readonly #badRights: number;
   readonly #pages1G: boolean;
   /** Entries used by the walk under way, top level first. */
   readonly #entryAt = new Float64Array(5);
@@ -74,7 +76,7 @@ export class EptWalker {
     this.#memory = memory;
     this.#root = eptp - (eptp % 0x1000);
     this.#highReserved = 0xf_ffff & (-1 << (maxPhyAddr - 32));
-    this.#executeOnly = executeOnly;
+    this.#badRights = (1 << EPT_W) | (1 << (EPT_W | EPT_X)) | (executeOnly ? 0 : 1 << EPT_X);
     this.#pages1G = pages1G;
   }
 
@@ -86,7 +88,7 @@ export class EptWalker {
   walk(gpa: number, access: AccessBits): EptResult {
     this.rights = 0;
     if (this.levels === 4 && gpa >= 2 ** 48) return "violation";
-    return this.#walkFrom(this.levels, this.#root, EPT_R | EPT_W | EPT_X, gpa, access);
+    return this.#walkFrom(this.levels, this.#root, EPT_RWX, gpa, access);
   }
 
   /**
@@ -102,44 +104,47 @@ export class EptWalker {
     const gpaLow = gpa | 0;
     const gpaHigh = (gpa / 2 ** 32) | 0;
     let table = root;
-    this.rights = rights & (EPT_R | EPT_W | EPT_X);
+    // Rights, and accessed flags, of all entries together.
+    let all = rights | EPT_A;
     for (let level = top; level > 0; level--) {
       const entryGpa = table + indexAt(level, gpaLow, gpaHigh) * 8;
       const low = this.#memory.load32(entryGpa) | 0;
-      this.rights &= low;
-      if ((low & (EPT_R | EPT_W | EPT_X)) === 0) return "violation";
+      all &= low;
+      if ((low & EPT_RWX) === 0) {
+        this.rights = 0;
+        return "violation";
+      }
       const high = this.#memory.load32(entryGpa + 4) | 0;
       const isLeaf = level === 1 || (level < 4 && (low & EPT_PS) !== 0);
       if (this.#isMisconfigured(level, isLeaf, low, high)) return "misconfiguration";
       this.#entryAt[level - 1] = entryGpa;
       this.#entryLow[level - 1] = low;
       table = (high & 0xf_ffff) * 2 ** 32 + ((low & ~0xfff) >>> 0);
-      if (isLeaf) return this.#finish(gpa, table, level, top, access);
+      if (!isLeaf) continue;
+      this.rights = all & EPT_RWX;
+      if ((access & ~eptPermits(this.rights) & ACCESS_KINDS) !== 0) return "violation";
+      this.pageShift = level === 1 ? 12 : level === 2 ? 21 : 30;
+      this.hpa = table + (level === 1 ? gpaLow & 0xfff : level === 2 ? gpaLow & 0x1f_ffff : gpaLow & 0x3fff_ffff);
+      const isWrite = (access & ACCESS_WRITE) !== 0;
+      this.dirty = !this.accessedDirty || isWrite || (low & EPT_D) !== 0;
+      if (this.accessedDirty && ((all & EPT_A) === 0 || (isWrite && (low & EPT_D) === 0))) {
+        this.#mark(level, top, isWrite);
+      }
+      return "mapped";
     }
-    return "violation";
+    throw new Error("an entry of level 1 maps a page");
   }
 
   /** SDM vol. 3C, "EPT Misconfigurations". */
   #isMisconfigured(level: number, isLeaf: boolean, low: number, high: number): boolean {
-    if ((low & (EPT_R | EPT_W)) === EPT_W) return true;
-    if ((low & EPT_R) === 0 && !this.#executeOnly) return true;
-    if ((high & this.#highReserved) !== 0) return true;
+    if ((high & this.#highReserved) !== 0 || ((this.#badRights >>> (low & EPT_RWX)) & 1) !== 0) return true;
     // Bits 6:3 are memory type and IPAT in an entry that maps a page; elsewhere they, and PS of the top levels, are 0.
     if (!isLeaf) return (low & (level >= 4 ? 0xf8 : 0x78)) !== 0;
-    const memoryType = (low >>> 3) & 7;
-    if (memoryType === 2 || memoryType === 3 || memoryType === 7) return true;
-    if (level === 3) return !this.#pages1G || (low & 0x3fff_f000) !== 0;
-    return level === 2 && (low & 0x001f_f000) !== 0;
-  }
-
-  #finish(gpa: number, page: number, level: number, top: number, access: AccessBits): EptResult {
-    if ((access & ~eptPermits(this.rights) & (ACCESS_READ | ACCESS_WRITE | ACCESS_FETCH)) !== 0) return "violation";
-    this.pageShift = level === 1 ? 12 : level === 2 ? 21 : 30;
-    this.hpa = page + (level === 1 ? gpa & 0xfff : level === 2 ? gpa & 0x1f_ffff : gpa & 0x3fff_ffff);
-    const isWrite = (access & ACCESS_WRITE) !== 0;
-    this.dirty = !this.accessedDirty || isWrite || ((this.#entryLow[level - 1] as number) & EPT_D) !== 0;
-    if (this.accessedDirty) this.#mark(level, top, isWrite);
-    return "mapped";
+    // Types 2, 3 and 7 are reserved.
+    if (((0x8c >>> ((low >>> 3) & 7)) & 1) !== 0) return true;
+    if (level === 1) return false;
+    if (level === 2) return (low & 0x001f_f000) !== 0;
+    return !this.#pages1G || (low & 0x3fff_f000) !== 0;
   }
 
   #mark(leafLevel: number, top: number, isWrite: boolean): void {

@@ -16,6 +16,7 @@ export abstract class BaseTranslator implements Translator {
     hfn: 0,
     gfn: -1,
     pageShift: 12,
+    wholeShift: 12,
     permits: 0,
     attributes: 0,
     hostPermits: ACCESS_KINDS,
@@ -42,9 +43,11 @@ export abstract class BaseTranslator implements Translator {
 
   translate(gva: bigint, access: Access): Walk {
     const low = Number(BigInt.asIntN(32, gva));
+    this.log.tells = true;
     const isMapped = this.walk(low, Number(BigInt.asIntN(32, gva >> 32n)), accessBits(access));
     const outcome = isMapped ? this.mapping(low) : (this.found.failure as GuestFault | HypervisorExit);
     const { hiddenFaults, log } = this;
+    log.tells = false;
     return { references: log.told(), outcome, hiddenFaults, cycles: log.cycles };
   }
 
@@ -83,6 +86,7 @@ export abstract class BaseTranslator implements Translator {
     found.hfn = walker.gfn;
     found.gfn = -1;
     found.pageShift = walker.pageShift;
+    found.wholeShift = walker.pageShift;
     found.permits = walker.permits;
     found.attributes = walker.attributes;
     found.hostPermits = ACCESS_KINDS;
@@ -97,6 +101,7 @@ export abstract class BaseTranslator implements Translator {
     found.hfn = Math.floor(host.hpa / 0x1000);
     found.gfn = walker.gfn;
     found.pageShift = Math.min(walker.pageShift, host.pageShift);
+    found.wholeShift = walker.pageShift;
     found.permits = walker.permits & host.permits;
     found.attributes = walker.attributes;
     found.hostPermits = host.permits;

@@ -29,7 +29,13 @@ export class EptDimension extends HostDimension {
   constructor(options: EptOptions, memory: PteMemory, log: WalkLog, structures: WalkStructures) {
     super(log, structures);
     this.#silent = new EptWalker(memory, options);
-    this.#tables = new DirectTables(memory, { levels: this.#silent.levels, entryBytes: 8 }, HOST_ENTRY, log);
+    this.#tables = new DirectTables(
+      memory,
+      { levels: this.#silent.levels, entryBytes: 8 },
+      HOST_ENTRY,
+      log,
+      structures.hostWalkCache !== undefined,
+    );
     this.#walker = new EptWalker(this.#tables, options);
   }
 

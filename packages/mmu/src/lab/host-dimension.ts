@@ -85,7 +85,7 @@ export abstract class HostDimension {
     if (nestedTlb === undefined) return;
     const rights = this.permits | (this.dirty ? NESTED_DIRTY : 0) | (this.pageShift << NESTED_SHIFT);
     const pfn = Math.floor(this.hpa / 0x1000);
-    nestedTlb.fill(gpa | 0, (gpa / 2 ** 32) | 0, physicalTag, -1, this.pageShift, pfn, rights);
+    nestedTlb.fill(gpa | 0, (gpa / 2 ** 32) | 0, physicalTag, -1, this.pageShift, this.pageShift, pfn, rights);
   }
 }
 

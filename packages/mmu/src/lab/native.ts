@@ -36,7 +36,13 @@ class NativeTranslator extends BaseTranslator {
 
   constructor({ memory, guest: { mode, registers }, structures = new WalkStructures() }: NativeOptions) {
     super(mode, structures);
-    this.#tables = new DirectTables(memory, TABLE_SHAPES[mode], NATIVE_ENTRY, this.log);
+    this.#tables = new DirectTables(
+      memory,
+      TABLE_SHAPES[mode],
+      NATIVE_ENTRY,
+      this.log,
+      structures.walkCache !== undefined,
+    );
     this.#walker = createWalker(mode, this.#tables, registers);
     this.controls = this.#walker.registers;
   }

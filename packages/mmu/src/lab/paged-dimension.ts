@@ -36,7 +36,13 @@ export class PagedDimension extends HostDimension {
       const message = `hvaBase must be a multiple of 4096 that ${paging.mode} tables reach, not ${this.#hvaBase}`;
       throw Object.assign(new RangeError(message), { code: "MMU_HOST" });
     }
-    this.#tables = new DirectTables(memory, TABLE_SHAPES[paging.mode], HOST_ENTRY, log);
+    this.#tables = new DirectTables(
+      memory,
+      TABLE_SHAPES[paging.mode],
+      HOST_ENTRY,
+      log,
+      structures.hostWalkCache !== undefined,
+    );
     this.#walker = createWalker(paging.mode, this.#tables, paging.registers);
     this.#silent = createWalker(paging.mode, memory, paging.registers);
     // Both are loaded silently: a host loads its PDPTEs long before the guest runs.

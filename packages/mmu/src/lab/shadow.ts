@@ -142,7 +142,13 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     this.#host = createHostDimension(host, memory, this.#unheard, new WalkStructures());
     this.#guestTables = new GuestTables(memory, TABLE_SHAPES[guest.mode], this.#host, this.#unheard);
     this.#guestWalker = createWalker(guest.mode, this.#guestTables, guest.registers);
-    this.#tables = new DirectTables(memory, TABLE_SHAPES[guest.mode], SHADOW_ENTRY, this.log);
+    this.#tables = new DirectTables(
+      memory,
+      TABLE_SHAPES[guest.mode],
+      SHADOW_ENTRY,
+      this.log,
+      structures.walkCache !== undefined,
+    );
     this.#walker = createWalker(guest.mode, this.#tables, {
       ...guest.registers,
       ...{ wp: true, nxe: true, pge: false, pages1G: true, maxPhyAddr: 52 },

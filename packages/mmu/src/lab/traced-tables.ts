@@ -57,8 +57,9 @@ export abstract class TracedTables implements PteMemory {
   readonly #hpas = new Float64Array(MOST_LEVELS);
   readonly #lows = new Int32Array(MOST_LEVELS);
   readonly #highs = new Int32Array(MOST_LEVELS);
-  #level = 0;
-  #levelStep = 1;
+  /** Of the entry read last; the next is one {@link levelStep} lower. */
+  protected level = 0;
+  protected levelStep = 1;
 
   constructor(memory: PteMemory, shape: TableShape, log: WalkLog) {
     this.memory = memory;
@@ -86,14 +87,14 @@ export abstract class TracedTables implements PteMemory {
   beginBelow(level: number): void {
     this.stopped = false;
     this.usedCount = 0;
-    this.#level = level;
-    this.#levelStep = 1;
+    this.level = level;
+    this.levelStep = 1;
   }
 
   /** The PDPTEs are about to be loaded: four entries of level 3, one after another. */
   beginPdptes(): void {
     this.beginBelow(3);
-    this.#levelStep = 0;
+    this.levelStep = 0;
   }
 
   load32(address: number): number {
@@ -103,14 +104,14 @@ export abstract class TracedTables implements PteMemory {
       this.#highs[this.usedCount - 1] = high;
       return high;
     }
-    this.#level -= this.#levelStep;
-    if (!this.locate(address, this.#level)) {
+    this.level -= this.levelStep;
+    if (!this.locate(address, this.level)) {
       this.stopped = true;
       return 0;
     }
     const low = this.memory.load32(this.entryHpa);
     const at = this.usedCount++;
-    this.#levels[at] = this.#level;
+    this.#levels[at] = this.level;
     this.#addresses[at] = address;
     this.#hpas[at] = this.entryHpa;
     this.#lows[at] = low;
@@ -158,20 +159,38 @@ export abstract class TracedTables implements PteMemory {
   }
 }
 
-/** Tables whose addresses are host physical. */
+/** Tables whose addresses are host physical: nothing has to be looked for, and no lookup fails. */
 export class DirectTables extends TracedTables {
   readonly #dimension: number;
   /** `WalkReference.guestLevel` of the references to come. */
   guestLevel = 0;
+  /** Whether {@link fillCache} will be asked. */
+  readonly keeps: boolean;
 
   constructor(
     memory: PteMemory,
     shape: TableShape,
     dimension: typeof NATIVE_ENTRY | typeof HOST_ENTRY | typeof SHADOW_ENTRY,
     log: WalkLog,
+    keeps: boolean,
   ) {
     super(memory, shape, log);
     this.#dimension = dimension;
+    this.keeps = keeps;
+  }
+
+  /** What is read need be kept only for a walk cache to be filled from. */
+  override load32(address: number): number {
+    if (this.keeps) return super.load32(address);
+    if ((address & 4) === 0 || this.indexBits === 10) {
+      this.level -= this.levelStep;
+      this.log.add(this.#dimension, this.level, this.guestLevel, address, address);
+    }
+    return this.memory.load32(address);
+  }
+
+  override or32(address: number, bits: number): void {
+    this.memory.or32(address, bits);
   }
 
   protected override locate(address: number, level: number): boolean {

@@ -67,6 +67,8 @@ export interface FoundPage {
   gfn: number;
   /** log2 of the bytes around it that one TLB entry could cover: the smaller page of the dimensions. */
   pageShift: number;
+  /** Of the page that INVLPG is about: the guest's, or the only one. */
+  wholeShift: number;
   /** Kinds granted to this access's privilege by all dimensions together. */
   permits: number;
   /** `PAGE_*` of the guest's dimension, or the only one. */

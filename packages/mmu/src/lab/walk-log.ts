@@ -21,12 +21,14 @@ export const PLACE_NESTED_TLB = 5;
 const INITIAL_ENTRIES = 160;
 
 /**
- * What one walk did, in arrays that are written again by the next: a walk that nobody asks to tell makes no objects.
+ * What one walk did: counted, and written down in arrays only where somebody wants it told.
  */
 export class WalkLog {
-  /** Entries used by the walk under way. */
+  /** Whether entries are written down, or only counted. */
+  tells = false;
+  /** Entries written down of the walk under way. */
   length = 0;
-  /** As {@link length}, without those that a walk cache or the nested TLB had. */
+  /** Entries used, without those that a walk cache or the nested TLB had. */
   references = 0;
   /** What the references took, in cycles. */
   cycles = 0;
@@ -57,12 +59,12 @@ export class WalkLog {
     }
     this.references++;
     (this.totals[dimension] as number)++;
-    this.#write(dimension, level, guestLevel, place, address, hpa);
+    if (this.tells) this.#write(dimension, level, guestLevel, place, address, hpa);
   }
 
   /** An entry was in a structure instead. @param address what was looked up. @param hpa what the entry refers to. */
   addHit(place: number, dimension: number, level: number, guestLevel: number, address: number, hpa: number): void {
-    this.#write(dimension, level, guestLevel, place, address, hpa);
+    if (this.tells) this.#write(dimension, level, guestLevel, place, address, hpa);
   }
 
   /** The walk so far, as objects. */

@@ -1,6 +1,5 @@
 import { createAgileTranslator } from "../lab/agile.ts";
 import { createTables, type TableFormat, type Tables } from "../lab/build-tables.ts";
-import { LabMemory } from "../lab/lab-memory.ts";
 import { createNativeTranslator } from "../lab/native.ts";
 import { createNestedTranslator } from "../lab/nested.ts";
 import type { PageSize } from "../lab/reference-counts.ts";
@@ -8,6 +7,7 @@ import { createShadowTranslator, type ShadowSync } from "../lab/shadow.ts";
 import type { GuestPaging, Translator } from "../lab/translator.ts";
 import type { WalkStructures } from "../structures/walk-structures.ts";
 import type { TablePort } from "./address-space.ts";
+import { FlatMemory, REGION_BYTES } from "./flat-memory.ts";
 import { FrameAllocator } from "./frame-allocator.ts";
 
 /** Schemes that can be simulated. */
@@ -51,8 +51,9 @@ export interface SchemeMachine {
 }
 
 /** Guest physical memory lies from here on in host memory; below are the host's tables and shadow tables. */
-const GUEST_HPA: number = 2 ** 37;
-const SHADOW_TABLES: number = 2 ** 36;
+const GUEST_HPA: number = REGION_BYTES;
+/** Shadow tables begin here, above the host's. */
+const SHADOW_TABLES: number = REGION_BYTES / 2;
 const MAX_PHYS = 52;
 export const PAGE_SHIFTS = { "4K": 12, "2M": 21, "1G": 30 } as const satisfies Record<PageSize, number>;
 
@@ -95,7 +96,7 @@ function guestPaging({ guestLevels = 4 }: SchemeOptions): GuestPaging & { readon
 }
 
 function createNativeMachine(options: SchemeOptions, structures: WalkStructures): SchemeMachine {
-  const memory = new LabMemory();
+  const memory = new FlatMemory();
   return {
     translator: createNativeTranslator({ memory, guest: guestPaging(options), structures }),
     port: {
@@ -114,7 +115,7 @@ function createNativeMachine(options: SchemeOptions, structures: WalkStructures)
 
 /** Host memory with the tables that place the guest in it, page by page as they are asked for. */
 class HostMemory {
-  readonly memory = new LabMemory();
+  readonly memory = new FlatMemory();
   readonly #options: SchemeOptions;
   readonly #pageShift: 12 | 21 | 30;
   readonly #tables: Tables;

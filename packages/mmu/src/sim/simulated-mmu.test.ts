@@ -120,6 +120,18 @@ describe("invalidations drop what they must, and no more", () => {
   });
 });
 
+test("INVLPG drops every piece of a large page that the host's small pages have broken up", () => {
+  const { translator, guest, memory } = nestedOf(new WalkStructures());
+  const large = 0x4000_0000n;
+  guest.map(large, 0, { pageShift: 21 });
+  const mmu = createSimulatedMmu({ translator, tlb: TLB });
+  const pieces = [large + 0x1000n, large + 0x5000n, GVA];
+  for (const gva of pieces) expect(mmu.translate(gva, READ)).toMatchObject({ tlb: "none", outcome: { pageShift: 12 } });
+  memory.store32((guest.entryAddress(large, 2) as number) + PLACE, 0);
+  mmu.invlpg(0x4010_0000, 0);
+  expect(pieces.map((gva) => mmu.translate(gva, READ).outcome.receiver)).toEqual(["guest", "guest", "none"]);
+});
+
 describe("a VPID", () => {
   test("keeps two guests' translations of one address apart, and both over the switch", () => {
     const structures = new WalkStructures({

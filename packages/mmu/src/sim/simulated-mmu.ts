@@ -187,7 +187,10 @@ class Processor implements SimulatedMmu {
 
   translate(gva: bigint, access: Access): MmuWalk {
     const low = Number(BigInt.asIntN(32, gva));
+    const told = this.translator.log;
+    told.tells = true;
     const isMapped = this.access(low, Number(BigInt.asIntN(32, gva >> 32n)), accessBits(access));
+    told.tells = false;
     if (this.#level === 0) {
       const { log, hiddenFaults, found } = this.translator;
       const outcome = isMapped ? this.translator.mapping(low) : (found.failure as GuestFault | HypervisorExit);
@@ -257,7 +260,8 @@ class Processor implements SimulatedMmu {
     const rights = (found.attributes & ~PAGE_D) | (found.dirty ? PAGE_D : 0) | (found.hostPermits << HOST_PERMITS);
     const mask = (found.attributes & PAGE_G) !== 0 ? ~TAG_PCID : -1;
     const { linearTag } = this.#structures;
-    this.#tlb.fill(gvaLow, gvaHigh, linearTag, mask, found.pageShift, found.hfn, rights, access);
+    const { pageShift, wholeShift, hfn } = found;
+    this.#tlb.fill(gvaLow, gvaHigh, linearTag, mask, pageShift, wholeShift, hfn, rights, access);
     return true;
   }
 

@@ -1,5 +1,5 @@
 import { type ArrayGeometry, checkGeometry, geometryError } from "./geometry.ts";
-import { SetAssociative } from "./set-associative.ts";
+import { EMPTY, SetAssociative } from "./set-associative.ts";
 import type { Tag, TagScope } from "./tags.ts";
 
 /** Page sizes that a TLB may hold; 4M is 32-bit paging's. */
@@ -24,6 +24,10 @@ export class PageArray {
   readonly #filled: Uint8Array;
   readonly #pfns: Float64Array;
   readonly #rights: Int32Array;
+  /** Shift of the page that an entry is of, where that is larger: the entry is a piece. */
+  readonly #wholes: Uint8Array;
+  /** Whether there may be pieces: then a page is dropped by looking at every entry. */
+  #hasPieces = false;
 
   /** @param what names the structure in errors. @throws RangeError (code `MMU_GEOMETRY`) */
   constructor(what: string, geometry: PageArrayGeometry) {
@@ -38,6 +42,7 @@ export class PageArray {
     this.#filled = new Uint8Array(pages.length);
     this.#pfns = new Float64Array(this.#array.size);
     this.#rights = new Int32Array(this.#array.size);
+    this.#wholes = new Uint8Array(this.#array.size);
   }
 
   /** The slot that translates the address given by its halves, or -1. */
@@ -53,10 +58,20 @@ export class PageArray {
 
   /**
    * Enters a page.
-   * @param pfn frame of the 4-KByte page at the address, also inside larger ones. @param rights whatever the owner wants
-   * to know at a hit.
+   * @param pageShift log2 of the bytes that one entry may cover. @param wholeShift of the page that is invalidated as one,
+   * where that is more: of a guest's large page on small ones of the host. @param pfn frame of the 4-KByte page at the
+   * address, also inside larger ones. @param rights whatever the owner wants to know at a hit.
    */
-  fill(low: number, high: number, tag: Tag, tagMask: number, pageShift: number, pfn: number, rights: number): void {
+  fill(
+    low: number,
+    high: number,
+    tag: Tag,
+    tagMask: number,
+    pageShift: number,
+    wholeShift: number,
+    pfn: number,
+    rights: number,
+  ): void {
     const size = this.#sizeFor(pageShift);
     if (size < 0) return;
     const shift = this.#shifts[size] as number;
@@ -64,6 +79,8 @@ export class PageArray {
     this.#filled[size] = 1;
     this.#pfns[slot] = pfn - ((low >>> 12) & ((1 << (shift - 12)) - 1));
     this.#rights[slot] = rights;
+    this.#wholes[slot] = wholeShift;
+    if (wholeShift > shift) this.#hasPieces = true;
   }
 
   /** log2 of the pieces that a page of 2^`pageShift` bytes is held in; 0: the array has no room for any. */
@@ -86,26 +103,48 @@ export class PageArray {
     return this.#shifts[(this.#array.keyHigh[slot] as number) & 3] as number;
   }
 
+  wholeShiftOf(slot: number): number {
+    return this.#wholes[slot] as number;
+  }
+
   tagMaskOf(slot: number): number {
     return this.#array.tagMasks[slot] as number;
   }
 
-  drop(slot: number): void {
-    this.#array.drop(slot);
-  }
-
-  /** Drops what translates an address, of any size. */
+  /**
+   * Drops what translates an address, of any size, and the other pieces of its page. SDM vol. 3A, "Operations that
+   * Invalidate TLBs and Paging-Structure Caches": all entries for the page go, however many there are.
+   */
   dropPage(low: number, high: number, scope: TagScope): void {
     for (let size = 0; size < this.#shifts.length; size++) {
       const shift = this.#shifts[size] as number;
       this.#array.dropKey(keyLow(low, high, shift), keyHigh(high, shift, size), scope);
     }
+    if (this.#hasPieces) this.#dropPieces(low, high, scope);
   }
 
   /** Drops all entries in scope. */
   dropAll(scope: TagScope): void {
     this.#array.dropAll(scope);
-    if (this.#array.used === 0) this.#filled.fill(0);
+    if (this.#array.used !== 0) return;
+    this.#filled.fill(0);
+    this.#hasPieces = false;
+  }
+
+  #dropPieces(low: number, high: number, scope: TagScope): void {
+    const array = this.#array;
+    for (let slot = 0; slot < array.size; slot++) {
+      const size = (array.keyHigh[slot] as number) & 3;
+      const shift = this.#shifts[size] as number;
+      const whole = this.#wholes[slot] as number;
+      if (array.keyHigh[slot] === EMPTY || whole <= shift) continue;
+      // Both keys once more without the bits below the whole page.
+      const below = whole - shift;
+      const otherLow = keyLow(low, high, shift);
+      const otherHigh = keyHigh(high, shift, size);
+      const isSame = ((array.keyLow[slot] as number) ^ otherLow) >>> below === 0 && array.keyHigh[slot] === otherHigh;
+      if (isSame) array.dropIn(slot, scope);
+    }
   }
 
   #sizeFor(pageShift: number): number {

@@ -3,7 +3,7 @@ import { createReplacement, type ReplacementState } from "./replacement.ts";
 import { TAG_PCID, type TagScope } from "./tags.ts";
 
 /** In the place of a key's high half: the slot is empty. Keys are shifted addresses, so none is that high. */
-const EMPTY = -1;
+export const EMPTY = -1;
 
 /**
  * Keys of up to 63 bits and a tag in a set-associative array: who is where. What an entry holds is the owner's, in arrays
@@ -72,6 +72,11 @@ export class SetAssociative {
     for (let slot = first; slot < first + this.#ways; slot++) {
       if (this.keyLow[slot] === keyLow && this.keyHigh[slot] === keyHigh && this.#isIn(slot, scope)) this.drop(slot);
     }
+  }
+
+  /** Empties one slot if it is in scope. */
+  dropIn(slot: number, scope: TagScope): void {
+    if (this.keyHigh[slot] !== EMPTY && this.#isIn(slot, scope)) this.drop(slot);
   }
 
   /** Empties all entries in scope. */

@@ -42,7 +42,8 @@ export class TlbHierarchy {
     const array = this.#array as PageArray;
     const slot = this.#slot;
     const pfn = array.pfnOf(slot, low);
-    fillIn(first, low, high, tag, array.tagMaskOf(slot), array.pageShiftOf(slot), pfn, array.rightsOf(slot));
+    const [mask, shift, whole] = [array.tagMaskOf(slot), array.pageShiftOf(slot), array.wholeShiftOf(slot)];
+    fillIn(first, low, high, tag, mask, shift, whole, pfn, array.rightsOf(slot));
     return 2;
   }
 
@@ -61,20 +62,21 @@ export class TlbHierarchy {
     return (this.#array as PageArray).pfnOf(this.#slot, gvaLow);
   }
 
-  /** Enters a page into both levels: into each array that has its size. */
+  /** Enters a page into both levels; see {@link PageArray.fill}. */
   fill(
     low: number,
     high: number,
     tag: Tag,
     tagMask: number,
     pageShift: number,
+    wholeShift: number,
     pfn: number,
     rights: number,
     access: AccessBits,
   ): void {
     const first = (access & ACCESS_FETCH) === 0 ? this.#l1Data : this.#l1Fetch;
-    fillIn(first, low, high, tag, tagMask, pageShift, pfn, rights);
-    fillIn(this.#l2, low, high, tag, tagMask, pageShift, pfn, rights);
+    fillIn(first, low, high, tag, tagMask, pageShift, wholeShift, pfn, rights);
+    fillIn(this.#l2, low, high, tag, tagMask, pageShift, wholeShift, pfn, rights);
   }
 
   /** Drops what translates an address. */
@@ -107,6 +109,7 @@ function fillIn(
   tag: Tag,
   tagMask: number,
   pageShift: number,
+  wholeShift: number,
   pfn: number,
   rights: number,
 ): void {
@@ -119,5 +122,5 @@ function fillIn(
     best = array;
     bestShift = shift;
   }
-  best?.fill(low, high, tag, tagMask, pageShift, pfn, rights);
+  best?.fill(low, high, tag, tagMask, pageShift, wholeShift, pfn, rights);
 }
