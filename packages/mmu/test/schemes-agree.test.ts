@@ -108,7 +108,7 @@ describe.each<[PageSize, PageSize]>([
   test.each(SIMULATED_SCHEMES)("%s, with every structure, sees what native sees without any", (scheme) => {
     fc.assert(
       fc.property(fc.integer(), fc.boolean(), (seed, pcid) => {
-        const history = randomHistory(seed, 120);
+        const history = randomHistory(seed, 80);
         const expected = seenUnder({ scheme: "native", guestPages, pcid }, history);
         const random = randomOf(~seed);
         const variety = {
@@ -121,13 +121,13 @@ describe.each<[PageSize, PageSize]>([
         agreed(seenUnder({ ...options, ...STRUCTURES }, history), expected);
         agreed(seenUnder(options, history), expected);
       }),
-      { numRuns: 15 },
+      { numRuns: 6 },
     );
   });
 });
 
 test("levels do not matter to what is seen", () => {
-  const history = randomHistory(7, 300);
+  const history = randomHistory(7, 150);
   const expected = seenUnder({ scheme: "native" }, history);
   for (const guestLevels of [4, 5] as const) {
     for (const hostLevels of [4, 5] as const) {

@@ -1,8 +1,8 @@
 import { createAgileTranslator } from "../lab/agile.ts";
 import { createTables, type TableFormat, type Tables } from "../lab/build-tables.ts";
+import type { PageSize } from "../lab/demonstration.ts";
 import { createNativeTranslator } from "../lab/native.ts";
 import { createNestedTranslator } from "../lab/nested.ts";
-import type { PageSize } from "../lab/reference-counts.ts";
 import { createShadowTranslator, type ShadowSync } from "../lab/shadow.ts";
 import type { GuestPaging, Translator } from "../lab/translator.ts";
 import type { WalkStructures } from "../structures/walk-structures.ts";
