@@ -7,7 +7,7 @@ export type HttpFetch = (url: string, init: HttpRequest) => Promise<HttpResponse
 export interface HttpRequest {
   readonly method: "GET" | "HEAD";
   readonly headers: Readonly<Record<string, string>>;
-  /** Browsers answer a part from a whole in their cache, and keep parts nobody will ask for again. */
+  /** With a cache between, requests for one address wait for each other, and parts of two versions may come together. */
   readonly cache: "no-store";
 }
 
