@@ -12,12 +12,14 @@ try {
   for (let round = 1; round <= rounds; round++) {
     // Every fourth round on a fresh disk; the others on what the last one left.
     if (round % 4 === 1) makeFileSystem(image);
-    const killAfterMs = Math.floor(Math.random() * 3000);
-    const { synced, lost, repairs } = await runKilledRound(image, killAfterMs, `kill-disk-${round}`);
+    const moment = { files: 1 + Math.floor(Math.random() * 10), thenMs: Math.floor(Math.random() * 1000) };
+    const { synced, lost, repairs } = await runKilledRound(image, moment, `kill-disk-${round}`);
     const held = lost.length === 0 && repairs === "" && synced > 0;
     if (!held) process.exitCode = 1;
     const found = `${synced} files synced, lost: ${lost.join() || "none"}, repairs: ${repairs || "none"}`;
-    console.log(`${held ? "ok  " : "FAIL"} round ${round}: killed ${killAfterMs} ms after the first fsync; ${found}`);
+    console.log(
+      `${held ? "ok  " : "FAIL"} round ${round}: killed ${moment.thenMs} ms after ${moment.files} files; ${found}`,
+    );
   }
 } finally {
   rmSync(folder, { recursive: true });

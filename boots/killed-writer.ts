@@ -31,11 +31,19 @@ export function makeFileSystem(image: string): void {
   });
 }
 
+/** When the machine is killed. */
+export interface KillMoment {
+  /** Files that have to be on stable storage before. */
+  readonly files: number;
+  /** Milliseconds after the last of them was. */
+  readonly thenMs: number;
+}
+
 /**
  * Writes in a guest, without end: files f0, f1... each followed by fsync and a word to the console, while others are
- * made, moved and removed without. Kills the process `killAfterMs` after the first file was safe, and looks.
+ * made, moved and removed without. Kills the process at `moment`, and looks.
  */
-export async function runKilledRound(image: string, killAfterMs: number, name: string): Promise<KilledRound> {
+export async function runKilledRound(image: string, { files, thenMs }: KillMoment, name: string): Promise<KilledRound> {
   const args = ["--conditions=@tsvm/source", MAIN, "-m", "256", "-drive", `file=${image},if=virtio,format=raw`];
   const guest = startConsole(process.execPath, args, { name });
   let synced = 0;
@@ -48,14 +56,14 @@ export async function runKilledRound(image: string, killAfterMs: number, name: s
     await guest.waitFor(PROMPT);
     guest.type(
       "n=0; while :; do dd if=/dev/zero of=/mnt/n$((n%5)) bs=64k count=9 2>/dev/null; mkdir -p /mnt/d$n;" +
-        " mv /mnt/n$((n%5)) /mnt/d$n; rm -rf /mnt/d$((n-3)); n=$((n+1)); done &\n",
+        " mv /mnt/n$((n%5)) /mnt/d$n; rm -rf /mnt/d$((n-3)); n=$((n+1)); usleep 100000; done &\n",
     );
     guest.type(
       `i=0; while :; do yes "record $i" | head -n ${LINES} | dd of=/mnt/f$i bs=4k conv=fsync 2>/dev/null;` +
         ` echo "SYN""CED $i"; i=$((i+1)); done\n`,
     );
-    await guest.waitFor("SYNCED 0");
-    await new Promise((resolve) => setTimeout(resolve, killAfterMs));
+    await guest.waitFor(`SYNCED ${files - 1}`);
+    await new Promise((resolve) => setTimeout(resolve, thenMs));
   } finally {
     await guest.stop();
     synced = Array.from(guest.transcript.matchAll(/SYNCED \d+\r?\n/g)).length;
