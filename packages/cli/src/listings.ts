@@ -72,6 +72,7 @@ A virtio device without -pci and -device is the one that fits the board.\n`;
 const VALUE_FORMS: Readonly<Record<DeviceProperty["type"], string>> = {
   number: "<number>",
   text: "<str>",
+  switch: "<on|off>",
   drive: "<drive id>",
   chardev: "<chardev id>",
   address: "<slot[.function]>",
@@ -85,11 +86,15 @@ function deviceText(name: string): string {
     throw usageError(`-device ${name}`, `unknown device${suggest(name, Object.keys(DEVICE_TYPES))}`);
   }
   const properties = Object.entries(type.properties).map(([property, row]) => {
-    const usual = row.type === "number" && row.default !== undefined ? ` (default ${row.default})` : "";
+    const usual = "default" in row && row.default !== undefined ? ` (default ${defaultText(row.default)})` : "";
     const form = `${property}=${VALUE_FORMS[row.type]}`;
     return `  ${form.padEnd(32)} ${row.help}${usual}${type.required?.includes(property) ? " (required)" : ""}\n`;
   });
   return `${driver}: ${type.help}\n${properties.join("")}`;
+}
+
+function defaultText(value: number | boolean): string {
+  return typeof value === "number" ? String(value) : value ? "on" : "off";
 }
 
 function rows(table: Readonly<Record<string, string>>): string {

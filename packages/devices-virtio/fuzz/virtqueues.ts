@@ -78,7 +78,7 @@ function rngTarget(): Target {
 }
 
 function balloonTarget(): Target {
-  const model = createVirtioBalloon();
+  const model = createVirtioBalloon({ freePageReporting: true });
   return {
     model,
     disturb(random) {

@@ -3,6 +3,7 @@ export {
   type BalloonStatistic,
   createVirtioBalloon,
   type VirtioBalloon,
+  type VirtioBalloonOptions,
   type VirtioBalloonState,
 } from "./balloon/virtio-balloon.ts";
 export type { VirtioBlockOptions } from "./block/block-options.ts";

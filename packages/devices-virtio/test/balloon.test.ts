@@ -17,6 +17,21 @@ describe("createVirtioBalloon", () => {
     expect([balloon.actual, config32(0)]).toEqual([4, 256]);
   });
 
+  it("counts pages reported free, in a queue that is there only if they are wanted", () => {
+    expect(createVirtioBalloon().queueSizes).toHaveLength(3);
+    const balloon = createVirtioBalloon({ freePageReporting: true });
+    const { queues, kick, device } = drive(balloon);
+    const sent = queues[3]?.submit([], [8192, 4096]);
+    kick(3);
+    expect([balloon.reportedPages, queues[3]?.collect().map(({ length }) => length)]).toEqual([3, [0]]);
+    expect(sent?.written().every((byte) => byte === 0)).toBe(true);
+    const saved = structuredClone(device.save());
+    device.reset();
+    expect(balloon.reportedPages).toBe(0);
+    device.restore(saved);
+    expect(balloon.reportedPages).toBe(3);
+  });
+
   it("reads statistics, and gives the buffer back to ask for more", () => {
     const balloon = createVirtioBalloon();
     const { queues, kick } = drive(balloon);

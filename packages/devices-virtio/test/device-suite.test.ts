@@ -23,7 +23,7 @@ const MODELS: Readonly<Record<string, () => VirtioModel>> = {
       ports: [{ kind: "console", chardev: createFakeChardev() }, { chardev: createFakeChardev() }],
     }),
   rng: () => createVirtioRng({ random: () => 7 }),
-  balloon: () => createVirtioBalloon(),
+  balloon: () => createVirtioBalloon({ freePageReporting: true }),
 };
 
 /** Makes the rings hold something else: descriptors of small numbers, available entries, event indices. */

@@ -61,7 +61,11 @@ export function buildDevices(devices: readonly ResolvedDevice[], sources: Device
         return createVirtioSerial({ ports: portsOf(device), name: name() });
       case "virtio-balloon":
         if (balloon !== undefined) throw invalid(`device ${driver}: given twice`);
-        balloon = createVirtioBalloon({ name: name() });
+        balloon = createVirtioBalloon({
+          deflateOnOom: properties["deflate-on-oom"] as boolean,
+          freePageReporting: properties["free-page-reporting"] as boolean,
+          name: name(),
+        });
         return balloon;
       default:
         return undefined;
@@ -74,7 +78,8 @@ export function buildDevices(devices: readonly ResolvedDevice[], sources: Device
   for (const device of devices) {
     const virtio = createModel(device);
     const address = device.properties["addr"] as PciAddress | undefined;
-    if (virtio !== undefined) board.push({ virtio, ...(address && { address }) });
+    if (virtio !== undefined)
+      board.push({ virtio, legacy: device.properties["disable-legacy"] !== true, ...(address && { address }) });
   }
   return { board, balloon };
 }

@@ -26,6 +26,11 @@ const addr: DeviceProperty = {
   type: "address",
   help: "PCI slot and perhaps function, as 05.0; default: the next free",
 };
+const disableLegacy: DeviceProperty = {
+  type: "switch",
+  help: "hide the device from drivers older than virtio 1.0",
+  default: false,
+};
 const port: Readonly<Record<string, DeviceProperty>> = {
   id,
   bus: { type: "text", help: "ID.0 of a virtio-serial device; default: the first that has room" },
@@ -40,7 +45,12 @@ function virtio(
 ): Readonly<Record<string, DeviceType>> {
   const onMmio = `${type.help}, on a board without PCI`;
   return {
-    [`${kind}-pci`]: { ...type, kind, bus: "pci", properties: { id, addr, ...properties } },
+    [`${kind}-pci`]: {
+      ...type,
+      kind,
+      bus: "pci",
+      properties: { id, addr, "disable-legacy": disableLegacy, ...properties },
+    },
     [`${kind}-device`]: { ...type, kind, bus: "virtio-mmio", help: onMmio, properties: { id, ...properties } },
   };
 }
@@ -55,7 +65,13 @@ export const DEVICE_TYPES: Readonly<Record<string, DeviceType>> = {
       iosize: { type: "number", help: "number of I/O ports", default: 2, min: 1, max: 0x1000 },
     },
   },
-  ...virtio("virtio-balloon", { help: "memory balloon", properties: {} }),
+  ...virtio("virtio-balloon", {
+    help: "memory balloon",
+    properties: {
+      "deflate-on-oom": { type: "switch", help: "the guest may take pages back when it runs short", default: false },
+      "free-page-reporting": { type: "switch", help: "the guest tells which of its pages are free", default: false },
+    },
+  }),
   ...virtio("virtio-blk", {
     help: "disk",
     properties: {

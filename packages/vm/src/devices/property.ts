@@ -7,12 +7,13 @@ export type DeviceProperty = { readonly help: string } & (
   | { readonly type: "text" }
   /** The name of an entry of the options `drives` or `chardevs`. */
   | { readonly type: "drive" | "chardev" }
+  | { readonly type: "switch"; readonly default: boolean }
   /** Device and function number on the PCI bus in hexadecimal: `05`, `5.0`. */
   | { readonly type: "address" }
 );
 
 /** A property's value, read. */
-export type PropertyValue = number | string | PciAddress;
+export type PropertyValue = number | string | boolean | PciAddress;
 
 /**
  * Reads one value; `where` names device and property for messages.
@@ -22,6 +23,8 @@ export function readProperty(where: string, property: DeviceProperty, given: num
   switch (property.type) {
     case "number":
       return readNumber(where, property, given);
+    case "switch":
+      return readSwitch(where, String(given));
     case "address":
       return readAddress(where, String(given));
     default:
@@ -43,6 +46,13 @@ function readNumber(
 /** Decimal, or hexadecimal with 0x. */
 function parseNumber(text: string): number | undefined {
   return /^(0x[0-9a-f]+|\d+)$/i.test(text) ? Number(text) : undefined;
+}
+
+/** As QEMU has them. */
+function readSwitch(where: string, text: string): boolean {
+  if (["on", "true", "yes"].includes(text)) return true;
+  if (["off", "false", "no"].includes(text)) return false;
+  throw invalid(`${where} '${text}': must be on or off`);
 }
 
 function readAddress(where: string, text: string): PciAddress {
