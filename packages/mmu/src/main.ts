@@ -1,8 +1,9 @@
 #!/usr/bin/env node
 import type { Terminal } from "./commands/command.ts";
 import { runCommand } from "./commands/command-line.ts";
+import { nodeFiles } from "./node-files.ts";
 
-/** All this package asks of Node, and only here: what it stands on elsewhere is the language. */
+/** All this package asks of Node, beside the files in node-files.ts: what it stands on elsewhere is the language. */
 declare const process: {
   readonly argv: readonly string[];
   readonly stdout: { write(text: string): unknown };
@@ -24,6 +25,7 @@ const terminal: Terminal = {
   get isInterrupted() {
     return isInterrupted;
   },
+  files: nodeFiles,
 };
 
 const { output, error, exitCode } = await runCommand(process.argv.slice(2), terminal);

@@ -6,6 +6,26 @@ export interface Terminal {
   pause(): Promise<void>;
   /** Ctrl-C was pressed: end soon, and tell what was done. */
   readonly isInterrupted: boolean;
+  /** Absent where there are none. */
+  readonly files?: TraceFiles;
+}
+
+/** Where traces are. */
+export interface TraceFiles {
+  /**
+   * Opens a trace, unpacked if it is packed by gzip or xz; `-` is the standard input.
+   * @throws Error (code `TRACE_FILE`) with one line for the user, here or while it is read.
+   */
+  open(path: string): Promise<TraceFile>;
+}
+
+/** A trace being read. */
+export interface TraceFile {
+  readonly chunks: AsyncIterable<Uint8Array>;
+  /** Bytes of the file, packed as it is; undefined where nobody knows. */
+  readonly bytes?: number;
+  /** How many of them have been read. */
+  bytesRead(): number;
 }
 
 /** What a command has to say. */
