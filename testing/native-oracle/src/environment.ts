@@ -36,6 +36,9 @@ export const TYPED_AREAS = {
 } as const;
 export type ContentType = keyof typeof TYPED_AREAS;
 
+/** Where save areas of XSAVE go: one inside a page, one across two. 1 KiB each. */
+export const SAVE_AREAS = [0x4440, 0x4e40] as const;
+
 const CONTENT: Readonly<Record<ContentType, (random: Random) => bigint>> = {
   integer: integerEdge,
   single: singleEdge,

@@ -146,8 +146,8 @@ export const SYSTEM_REGISTERS: Readonly<Record<string, bigint>> = {
   cr3: BigInt(gpaOf(PAGE.pml4)),
   // PAE, OSFXSR, OSXMMEXCPT, FSGSBASE, OSXSAVE.
   cr4: 0x5_0620n,
-  // x87, SSE, AVX.
-  xcr0: 7n,
+  // x87, SSE, AVX, PKRU: what the host has.
+  xcr0: 0x207n,
   // SCE, LME, LMA, NXE.
   efer: 0xd01n,
   "gdtr.base": kernelAddress(PAGE.gdt),

@@ -3,7 +3,8 @@
  * SDM vol. 2, "Flags Affected" of each instruction; the APM agrees on all of them.
  */
 import { FLAGS, STATUS_FLAGS } from "./cpu-state.ts";
-import { initialStateOf, type VectorInput } from "./vector.ts";
+import { SAVE_AREAS } from "./environment.ts";
+import { type Bytes, initialStateOf, type VectorInput } from "./vector.ts";
 
 const { CF, PF, AF, ZF, SF, OF } = FLAGS;
 type FlagRule = number | ((input: VectorInput) => number);
@@ -58,6 +59,26 @@ export function undefinedFlags(input: VectorInput): number {
 /** Bits of general registers whose value after `input` means nothing: LAR's copy of the limit's upper bits. */
 export function undefinedRegisterBits({ form }: VectorInput): bigint {
   return form.mnemonic === "LAR" ? 0xf_0000n : 0n;
+}
+
+/** MXCSR_MASK of a save area: AMD has a bit that others do not (misaligned exceptions masked). */
+const MXCSR_MASK = { offset: 28, length: 4 } as const;
+
+/** Changes of memory that mean something. */
+export function definedWrites({ form }: VectorInput, writes: readonly Bytes[]): readonly Bytes[] {
+  if (!/^(FXSAVE|XSAVE)/.test(form.mnemonic)) return writes;
+  return writes.flatMap((run) => SAVE_AREAS.reduce(without, [run]));
+}
+
+/** Runs without the mask of the area at `area`. */
+function without(runs: readonly Bytes[], area: number): Bytes[] {
+  const [first, end] = [area + MXCSR_MASK.offset, area + MXCSR_MASK.offset + MXCSR_MASK.length];
+  return runs.flatMap(({ address, bytes }) => {
+    const piece = (from: number, to: number): Bytes[] =>
+      from < to ? [{ address: from, bytes: bytes.subarray(from - address, to - address) }] : [];
+    const last = address + bytes.length;
+    return [...piece(address, Math.min(first, last)), ...piece(Math.max(end, address), last)];
+  });
 }
 
 const C1 = 0x200;

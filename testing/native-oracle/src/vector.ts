@@ -1,4 +1,4 @@
-import { type CpuState, createInitialState, type Flavour } from "./cpu-state.ts";
+import { type CpuState, createInitialState, type Flavour, FXSAVE } from "./cpu-state.ts";
 import type { Environment } from "./environment.ts";
 
 /** A line of the manual's opcode column: what a vector is an example of. */
@@ -22,6 +22,10 @@ export const OVERRIDABLE = [
 /** Index of RFLAGS among the overrides; smaller ones are general registers in encoding order. */
 export const RFLAGS_OVERRIDE = 16;
 
+/** Index of a quarter of a YMM register among the overrides, the lowest 64 bits being quarter 0. */
+export const vectorOverride = (register: number, quarter: number): number =>
+  RFLAGS_OVERRIDE + 1 + register * 4 + quarter;
+
 /** A single instruction and the state to run it from. */
 export interface VectorInput {
   readonly form: FormName;
@@ -31,7 +35,7 @@ export interface VectorInput {
   readonly code: Uint8Array;
   readonly seed: number;
   readonly flavour: Flavour;
-  /** Values set over the seeded state, by index in {@link OVERRIDABLE}. */
+  /** Values set over the seeded state, by index in {@link OVERRIDABLE} or by {@link vectorOverride}. */
   readonly overrides: ReadonlyMap<number, bigint>;
   /** Memory that differs from the windows' contents, code excluded. */
   readonly patches: readonly Bytes[];
@@ -68,11 +72,17 @@ export function initialStateOf(input: VectorInput): CpuState {
   const state = createInitialState(environment, input.seed, input.flavour);
   for (const [index, value] of input.overrides) {
     if (index === RFLAGS_OVERRIDE) state.rflags = Number(value);
+    else if (index > RFLAGS_OVERRIDE) overrideVector(state, index - RFLAGS_OVERRIDE - 1, value);
     else state.gpr[index] = environment.codeBits === 64 ? value : value & 0xffff_ffffn;
   }
   const codeBase = environment.codeBits === 64 ? 0 : environment.segments.cs.base;
   state.rip = BigInt(input.codeAddress - codeBase);
   return state;
+}
+
+function overrideVector({ fxsave }: CpuState, quarter: number, value: bigint): void {
+  const half = (quarter & 2) === 0 ? FXSAVE.xmm : FXSAVE.ymm;
+  new DataView(fxsave.buffer).setBigUint64(half + (quarter >> 2) * 16 + (quarter & 1) * 8, value, true);
 }
 
 /** "01 /r ADD Ev,Gv". */

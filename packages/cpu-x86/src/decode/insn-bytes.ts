@@ -74,7 +74,7 @@ export class InsnBytes {
   #vexL = 0;
   #vexW = 0;
   /** Any row of the opcode, for what they have in common. */
-  #vexShape: ParsedRow | undefined;
+  #shape: ParsedRow | undefined;
   readonly #context = {
     repeat: 0,
     operandPrefix: false,
@@ -111,7 +111,7 @@ export class InsnBytes {
       if (this.row.hasModrm) this.#modrm(this.row);
       this.#immediates(this.row.immediates);
       this.#refuseLock();
-    } else if (this.vex) this.#skipVex(mode);
+    } else if (this.vex || this.#shape?.hasModrm) this.#skipUndefined(mode);
     this.length = this.#at - at;
     if (!this.#ranOut) return PARSED.ok;
     return end - at >= MAX_INSN_BYTES ? PARSED.tooLong : PARSED.truncated;
@@ -181,7 +181,7 @@ export class InsnBytes {
       map = 4 + this.#vexFields(opcode);
       opcode = this.#byte();
       if (map > 7) map = 4;
-      this.#vexShape = this.#map.candidates(map, opcode)[0];
+      this.#shape = this.#map.candidates(map, opcode)[0];
       if (!legal) map = 4;
     } else if (opcode === 0x0f) {
       map = 1;
@@ -193,6 +193,7 @@ export class InsnBytes {
     }
     this.opcode = opcode;
     const candidates = this.#map.candidates(map, opcode);
+    if (!this.vex) this.#shape = map === 0 ? undefined : candidates[0];
     const context = this.#context;
     context.repeat = this.repeat;
     context.operandPrefix = this.#operandPrefix;
@@ -251,9 +252,9 @@ export class InsnBytes {
     }
   }
 
-  /** Instructions with VEX have their length by map and opcode: all of it is fetched before any of it is #UD. */
-  #skipVex(mode: number): void {
-    const shape = this.#vexShape;
+  /** Length goes by map and opcode: all of the instruction is fetched before its prefixes or ModRM make it #UD. */
+  #skipUndefined(mode: number): void {
+    const shape = this.#shape;
     if (shape?.hasModrm === false) return;
     this.asize = this.#addressSize((mode & MODE.codeSizeMask) === MODE.code32);
     this.#modrm(shape);

@@ -60,6 +60,7 @@ function fitsBytes(parsed: ParsedRow, modrm: number, context: OpcodeContext): bo
   if (parsed.prefix === 0x66) {
     if (!context.operandPrefix || context.repeat !== 0) return false;
   } else if (parsed.prefix !== undefined && parsed.prefix !== context.repeat) return false;
+  if (parsed.row.no66 && context.operandPrefix) return false;
   // A fixed register among `+r` rows is number 0 of eight: 90 is NOP, but 41 90 exchanges r8 and rAX.
   if (context.rexB && !parsed.plusRegister && !parsed.hasModrm && parsed.map === 0 && parsed.opcode === 0x90)
     return false;

@@ -80,9 +80,9 @@ const movFromSegment: Semantics = (b, dst, src) => dst!.store(b.stateAt("segSele
 
 /** Loading SS holds interrupts off for one instruction; the helper sees to that. CS is no destination. */
 const movToSegment: Semantics = (b, dst, src) => {
-  const selector = src!.load();
+  // Before the memory operand is looked at.
   b.raiseIf(b.op("i32.eq", dst!.register(), b.const32(SEGMENT.cs)), "UD");
-  b.helper("movToSegment", dst!.register(), selector);
+  b.helper("movToSegment", dst!.register(), src!.load());
 };
 
 export const rows: readonly Row[] = [

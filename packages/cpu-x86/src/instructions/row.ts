@@ -86,6 +86,8 @@ export interface RowOptions {
   readonly restartable?: true;
   /** Real-address and virtual-8086 mode: #UD. */
   readonly protectedOnly?: true;
+  /** With the prefix 66 it is #UD: NP in the manual's sense, for opcodes that are not taken by others then. */
+  readonly no66?: true;
   /** Which of CR0.EM, CR0.TS and CR4.OSFXSR make it #UD or #NM, and whether a pending x87 exception makes it #MF. */
   readonly fpu?: FpuUse;
   /** Memory operands of 128 and 256 bits must be aligned to their size (#GP). */

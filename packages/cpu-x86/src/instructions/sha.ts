@@ -70,7 +70,7 @@ const sha256msg2: Compute = (b, x, y) => {
 };
 
 const shaRow = (encoding: string, name: string, semantics: Semantics, more: readonly OperandCode[] = []): Row =>
-  row(encoding, name, ["Vdq", "Wdq", ...more], semantics, { fpu: "sse", cpuid: "sha-ni" });
+  row(encoding, name, ["Vdq", "Wdq", ...more], semantics, { fpu: "sse", cpuid: "sha-ni", no66: true });
 
 export const rows: readonly Row[] = [
   shaRow("NP 0F 3A CC /r ib", "SHA1RNDS4", sha1rnds4, ["Ib"]),

@@ -116,7 +116,7 @@ const touchLine: Semantics = (_b, line) => {
 };
 
 /** LDMXCSR and STMXCSR are SSE instructions: #UD without CR4.OSFXSR, #NM under CR0.TS. */
-const sse: RowOptions = { cpuid: "sse", fpu: "sse" };
+const sse: RowOptions = { cpuid: "sse", fpu: "sse", no66: true };
 const avx: RowOptions = { cpuid: "avx", fpu: "avx", protectedOnly: true };
 const stmxcsr = (b: X86Builder, dst: Operand): void => dst.store(b.state("mxcsr"));
 
@@ -128,6 +128,8 @@ const rdpmc: Semantics = (b) => b.raise("GP", b.const(0));
 const jump = { flow: "jump" } as const;
 const protectedOnly = { protectedOnly: true } as const;
 const area = { opsize: true } as const;
+/** Save areas. */
+const saved = { opsize: true, no66: true } as const;
 const bases = { o64: true, cpuid: "fsgsbase" } as const;
 
 export const rows: readonly Row[] = [
@@ -206,9 +208,9 @@ export const rows: readonly Row[] = [
   row("0F 01 CB", "STAC", [], helper("stac"), { cpuid: "smap" }),
   row("0F 01 D0", "XGETBV", [], helper("xgetbv"), { cpuid: "xsave" }),
   row("0F 01 D1", "XSETBV", [], helper("xsetbv"), { cpuid: "xsave" }),
-  row("NP 0F 01 E8", "SERIALIZE", [], () => {}, { cpuid: "serialize" }),
-  row("NP 0F 01 EE", "RDPKRU", [], helper("rdpkru"), { cpuid: "pku" }),
-  row("NP 0F 01 EF", "WRPKRU", [], helper("wrpkru"), { cpuid: "pku" }),
+  row("NP 0F 01 E8", "SERIALIZE", [], () => {}, { cpuid: "serialize", no66: true }),
+  row("NP 0F 01 EE", "RDPKRU", [], helper("rdpkru"), { cpuid: "pku", no66: true }),
+  row("NP 0F 01 EF", "WRPKRU", [], helper("wrpkru"), { cpuid: "pku", no66: true }),
   row("66 0F 38 F8 /r", "MOVDIR64B", ["Gd", "M"], movdir64b, { cpuid: "movdir64b", asize: true }),
   row("0F 01 F8", "SWAPGS", [], helper("swapgs"), { o64: true }),
   row("0F 01 F9", "RDTSCP", [], helper("rdtscp"), { cpuid: "rdtscp" }),
@@ -229,18 +231,18 @@ export const rows: readonly Row[] = [
   row("F3 0F AE /1", "RDGSBASE", ["Ry"], readBase(SEGMENT.gs), bases),
   row("F3 0F AE /2", "WRFSBASE", ["Ry"], writeBase(SEGMENT.fs), bases),
   row("F3 0F AE /3", "WRGSBASE", ["Ry"], writeBase(SEGMENT.gs), bases),
-  row("NP 0F AE /0", "FXSAVE", ["M"], onMemory("fxsave", 512, true), { cpuid: "fxsr", ...area }),
-  row("NP 0F AE /1", "FXRSTOR", ["M"], onMemory("fxrstor", 512, false), { cpuid: "fxsr", ...area }),
+  row("NP 0F AE /0", "FXSAVE", ["M"], onMemory("fxsave", 512, true), { cpuid: "fxsr", ...saved }),
+  row("NP 0F AE /1", "FXRSTOR", ["M"], onMemory("fxrstor", 512, false), { cpuid: "fxsr", ...saved }),
   row("NP 0F AE /2", "LDMXCSR", ["Md"], onValue("ldmxcsr"), sse),
   row("NP 0F AE /3", "STMXCSR", ["Md"], (b, dst) => stmxcsr(b, dst!), sse),
   row("VEX.LZ.NP.0F.WIG AE /2", "VLDMXCSR", ["Md"], onValue("ldmxcsr"), avx),
   row("VEX.LZ.NP.0F.WIG AE /3", "VSTMXCSR", ["Md"], (b, dst) => stmxcsr(b, dst!), avx),
-  row("NP 0F AE /4", "XSAVE", ["M"], onMemory("xsave", 576, true), { cpuid: "xsave", ...area }),
-  row("NP 0F AE /5", "XRSTOR", ["M"], onMemory("xrstor", 576, false), { cpuid: "xsave", ...area }),
-  row("NP 0F AE /6", "XSAVEOPT", ["M"], onMemory("xsaveopt", 576, true), { cpuid: "xsaveopt", ...area }),
-  row("NP 0F C7 /4", "XSAVEC", ["M"], onMemory("xsavec", 576, true), { cpuid: "xsavec", ...area }),
-  row("NP 0F C7 /5", "XSAVES", ["M"], onMemory("xsaves", 576, true), { cpuid: "xsaves", ...area }),
-  row("NP 0F C7 /3", "XRSTORS", ["M"], onMemory("xrstors", 576, false), { cpuid: "xsaves", ...area }),
+  row("NP 0F AE /4", "XSAVE", ["M"], onMemory("xsave", 576, true), { cpuid: "xsave", ...saved }),
+  row("NP 0F AE /5", "XRSTOR", ["M"], onMemory("xrstor", 576, false), { cpuid: "xsave", ...saved }),
+  row("NP 0F AE /6", "XSAVEOPT", ["M"], onMemory("xsaveopt", 576, true), { cpuid: "xsaveopt", ...saved }),
+  row("NP 0F C7 /4", "XSAVEC", ["M"], onMemory("xsavec", 576, true), { cpuid: "xsavec", ...saved }),
+  row("NP 0F C7 /5", "XSAVES", ["M"], onMemory("xsaves", 576, true), { cpuid: "xsaves", ...saved }),
+  row("NP 0F C7 /3", "XRSTORS", ["M"], onMemory("xrstors", 576, false), { cpuid: "xsaves", ...saved }),
   row("NP 0F AE /7", "CLFLUSH", ["Mb"], touchLine, { cpuid: "clflush" }),
   row("66 0F AE /7", "CLFLUSHOPT", ["Mb"], touchLine, { cpuid: "clflushopt" }),
   row("66 0F AE /6", "CLWB", ["Mb"], touchLine, { cpuid: "clwb" }),

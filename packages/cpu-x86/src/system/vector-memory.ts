@@ -79,7 +79,8 @@ export const describeGather = (indexBytes: 4 | 8, bytes: 4 | 8, count: number, a
 
 /**
  * Gathers. Arguments: base and displacement, {@link describeGather}, segment, scale, then byte offsets of destination,
- * index and mask in the vector file.
+ * index and mask in the vector file. At a fault the masks of later elements are as they were, which is AMD's way; the
+ * manual has them all ones or zeros by then.
  */
 export function gather(cpu: Cpu): HelperResult {
   const description = cpu.arg32(1);
@@ -89,11 +90,12 @@ export function gather(cpu: Cpu): HelperResult {
   if (destination === index || index === mask || destination === mask) return cpu.raise("UD");
   for (let i = 0; i < count; i++) {
     const maskAt = AT.zmm + mask + i * bytes;
-    if ((cpu.u8[maskAt + bytes - 1] as number) < 0x80) continue;
-    const linear = gatherAddress(cpu, description, AT.zmm + index, i);
-    if (linear === undefined) return HELPER.fault;
-    readElement(cpu, linear, bytes, AT.zmm + destination + i * bytes);
-    if (cpu.faulted) return HELPER.fault;
+    if ((cpu.u8[maskAt + bytes - 1] as number) >= 0x80) {
+      const linear = gatherAddress(cpu, description, AT.zmm + index, i);
+      if (linear === undefined) return HELPER.fault;
+      readElement(cpu, linear, bytes, AT.zmm + destination + i * bytes);
+      if (cpu.faulted) return HELPER.fault;
+    }
     cpu.u8.fill(0, maskAt, maskAt + bytes);
   }
   cpu.u8.fill(0, AT.zmm + mask, AT.zmm + mask + 32);

@@ -9,6 +9,7 @@ import type { Form } from "./form.ts";
 import { shift } from "./shift.ts";
 import { mmx, sse } from "./sse.ts";
 import { stack } from "./stack.ts";
+import { state } from "./state.ts";
 import { string } from "./string.ts";
 import { system } from "./system.ts";
 import { x87 } from "./x87.ts";
@@ -31,4 +32,5 @@ export const FAMILIES: Readonly<Record<string, readonly Form[]>> = {
   fma,
   bmi,
   crypto,
+  state,
 };

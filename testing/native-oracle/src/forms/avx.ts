@@ -1,6 +1,7 @@
 import type { Flavour } from "../cpu-state.ts";
 import type { ContentType } from "../environment.ts";
 import { type Draft, REGISTERS } from "../generate/draft.ts";
+import { chooseThrough } from "../generate/implicit-operands.ts";
 import { type Form, type FormOptions, form } from "./form.ts";
 import { chooseLaneShift, chooseLengths, LANE_SHIFTS, PACKED, PACKED38, WIDE38 } from "./sse.ts";
 
@@ -290,7 +291,27 @@ const halves: readonly Form[] = [
   form("VEX.256.66.0F3A.W0 1D /r", "VCVTPS2PH Wdq,Vps,Ib", SINGLE),
 ];
 
-/** AVX, AVX2, FMA and F16C. */
+const GATHERS: readonly (readonly [opcode: string, name: string, index: 4 | 8])[] = [
+  ["90", "VPGATHERD", 4],
+  ["91", "VPGATHERQ", 8],
+  ["92", "VGATHERDP", 4],
+  ["93", "VGATHERQP", 8],
+];
+const gathers: readonly Form[] = GATHERS.flatMap(([opcode, name, vsib]) => {
+  const [narrow, wide] = name.endsWith("P") ? ["S", "D"] : ["D", "Q"];
+  return [
+    ...both(`66.0F38.W0 ${opcode} /r`, `${name}${narrow} Vx,Md,Hx`, { ...INTEGER, vsib, fixedW: true }),
+    ...both(`66.0F38.W1 ${opcode} /r`, `${name}${wide} Vx,Mq,Hx`, { ...INTEGER, vsib, fixedW: true }),
+  ];
+});
+
+/** VMASKMOVDQU stores through DS:rDI. */
+const maskedStore: FormOptions = {
+  ...INTEGER,
+  prepare: (draft) => chooseThrough(draft, REGISTERS.rdi, "ds", 16),
+};
+
+/** AVX, AVX2 and F16C. */
 export const avx: readonly Form[] = [
   ...arithmetic,
   ...conversions,
@@ -299,6 +320,8 @@ export const avx: readonly Form[] = [
   ...packed,
   ...lanes,
   ...halves,
+  ...gathers,
+  form("VEX.128.66.0F.WIG F7 /r", "VMASKMOVDQU Vdq,Udq", maskedStore),
 ];
 
 /** FMA. */

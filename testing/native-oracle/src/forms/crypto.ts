@@ -1,8 +1,8 @@
 import { type Form, type FormOptions, form } from "./form.ts";
 
 const INTEGER: FormOptions = { flavour: "integer" };
-/** AMD takes misaligned operands here. */
-const UNALIGNED: FormOptions = { ...INTEGER, unaligned: true };
+/** AMD takes misaligned operands here. With 66 these are #UD. */
+const UNALIGNED: FormOptions = { ...INTEGER, unaligned: true, sized: true };
 
 /** The legacy form, and VEX forms with 128 and 256 bits. */
 const family = (opcode: string, map: "0F 38" | "0F 3A", name: string, immediate = ""): Form[] => [

@@ -38,6 +38,8 @@ export interface FormOptions {
   readonly plain?: boolean;
   /** VEX.W is always what the manual says: AMD ignores it in VPERMQ and VPERMPD. */
   readonly fixedW?: boolean;
+  /** The memory operand's index is a vector register with indices of so many bytes. */
+  readonly vsib?: 4 | 8;
   /** LOCK means something else on some CPUs: AMD's LOCK MOV CR0 is MOV CR8. */
   readonly noLock?: boolean;
   readonly flavour?: Flavour;

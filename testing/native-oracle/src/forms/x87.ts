@@ -162,7 +162,23 @@ const control: readonly Form[] = [
   form("D9 F6", "FDECSTP", X87),
   form("D9 F7", "FINCSTP", X87),
   form("9B", "FWAIT", X87),
+  form("DB E0", "FNENI", X87),
+  form("DB E1", "FNDISI", X87),
+  form("DB E4", "FNSETPM", X87),
+];
+
+/** Other encodings of the same, which no assembler writes. */
+const aliases: readonly Form[] = [
+  form("DC D0+i", "FCOM STi", X87),
+  form("DC D8+i", "FCOMP STi", X87),
+  form("DE D0+i", "FCOMP STi", X87),
+  form("D9 D8+i", "FSTP STi", X87),
+  form("DF D0+i", "FSTP STi", X87),
+  form("DF D8+i", "FSTP STi", X87),
+  form("DD C8+i", "FXCH STi", X87),
+  form("DF C8+i", "FXCH STi", X87),
+  form("DF C0+i", "FFREEP STi", X87),
 ];
 
 /** x87, without what depends on the maker: transcendental functions and saved instruction pointers. */
-export const x87: readonly Form[] = [...arithmetic, ...moves, ...comparison, ...unary, ...control];
+export const x87: readonly Form[] = [...arithmetic, ...moves, ...comparison, ...unary, ...control, ...aliases];

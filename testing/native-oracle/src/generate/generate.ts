@@ -10,7 +10,7 @@ import { createRandom, hashText, type Random } from "../random.ts";
 import { formLabel, type VectorInput } from "../vector.ts";
 import { type Draft, offsetOf } from "./draft.ts";
 import { encode } from "./encode.ts";
-import { chooseAddress, chooseSlot, overrideSegment, placeMemoryOperand } from "./memory-operand.ts";
+import { chooseAddress, chooseSlot, overrideSegment, placeGather, placeMemoryOperand } from "./memory-operand.ts";
 import { addNoise } from "./noise.ts";
 
 /** Vectors per operand size and per choice of register or memory operand. */
@@ -189,6 +189,8 @@ function chooseOperands(draft: Draft, encoding: Encoding, wantMemory: boolean): 
   if (typeof encoding.modrm === "number" && draft.modrm) draft.modrm.reg = encoding.modrm;
   if (encoding.registerInOpcode) chooseOpcodeRegister(draft);
   for (const code of draft.form.operands) {
+    // A gather's registers are chosen together with its address.
+    if (draft.form.options.vsib !== undefined && code.startsWith("H")) continue;
     if (draft.vex && /^[HB][a-z]/.test(code)) draft.vex.register = random.below(registerCount(draft));
     else if (/^L[a-z]/.test(code)) draft.immediates.push({ bytes: 1, value: BigInt(random.below(256)) });
     else if (/^[GVSPCD][a-z]/.test(code)) chooseRegField(draft, code);
@@ -223,11 +225,27 @@ function chooseRmField(draft: Draft, code: string, wantMemory: boolean): void {
     draft.rex.b = register > 7;
     return;
   }
+  if (draft.form.options.vsib !== undefined) return chooseGather(draft, draft.form.options.vsib);
   const bytes = operandBytes(draft, code);
   const { unaligned, mapped } = draft.form.options;
   const aligned = draft.vex ? draft.form.options.aligned === true : bytes === 16 && !unaligned;
   const need = { bytes, content: contentOf(draft, code), aligned };
   placeMemoryOperand(draft, mapped ? chooseSlot(draft.random, need) : chooseAddress(draft.random, need));
+}
+
+/** Destination, index and mask are three registers, or it is #UD; so is a 16-bit address. */
+function chooseGather(draft: Draft, indexBytes: 4 | 8): void {
+  const { random } = draft;
+  const count = registerCount(draft);
+  const index = random.below(count);
+  const modrm = draft.modrm as NonNullable<Draft["modrm"]>;
+  const vex = draft.vex as NonNullable<Draft["vex"]>;
+  const destination = (index + 1 + random.below(count - 2)) % count;
+  modrm.reg = destination & 7;
+  draft.rex.r = destination > 7;
+  do vex.register = random.below(count);
+  while (!random.oneIn(24) && (vex.register === index || vex.register === destination));
+  placeGather(draft, indexBytes, index, random.oneIn(6));
 }
 
 /** Offset and selector in the instruction; `prepare` sets them. */
@@ -257,7 +275,7 @@ function choosePrefixes(draft: Draft): void {
   const addressMatters =
     draft.memoryAddress !== undefined ||
     form.options.repeat !== undefined ||
-    /^(LOOP|J.?CXZ|XLAT|MASKMOV)/.test(form.mnemonic);
+    /^(LOOP|J.?CXZ|XLAT|V?MASKMOV[DQ])/.test(form.mnemonic);
   if (!addressMatters) draft.addressBits = draft.environment.codeBits;
   else if (draft.addressBits !== draft.environment.codeBits) draft.prefixes.unshift(ADDRESS_SIZE);
 }

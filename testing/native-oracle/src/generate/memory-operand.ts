@@ -4,6 +4,7 @@
  */
 import { type ContentType, DATA, PAGE_BYTES, READ_ONLY, type SegmentName, STACK, TYPED_AREAS } from "../environment.ts";
 import type { Random } from "../random.ts";
+import { vectorOverride } from "../vector.ts";
 import { type Draft, offsetOf, REGISTERS, setPointer } from "./draft.ts";
 
 const { rbx, rsp, rbp, rsi, rdi } = REGISTERS;
@@ -68,6 +69,35 @@ export function placeMemoryOperand(draft: Draft, linear: number): void {
   draft.memoryAddress = linear;
   if (draft.addressBits === 16) place16(draft, linear);
   else place32Or64(draft, linear);
+}
+
+/**
+ * Fills ModRM and SIB so that the elements of a gather lie around the middle of the data window: mostly inside, and where
+ * `far` says so one of them beyond its end.
+ */
+export function placeGather(draft: Draft, indexBytes: 4 | 8, indexRegister: number, far: boolean): void {
+  const { random } = draft;
+  draft.memoryAddress = MIDDLE;
+  const scale = random.below(4);
+  const quarters = Array.from({ length: 4 }, () => {
+    const index = (): bigint => BigInt(random.below(0x200) - 0x100);
+    const [low, high] = [index(), index()];
+    return indexBytes === 8 ? low : (BigInt.asUintN(32, high) << 32n) | BigInt.asUintN(32, low);
+  });
+  if (far) quarters[random.below(4)] = BigInt(0x2000 + random.below(0x100));
+  for (const [i, value] of quarters.entries()) {
+    draft.overrides.set(vectorOverride(indexRegister, i), BigInt.asUintN(64, value));
+  }
+  const base = anyRegister(draft);
+  const mod = 1 + random.below(2);
+  const segment = overrideSegment(draft, base === rsp || base === rbp ? "ss" : "ds");
+  draft.modrm = { mod, reg: draft.modrm?.reg ?? 0, rm: 4 };
+  draft.sib = { scale, index: indexRegister & 7, base: base & 7 };
+  draft.rex.b = base > 7;
+  draft.rex.x = indexRegister > 7;
+  const displacement = displacementFor(random, mod, 4);
+  writeDisplacement(draft, displacement);
+  setPointer(draft, base, offsetOf(draft, segment, MIDDLE) - displacement);
 }
 
 /** Picks an override now and then; FS and GS more often, since only they have a base everywhere. */
