@@ -54,6 +54,20 @@ test.runIf(process.platform === "linux")("an image that cannot be written is tol
   });
 });
 
+test("an image of another format is refused unless it is said to be raw", async () => {
+  const other = join(folder, "other.qcow2");
+  const bytes = new Uint8Array(1024);
+  bytes.set([0x51, 0x46, 0x49, 0xfb]);
+  writeFileSync(other, bytes);
+  const openOther = (more: string) =>
+    openDrives(parseArguments(["-drive", `file=${other},if=virtio${more}`]), complain);
+  await expect(openOther("")).rejects.toMatchObject({
+    code: "CONFIG_FILE",
+    message: expect.stringContaining("looks like a qcow2 image, and only raw ones can be used; convert it with"),
+  });
+  await (await openOther(",format=raw")).close();
+});
+
 test("where one image cannot be opened, none stays open", async () => {
   const missing = ["-drive", `file=${join(folder, "missing.img")},if=virtio`];
   await expect(openDrives(parseArguments([...drive(), ...missing]), complain)).rejects.toMatchObject({

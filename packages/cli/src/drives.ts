@@ -10,6 +10,7 @@ import { BackendError } from "@tsvm/contracts";
 import { type DiskOptions, suggest } from "@tsvm/vm";
 import type { CliConfig } from "./command-line/cli-config.ts";
 import { usageError } from "./command-line/usage-error.ts";
+import { refuseOtherFormats } from "./disk-format.ts";
 
 /** The machine's disks, opened. */
 export interface Drives {
@@ -36,10 +37,11 @@ export async function openDrives(config: CliConfig, complain: (line: string) => 
     for (const image of opened) await image.close();
   };
   try {
-    for (const { id, path, readOnly, snapshot, unsafeFlush, serial } of drives) {
+    for (const { id, path, isRaw, readOnly, snapshot, unsafeFlush, serial } of drives) {
       const isSnapshot = (snapshot || allSnapshots) && !readOnly;
       const image = await openImage({ path, readOnly: readOnly || isSnapshot, unsafeFlush });
       opened.push(image);
+      if (!isRaw) await refuseOtherFormats(path, image);
       const backend = isSnapshot ? createOverlayBlock(image, await openStore(image, opened)) : image;
       const reporting = createReportingBlock({ backend, report: complain });
       const disk = { backend: reporting, ...(serial !== undefined && { serial }) };

@@ -14,6 +14,8 @@ export interface DriveConfig {
   /** For a device to name; undefined: the drive is a virtio disk by itself. */
   readonly id?: string;
   readonly path: string;
+  /** It was said that the image is raw: it is not looked at. */
+  readonly isRaw: boolean;
   readonly readOnly: boolean;
   /** Writes are kept apart from the image and dropped at the end. */
   readonly snapshot: boolean;

@@ -4,7 +4,7 @@ import { parseArguments } from "./parse-arguments.ts";
 const drivesOf = (...values: readonly string[]) => parseArguments(values.flatMap((value) => ["-drive", value])).drives;
 
 test("a drive is an image, writable and durable unless it says otherwise", () => {
-  const plain = { readOnly: false, snapshot: false, unsafeFlush: false };
+  const plain = { isRaw: false, readOnly: false, snapshot: false, unsafeFlush: false };
   expect(
     drivesOf(
       "file=a,,b.img,if=virtio,format=raw",
@@ -13,9 +13,9 @@ test("a drive is an image, writable and durable unless it says otherwise", () =>
       "if=none,id=d0,file=d",
     ),
   ).toEqual([
-    { ...plain, path: "a,b.img" },
+    { ...plain, path: "a,b.img", isRaw: true },
     { ...plain, path: "b", readOnly: true, serial: "S 1" },
-    { path: "c", readOnly: false, snapshot: true, unsafeFlush: true },
+    { path: "c", isRaw: false, readOnly: false, snapshot: true, unsafeFlush: true },
     { ...plain, path: "d", id: "d0" },
   ]);
   expect(parseArguments(["-snapshot"]).snapshot).toBe(true);

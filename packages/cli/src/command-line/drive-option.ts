@@ -36,6 +36,7 @@ export function drive(config: CliConfig, value: string, option: string): void {
   config.drives.push({
     ...(isNamed && id !== undefined && { id }),
     path,
+    isRaw: values.has("format"),
     readOnly: choose("readonly", onOff, "off") === "on",
     snapshot: choose("snapshot", onOff, "off") === "on",
     unsafeFlush: choose("cache", CACHES, "writeback") === "unsafe",

@@ -49,7 +49,7 @@ export const OPTIONS: readonly OptionRow[] = [
   {
     name: "serial",
     value: "DEV",
-    help: "stdio, mon:stdio, null, pty, file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT or chardev:ID; up to four times; default mon:stdio",
+    help: "mon:stdio (default), stdio, null, pty, file:PATH, pipe:PATH, unix:PATH, tcp:HOST:PORT, chardev:ID; up to four times",
     apply: chardev.serial,
   },
   { name: "monitor", value: "DEV", help: "as -serial, or none", apply: chardev.monitor },
@@ -58,8 +58,8 @@ export const OPTIONS: readonly OptionRow[] = [
   { name: "device", value: "NAME[,PROP=VALUE]", help: "add a device (-device help lists)", apply: read.device },
   {
     name: "drive",
-    value: "file=FILE,if=virtio[,PROP=VALUE]",
-    help: "a raw disk image; also format=raw, readonly=, snapshot=, cache=, serial=",
+    value: "file=FILE,if=virtio|none[,PROP=VALUE]",
+    help: "a raw disk image; also id= (for if=none), format=raw, readonly=, snapshot=, cache=, serial=",
     apply: drive,
   },
   { name: "snapshot", help: "drop what the guest writes to its disks", apply: snapshot },
