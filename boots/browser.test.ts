@@ -139,6 +139,8 @@ describe("the default guest with a disk by address", () => {
 
   test("writes, and finds it again after the page was loaded anew", async () => {
     expect(await machine.ask("echo kept words >/mnt/note; sync; ls /mnt")).toContain("note");
+    // The page asks first: the machine goes with it.
+    page.once("dialog", (dialog) => dialog.accept());
     await page.reload();
     await expect.poll(() => page.locator("#disks li").textContent()).toMatch(/vda.+disk\.img.+changes are kept/);
     await drop("dropped.img", 1 << 20, "0123456789abcdef");

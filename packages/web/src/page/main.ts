@@ -87,6 +87,11 @@ resetButton.addEventListener(
 );
 toggleButton.addEventListener("click", () => showSettings(form.hidden !== false));
 
+// The machine is gone with the tab: nobody should lose it by a slip of the hand.
+addEventListener("beforeunload", (event) => {
+  if (session.isOn) event.preventDefault();
+});
+
 // A file dropped anywhere but on a field is a disk.
 document.addEventListener("dragover", (event) => {
   event.preventDefault();
