@@ -8,19 +8,28 @@ export interface InterpreterImports {
   helper(number: number, record: number): number;
   resolve(): number;
   resolveNear(record: number): number;
+  hot(record: number): void;
+}
+
+/** A running interpreter. */
+export interface Interpreter {
+  readonly run: (record: number) => number;
+  /** Subroutines of its own that regions call. */
+  readonly subroutines: WebAssembly.Exports;
 }
 
 let compiled: WebAssembly.Module | undefined;
 
-/** Instantiates interpreter.wasm over the machine's memory; the module is compiled once. @returns its `run`. */
+/** Instantiates interpreter.wasm over the machine's memory; the module is compiled once. */
 export function instantiateInterpreter(
   memory: { readonly buffer: ArrayBufferLike },
   imports: InterpreterImports,
-): (record: number) => number {
+  regions: WebAssembly.Table,
+): Interpreter {
   compiled ??= compile();
-  const env = { ...imports, memory: memory as WebAssembly.Memory };
-  const instance = new WebAssembly.Instance(compiled, { env });
-  return instance.exports["run"] as (record: number) => number;
+  const env = { ...imports, memory: memory as WebAssembly.Memory, regions };
+  const { exports } = new WebAssembly.Instance(compiled, { env });
+  return { run: exports["run"] as (record: number) => number, subroutines: exports };
 }
 
 function compile(): WebAssembly.Module {

@@ -3,18 +3,20 @@ import {
   type Cpu,
   Decoder,
   FLOW,
+  GPR,
   JUMP_CACHE,
   jumpCacheIndex,
   MODE,
   RECORD,
   RECORD_BYTES,
   RECORDS_BASE,
-  RESERVED_BYTES,
   SCRATCH_RECORDS,
   SEGMENT,
+  UNDO_LOG,
 } from "@tsvm/cpu-x86";
 import type { GuestFrames } from "./guest-frames.ts";
 import { RecordIndex } from "./record-index.ts";
+import type { HotCode, RegionCache } from "./region-cache.ts";
 
 const FRAME = 4096;
 /** Instructions decoded ahead at most; ordinals have a byte. */
@@ -23,6 +25,10 @@ const MAX_RUN = 64;
 const RUN_BYTES = (MAX_RUN * 2 + 1) * RECORD_BYTES;
 /** Entries of the fetch TLB; a power of two. */
 const FETCH_ENTRIES = 512;
+/** Room for records that translating one region may make at most. */
+const ROOM_TO_TRANSLATE = 1 << 20;
+/** Pages to either side of the first one that a region may reach into. */
+const MAX_DISTANCE = 7;
 /** Bytes of code whose change is looked at together. */
 const CHUNK = 64;
 
@@ -39,6 +45,8 @@ interface CodePage {
   readonly chunks: Uint8Array;
   /** Instructions that begin here and end in another page, by offset. */
   readonly crossings: Map<number, Crossing>;
+  /** Copies of instructions at which regions are entered, by offset. */
+  readonly copies: Map<number, number>;
 }
 
 /** An instruction across two pages; right as long as the second page is still the one it was decoded from. */
@@ -58,7 +66,9 @@ interface Crossing {
 export class RecordCache {
   readonly #cpu: Cpu;
   readonly #frames: GuestFrames;
-  readonly #decoder: Decoder;
+  readonly decoder: Decoder;
+  /** Regions made of this code; they go when it goes. */
+  regions: RegionCache | undefined;
   readonly #index = new RecordIndex();
   readonly #pages = new Map<number, CodePage>();
   readonly #pagesOfFrame = new Map<number, CodePage[]>();
@@ -75,7 +85,7 @@ export class RecordCache {
   constructor(cpu: Cpu, frames: GuestFrames, hasFeature: (name: string) => boolean) {
     this.#cpu = cpu;
     this.#frames = frames;
-    this.#decoder = new Decoder(cpu.u8.buffer, hasFeature);
+    this.decoder = new Decoder(cpu.u8.buffer, hasFeature);
     frames.onCodeWrite = (gfn, first, length) => this.#codeWritten(gfn, first, length);
   }
 
@@ -131,18 +141,19 @@ export class RecordCache {
     const offset = this.#linearLow & 0xfff;
     const { hva, mode } = page;
     const inPage =
-      hva < 0 ? 0 : this.#decoder.decode(cpu.u8, hva + offset, hva + FRAME, mode, SCRATCH_RECORDS, offset, 0);
+      hva < 0 ? 0 : this.decoder.decode(cpu.u8, hva + offset, hva + FRAME, mode, SCRATCH_RECORDS, offset, 0);
     const end = inPage === 0 ? this.#decodeAcross(page, offset, SCRATCH_RECORDS) : 0;
     if (inPage === 0 && end === 0) return 0;
     // Across pages a link stands behind the instruction already; the stop takes its place.
     const after = inPage !== 0 ? SCRATCH_RECORDS + inPage * RECORD_BYTES : end - RECORD_BYTES;
-    this.#decoder.stop(after, offset + this.#decoder.length, 0);
+    this.decoder.stop(after, offset + this.decoder.length, 0);
     return SCRATCH_RECORDS;
   }
 
   /** Forgets everything. Only between runs, or where no record is held. */
   flush(): void {
     const cpu = this.#cpu;
+    this.regions?.dropAll();
     for (const gfn of this.#pagesOfFrame.keys()) this.#frames.setCode(gfn, false);
     this.#pages.clear();
     this.#pagesOfFrame.clear();
@@ -152,6 +163,76 @@ export class RecordCache {
     this.#next = RECORDS_BASE;
     this.#pageCount = 0;
     this.counters.flushes++;
+  }
+
+  /**
+   * The code around a record that is being executed, for the translator. @param inexactSeen see TranslationSource.
+   * @returns undefined if it cannot be translated: 16-bit code, segments with limits, no room.
+   */
+  hotCode(record: number, inexactSeen: boolean, logsStores: boolean): HotCode | undefined {
+    const cpu = this.#cpu;
+    const mode = cpu.get32("mode");
+    const plain =
+      (mode & MODE.codeSizeMask) === MODE.code64 ||
+      ((mode & MODE.flat) !== 0 && (mode & MODE.codeSizeMask) === MODE.code32);
+    if (!plain || record < RECORDS_BASE || this.#next + ROOM_TO_TRANSLATE > UNDO_LOG) return undefined;
+    const pageRip = cpu.get64("gpr", GPR.pageRip);
+    const [low, high] = [Number(BigInt.asIntN(32, pageRip)), Number(BigInt.asIntN(32, pageRip >> 32n))];
+    const pages = new Map<number, CodePage | undefined>();
+    const pageAt = (distance: number): CodePage | undefined => {
+      if (Math.abs(distance) > MAX_DISTANCE) return undefined;
+      if (!pages.has(distance)) pages.set(distance, this.#knownPage(low, high, distance, mode));
+      return pages.get(distance);
+    };
+    const { view } = cpu;
+    const start = view.getUint16(record + RECORD.pageOffset, true);
+    const first = pageAt(0);
+    if (first === undefined || this.#index.get(first.number, start) !== record) return undefined;
+    const regions = this.regions as RegionCache;
+    return {
+      start,
+      view,
+      inexactSeen,
+      code64: (mode & MODE.codeSizeMask) === MODE.code64,
+      logsStores,
+      pageAt: (distance) => pageAt(distance) as CodePage,
+      recordAt: (offset) => {
+        const page = pageAt(offset >> 12);
+        return page === undefined ? 0 : this.#recordIn(page, offset & 0xfff);
+      },
+      copyAt: (offset) => this.#copy(pageAt(offset >> 12) as CodePage, offset & 0xfff),
+      handlerOf: (at) => regions.handlerOf(view, at),
+      wasEntered: (at) => view.getUint32(at + RECORD.heat, true) !== 0,
+    };
+  }
+
+  /** The code page at a distance from a linear page that is being executed, if its mapping and code are known already. */
+  #knownPage(low: number, high: number, distance: number, mode: number): CodePage | undefined {
+    const page = (high >>> 0) * 0x10_0000 + (low >>> 12) + distance;
+    const gpa = this.#cpu.linear.inspect((page % 0x10_0000) << 12, Math.floor(page / 0x10_0000) | 0);
+    return gpa < 0 ? undefined : this.#pages.get(Math.floor(gpa / FRAME) * 32 + mode);
+  }
+
+  /** The record at an offset, decoded if need be. @returns 0: the instruction crosses into the next page, or no room. */
+  #recordIn(page: CodePage, offset: number): number {
+    const known = this.#index.get(page.number, offset);
+    if (known !== 0) return known;
+    return this.#next + RUN_BYTES > UNDO_LOG ? 0 : this.#decodeRun(page, offset);
+  }
+
+  /** One instruction apart from its run, and a link behind it. @returns 0: no room. */
+  #copy(page: CodePage, offset: number): number {
+    const known = page.copies.get(offset);
+    if (known !== undefined) return known;
+    if (this.#next + 3 * RECORD_BYTES > UNDO_LOG) return 0;
+    const copy = this.#next;
+    const { decoder } = this;
+    const count = decoder.decode(this.#cpu.u8, page.hva + offset, page.hva + FRAME, page.mode, copy, offset, 0);
+    decoder.link(copy + count * RECORD_BYTES, offset, 0, offset + decoder.length, 0, false);
+    this.#next += (count + 1) * RECORD_BYTES;
+    page.runs.push(copy, this.#next);
+    page.copies.set(offset, copy);
+    return copy;
   }
 
   #linearLow = 0;
@@ -213,6 +294,7 @@ export class RecordCache {
       runs: [],
       chunks: new Uint8Array(FRAME / CHUNK),
       crossings: new Map(),
+      copies: new Map(),
     };
     this.#pages.set(key, page);
     const siblings = this.#pagesOfFrame.get(gfn);
@@ -228,11 +310,11 @@ export class RecordCache {
   /** @returns the first record, or 0: the first instruction crosses into the next page. */
   #decodeRun(page: CodePage, start: number): number {
     if (page.hva < 0) return 0;
-    if (this.#next + RUN_BYTES > RESERVED_BYTES || this.#pageCount > 0x7_0000) {
+    if (this.#next + RUN_BYTES > UNDO_LOG || this.#pageCount > 0x7_0000) {
       this.flush();
       return this.lookup();
     }
-    const decoder = this.#decoder;
+    const decoder = this.decoder;
     const { u8 } = this.#cpu;
     const first = this.#next;
     let at = first;
@@ -275,7 +357,7 @@ export class RecordCache {
     if (second.hva < 0) return this.#deviceRecord(page, offset);
     const known = page.crossings.get(offset);
     if (known?.second === second) return known.record;
-    if (this.#next + 3 * RECORD_BYTES > RESERVED_BYTES) {
+    if (this.#next + 3 * RECORD_BYTES > UNDO_LOG) {
       this.flush();
       return this.lookup();
     }
@@ -314,9 +396,9 @@ export class RecordCache {
       if (second === undefined) return 0;
       this.#readFrame(second.gfn, 0, 16 - first, bytes, first);
     }
-    const count = this.#decoder.decode(bytes, 0, 16, page.mode, record, offset, 0);
-    const after = offset + this.#decoder.length;
-    this.#decoder.link(record + count * RECORD_BYTES, offset, 0, after, 0, true);
+    const count = this.decoder.decode(bytes, 0, 16, page.mode, record, offset, 0);
+    const after = offset + this.decoder.length;
+    this.decoder.link(record + count * RECORD_BYTES, offset, 0, after, 0, true);
     return record + (count + 1) * RECORD_BYTES;
   }
 
@@ -343,9 +425,10 @@ export class RecordCache {
 
   #forget(page: CodePage): void {
     this.counters.invalidations++;
+    this.regions?.dropPage(page);
     for (let i = 0; i < page.runs.length; i += 2)
       for (let at = page.runs[i] as number; at < (page.runs[i + 1] as number); at += RECORD_BYTES)
-        this.#decoder.markStale(at);
+        this.decoder.markStale(at);
     this.#pages.delete(page.gfn * 32 + page.mode);
     const rest = (this.#pagesOfFrame.get(page.gfn) ?? []).filter((other) => other !== page);
     if (rest.length > 0) this.#pagesOfFrame.set(page.gfn, rest);

@@ -28,6 +28,8 @@ import { ExecutionLog, type LogSink } from "./execution-log.ts";
 import type { GuestFrames } from "./guest-frames.ts";
 import { type InterpreterImports, instantiateInterpreter } from "./interpreter-module.ts";
 import { RecordCache } from "./record-cache.ts";
+import { REGION_SLOTS, RegionCache, type RegionCounters } from "./region-cache.ts";
+import { RegionVerifier } from "./region-verifier.ts";
 import { SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
 
 const INTR = { reason: "intr" } as const;
@@ -38,6 +40,12 @@ const SHUTDOWN = { reason: "shutdown" } as const;
 const HELPER_FUNCTIONS = Object.values(HELPERS);
 /** L0 G0 .. L3 G3: instructions are executed one by one while any is set. */
 const DR7_ENABLES = 0xff;
+
+/** MXCSR: an inexact result was rounded. SDM vol. 1, "MXCSR Control and Status Register". */
+const MXCSR_PE = 0x20;
+
+/** Translating a block and what belongs to it costs about as much as interpreting it some thousand times. */
+const DEFAULT_HEAT_LIMIT = 4000;
 
 /** What a vCPU is made of. */
 export interface VcpuParts {
@@ -56,12 +64,18 @@ export interface VcpuOptions {
   readonly random?: () => number;
   /** Seconds between 1970-01-01 UTC and power-on, for KVM's paravirtual clock; 0 by default. */
   readonly powerOnTime?: number;
+  /** How often a block is interpreted before it is translated, up to 65535; 0: it never is. Default 4000. */
+  readonly heatLimit?: number;
+  /** Each run of a region is undone and repeated by the interpreter; a difference is thrown as VerificationError. */
+  readonly verify?: boolean;
+  /** Milliseconds from some moment on, for counters of time spent on translating. */
+  readonly monotonicMs?: () => number;
   /** What the processor does, in words. */
   readonly log?: LogSink;
 }
 
 /** Counters of one vCPU, for the facade. */
-export interface VcpuCounters {
+export interface VcpuCounters extends RegionCounters {
   readonly instructions: number;
   readonly decodedInstructions: number;
   readonly invalidations: number;
@@ -75,6 +89,7 @@ export class TcgVcpu implements Vcpu {
   readonly #interrupts: InterruptPort;
   readonly #records: RecordCache;
   readonly #run: (record: number) => number;
+  readonly #regions: RegionCache;
   readonly #dataBreakpoints: DataBreakpoints;
   readonly #log: ExecutionLog | undefined;
   /** Instructions retired before the current `run` call. */
@@ -100,7 +115,18 @@ export class TcgVcpu implements Vcpu {
     this.#records = new RecordCache(this.cpu, frames, (name) => features.has(name));
     this.#interrupts = interrupts;
     interrupts.onRaise(() => this.#requestInterrupt());
-    this.#run = instantiateInterpreter(parts.memory, this.#createImports());
+    const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
+    const { run, subroutines } = instantiateInterpreter(parts.memory, this.#createImports(), table);
+    this.#run = run;
+    this.#regions = new RegionCache(
+      this.#records.decoder,
+      table,
+      { ...subroutines, memory: parts.memory as WebAssembly.Memory },
+      options.monotonicMs ?? (() => 0),
+    );
+    this.#records.regions = this.#regions;
+    if (options.verify) this.#regions.verifier = new RegionVerifier(this.cpu, () => this.#interpretOne());
+    this.cpu.set32("heatLimit", options.heatLimit ?? DEFAULT_HEAT_LIMIT);
     this.reset();
   }
 
@@ -116,6 +142,7 @@ export class TcgVcpu implements Vcpu {
       invalidations,
       tlbFills: this.cpu.linear.fills,
       undefinedOpcodes: this.cpu.get32("undefinedCount"),
+      ...this.#regions.counters,
     };
   }
 
@@ -219,6 +246,7 @@ export class TcgVcpu implements Vcpu {
         return told(linear.writeMiss(low, high, size, record));
       },
       helper: (number) => this.#helper(number),
+      hot: (record) => this.#hot(record),
       resolve: () => this.#resolved(this.#records.lookup()),
       resolveNear: (record) => this.#resolved(this.#records.resolveNear(record)),
     };
@@ -368,6 +396,23 @@ export class TcgVcpu implements Vcpu {
     this.#lastHelper = number;
     const helper = HELPER_FUNCTIONS[number];
     return helper === undefined ? this.cpu.raise("UD") : helper(this.cpu);
+  }
+
+  /** One instruction at rip, without a look at anything that might come between. */
+  #interpretOne(): void {
+    const { cpu } = this;
+    const record = this.#records.lookupSingle();
+    if (record === 0) return;
+    this.#records.enter(record);
+    cpu.i32[AT.fuel >> 2] = 1;
+    this.#run(record);
+  }
+
+  /** A block has been entered so often that it is worth a translation. */
+  #hot(record: number): void {
+    const inexactSeen = (this.cpu.get32("mxcsr") & MXCSR_PE) !== 0;
+    const code = this.#records.hotCode(record, inexactSeen, this.#regions.verifier !== undefined);
+    if (code !== undefined) this.#regions.translate(code);
   }
 
   /** Generated code returns at once on 0; the exit reason is ours to give then. */

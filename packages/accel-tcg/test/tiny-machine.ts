@@ -43,6 +43,12 @@ export interface Event {
 /** Bits of the vectors that push an error code. */
 const WITH_ERROR = new Set([8, 10, 11, 12, 13, 14, 17]);
 
+/** `TSVM_HEAT=2` runs all tests on regions as soon as there can be one, `TSVM_VERIFY=1` checks them against the interpreter. */
+const FROM_ENVIRONMENT: Partial<TcgOptions> = {
+  ...(process.env["TSVM_HEAT"] !== undefined && { heatLimit: Number(process.env["TSVM_HEAT"]) }),
+  verify: process.env["TSVM_VERIFY"] !== undefined,
+};
+
 export class TinyMachine implements InterruptPort, IoPort {
   readonly bits: Bits;
   readonly vcpu: Vcpu;
@@ -67,7 +73,7 @@ export class TinyMachine implements InterruptPort, IoPort {
 
   constructor(bits: Bits, options: Partial<TcgOptions> = {}) {
     this.bits = bits;
-    const accelerator = createTcgAccelerator({ cpu: "max", ...options });
+    const accelerator = createTcgAccelerator({ cpu: "max", ...FROM_ENVIRONMENT, ...options });
     this.ramHva = accelerator.reservedBytes;
     const pages = (accelerator.reservedBytes + RAM_BYTES) / 0x1_0000;
     const memory = new WebAssembly.Memory({ initial: pages, maximum: pages });

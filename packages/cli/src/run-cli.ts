@@ -79,6 +79,10 @@ function machineOptions(config: CliConfig): VmOptions {
     ...(config.name !== undefined && { name: config.name }),
     ...(config.machine !== undefined && { machine: config.machine }),
     ...(config.accelerator !== undefined && { accelerator: config.accelerator }),
+    translation: {
+      ...(config.heatLimit !== undefined && { heatLimit: config.heatLimit }),
+      ...(config.verify !== undefined && { verify: config.verify }),
+    },
     ...(config.cpu !== undefined && { cpu: config.cpu }),
     ...(config.memoryBytes !== undefined && { memoryBytes: config.memoryBytes }),
     ...(config.rtcBaseMs !== undefined && { rtcBaseMs: config.rtcBaseMs }),

@@ -193,6 +193,7 @@ export class InsnMachine {
       helper: (index: number) => helpers[index]!(this.cpu),
       resolve: () => 0,
       resolveNear: () => 0,
+      hot: () => {},
     };
     const handler = new WebAssembly.Instance(module, { env }).exports["handler"] as Handler;
     this.#handlers.set(number, handler);

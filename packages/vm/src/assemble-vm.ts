@@ -24,6 +24,12 @@ export interface AcceleratorChoice {
   readonly random?: () => number;
   /** Seconds between 1970-01-01 and power-on, as the battery-backed clock has it. */
   readonly powerOnTime: number;
+  /** How often a block is interpreted before it is translated; 0: never. */
+  readonly heatLimit?: number;
+  /** Translations are checked against the interpreter. */
+  readonly verify?: boolean;
+  /** Milliseconds since some moment, for counters. */
+  readonly monotonicMs?: () => number;
   /** What the processor does, a line at a time, in the categories that are asked for. */
   readonly log?: { has(category: string): boolean; write(line: string): void };
 }
@@ -49,7 +55,7 @@ export async function assembleVm(options: VmOptions, parts: VmParts): Promise<Vi
   const { release, host } = pacedHost(resolved, options.host ?? {});
   const clock = createClock(resolved, host);
   const choose = named(parts.accelerators, resolved.accelerator);
-  const accelerator = choose(acceleratorChoice(resolved));
+  const accelerator = choose(acceleratorChoice(resolved, host));
   const board = named(parts.boards, resolved.machine);
   const devices = buildDevices(resolved.devices, { ...resolved, random: createRandom(resolved) });
   const machine = board.build(accelerator, { ...boardOptions(resolved, devices, host), cpu: accelerator.cpu }, clock);
@@ -96,12 +102,14 @@ function createRandom({ clock }: ResolvedOptions): (() => number) | undefined {
   return clock === "virtual" ? createSeededRandom(SEED) : createHostRandom();
 }
 
-function acceleratorChoice(resolved: ResolvedOptions): AcceleratorChoice {
-  const { cpu, rtcBaseMs, log } = resolved;
+function acceleratorChoice(resolved: ResolvedOptions, host: MachineHost): AcceleratorChoice {
+  const { cpu, rtcBaseMs, log, translation } = resolved;
   const random = createRandom(resolved);
   return {
     cpu,
     powerOnTime: rtcBaseMs / 1000,
+    monotonicMs: () => host.monotonicNs() / 1e6,
+    ...translation,
     ...(random && { random }),
     ...(log && {
       log: { has: (category) => log.categories.includes(category), write: (line) => log.write(`${line}\n`) },

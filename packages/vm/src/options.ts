@@ -21,6 +21,17 @@ export interface LogOptions {
   write(text: string): void;
 }
 
+/** How the accelerator translates hot code. */
+export interface TranslationOptions {
+  /** How often a block is interpreted before it is translated; 0 to 65535, 0: never. The accelerator has a default. */
+  readonly heatLimit?: number;
+  /**
+   * Whatever translated code does is done again by the interpreter; at the first difference `run` rejects, with both states
+   * in the message. Very slow. Default false.
+   */
+  readonly verify?: boolean;
+}
+
 /** What {@link createVm} builds. Everything but the kernel has a default. */
 export interface VmOptions {
   /** What people call the machine; default empty. */
@@ -29,6 +40,7 @@ export interface VmOptions {
   readonly machine?: string;
   /** What executes the guest; default `tcg`. */
   readonly accelerator?: string;
+  readonly translation?: TranslationOptions;
   /** `MODEL[,+FEATURE|,-FEATURE]...`; default `max`. */
   readonly cpu?: string;
   /** Guest RAM in bytes, a multiple of 1 MiB; default 512 MiB. */

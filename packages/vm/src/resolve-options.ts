@@ -3,13 +3,14 @@ import { ACCELERATORS, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
 import { invalid as invalidDevice } from "./devices/property.ts";
 import { type ResolvedDevice, resolveDevices } from "./devices/resolve-device.ts";
 import { suggest } from "./nearest.ts";
-import type { DiskOptions, LogOptions, VmOptions } from "./options.ts";
+import type { DiskOptions, LogOptions, TranslationOptions, VmOptions } from "./options.ts";
 
 /** {@link VmOptions} with every default filled in and every value checked. */
 export interface ResolvedOptions {
   readonly name: string;
   readonly machine: string;
   readonly accelerator: string;
+  readonly translation: TranslationOptions;
   readonly cpu: string;
   readonly memoryBytes: number;
   readonly kernel: Uint8Array;
@@ -36,12 +37,15 @@ const MIB = 0x10_0000;
 const DEFAULT_MEMORY_BYTES = 512 * MIB;
 /** A PC's four serial ports. */
 const SERIAL_PORTS = 4;
+/** Counts of entries share a field of 32 bits with links to regions. */
+const HEAT_MAX = 65535;
 const SHIFT_MAX = 10;
 
 const OPTION_NAMES: readonly (keyof VmOptions)[] = [
   "name",
   "machine",
   "accelerator",
+  "translation",
   "cpu",
   "memoryBytes",
   "kernel",
@@ -82,6 +86,7 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     name: text("name", options.name ?? ""),
     machine,
     accelerator: known("accelerator", options.accelerator ?? "tcg", Object.keys(ACCELERATORS)),
+    translation: resolveTranslation(options.translation ?? {}),
     cpu: text("cpu", options.cpu ?? "max"),
     memoryBytes: resolveMemory(options.memoryBytes ?? DEFAULT_MEMORY_BYTES),
     kernel: resolveKernel(options.kernel),
@@ -102,6 +107,13 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     onCrash: known("onCrash", options.onCrash ?? "reset", ["reset", "stop"]),
     onShutdown: known("onShutdown", options.onShutdown ?? "stop", ["stop", "pause"]),
     log: resolveLog(options.log),
+  };
+}
+
+function resolveTranslation({ heatLimit, verify }: TranslationOptions): TranslationOptions {
+  return {
+    ...(heatLimit !== undefined && { heatLimit: integer("translation.heatLimit", heatLimit, 0, HEAT_MAX) }),
+    verify: verify === true,
   };
 }
 

@@ -149,11 +149,11 @@ export class CodeWriter extends ByteBuffer {
     this.u32(functionIndex);
   }
 
-  /** Through table 0. */
-  callIndirect(typeIndex: number): void {
+  /** The index into the table is on top of the stack. */
+  callIndirect(typeIndex: number, table = 0): void {
     this.byte(CONTROL.call_indirect);
     this.u32(typeIndex);
-    this.u32(0);
+    this.u32(table);
   }
 
   select(): void {

@@ -18,13 +18,15 @@ interface DefinedFunction {
 const SECTION = { type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
 
 /**
- * Builds one module with an imported memory ("env"."memory"), imported and defined functions, and one table.
+ * Builds one module with an imported memory ("env"."memory"), imported and defined functions, an imported table of
+ * functions and one of its own.
  * Invariant: all imports are declared before the first definition, because they share one index space.
  */
 export class ModuleBuilder {
   readonly #types: FunctionType[] = [];
   readonly #typeIndex = new Map<string, number>();
   readonly #imports: { module: string; name: string; typeIndex: number }[] = [];
+  #importedTable: { module: string; name: string } | undefined;
   readonly #functions: (DefinedFunction | undefined)[] = [];
   readonly #memory: { minPages: number; maxPages: number | undefined; shared: boolean };
   #table: readonly number[] = [];
@@ -72,10 +74,21 @@ export class ModuleBuilder {
     this.#functions[index - this.#imports.length] = { typeIndex, locals, body, exportName };
   }
 
-  /** The functions of table 0, in order. */
-  setTable(functionIndices: readonly number[], exportName?: string): void {
+  /** @returns the number of an imported table of functions; there can be one. */
+  importTable(module: string, name: string): number {
+    this.#importedTable = { module, name };
+    return 0;
+  }
+
+  /** Gives the module a table with these functions, in order. @returns its number; an imported table must be known by now. */
+  setTable(functionIndices: readonly number[], exportName?: string): number {
     this.#table = functionIndices;
     this.#tableExport = exportName;
+    return this.#ownTable;
+  }
+
+  get #ownTable(): number {
+    return this.#importedTable === undefined ? 0 : 1;
   }
 
   build(): Uint8Array<ArrayBuffer> {
@@ -106,7 +119,10 @@ export class ModuleBuilder {
     section(SECTION.export, (b) => this.#writeExports(b, functions));
     if (this.#table.length > 0)
       section(SECTION.element, (b) => {
-        b.raw(Uint8Array.of(1, 0, 0x41, 0, 0x0b));
+        b.byte(1);
+        // With a table number goes a kind of elements: functions.
+        if (this.#ownTable === 0) b.raw(Uint8Array.of(0, 0x41, 0, 0x0b));
+        else b.raw(Uint8Array.of(2, this.#ownTable, 0x41, 0, 0x0b, 0));
         b.u32(this.#table.length);
         for (const index of this.#table) b.u32(index);
       });
@@ -129,7 +145,8 @@ export class ModuleBuilder {
   }
 
   #writeImports(b: ByteBuffer): void {
-    b.u32(this.#imports.length + 1);
+    const table = this.#importedTable;
+    b.u32(this.#imports.length + (table === undefined ? 1 : 2));
     b.name("env");
     b.name("memory");
     b.byte(2);
@@ -137,6 +154,11 @@ export class ModuleBuilder {
     b.byte((maxPages === undefined ? 0 : 1) | (shared ? 2 : 0));
     b.u32(minPages);
     if (maxPages !== undefined) b.u32(maxPages);
+    if (table !== undefined) {
+      b.name(table.module);
+      b.name(table.name);
+      b.raw(Uint8Array.of(1, 0x70, 0, 0));
+    }
     for (const { module, name, typeIndex } of this.#imports) {
       b.name(module);
       b.name(name);
@@ -157,7 +179,7 @@ export class ModuleBuilder {
     }
     if (this.#tableExport !== undefined) {
       b.name(this.#tableExport);
-      b.raw(Uint8Array.of(1, 0));
+      b.raw(Uint8Array.of(1, this.#ownTable));
     }
   }
 }

@@ -47,6 +47,10 @@ export interface CliConfig {
   cpu?: string;
   machine?: string;
   accelerator?: string;
+  /** How often a block is interpreted before it is translated; 0: never. */
+  heatLimit?: number;
+  /** Translated code is checked against the interpreter. */
+  verify?: boolean;
   name?: string;
   /** Milliseconds since 1970, as the face of the clock shows them. */
   rtcBaseMs?: number;

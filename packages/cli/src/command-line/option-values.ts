@@ -34,12 +34,31 @@ export const machine: Apply = (config, value, option) => {
 
 export const accelerator: Apply = (config, value, option) => {
   if (asksHelp(config, value, "accel")) return;
-  const values = parseKeyValues(value, { option, keys: ["accel", "thread"], impliedKey: "accel" });
+  const keys = ["accel", "thread", "regions", "heat", "verify"];
+  const values = parseKeyValues(value, { option, keys, impliedKey: "accel" });
   const thread = values.get("thread") ?? "single";
   if (thread !== "single") throw usageError(`${option} ${value}`, "one thread is what there is; write thread=single");
   const name = values.get("accel");
   if (name !== undefined) config.accelerator = name;
+  translation(config, values, `${option} ${value}`);
 };
+
+/** `regions=off` leaves everything to the interpreter; `heat=N` says when a block is hot; `verify=on` checks regions. */
+function translation(config: CliConfig, values: ReadonlyMap<string, string>, where: string): void {
+  const heat = values.get("heat");
+  if (heat !== undefined && !/^\d{1,5}$/.test(heat)) throw usageError(where, "heat is a number, like heat=4000");
+  const regions = isOn(values, "regions", where) ?? true;
+  const verify = isOn(values, "verify", where) ?? false;
+  if (heat !== undefined) config.heatLimit = Number(heat);
+  if (!regions) config.heatLimit = 0;
+  if (verify) config.verify = true;
+}
+
+function isOn(values: ReadonlyMap<string, string>, key: string, where: string): boolean | undefined {
+  const value = values.get(key);
+  if (value !== undefined && value !== "on" && value !== "off") throw usageError(where, `${key} is on or off`);
+  return value === undefined ? undefined : value === "on";
+}
 
 export const cpu: Apply = (config, value) => {
   if (!asksHelp(config, value, "cpu")) config.cpu = value;

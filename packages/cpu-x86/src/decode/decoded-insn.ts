@@ -38,7 +38,7 @@ export const RECORD = {
   target: 20,
   /** i64: immediate, sign-extended. */
   immediate: 24,
-  /** u32: how often a block was entered here. */
+  /** u32: how often a block was entered here. Where a region is entered: its slot in bits 31:16, and in 15:0 what it is given. */
   heat: 32,
   /** u16: register of VEX.vvvv. */
   vvvv: 36,

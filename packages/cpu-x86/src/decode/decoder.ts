@@ -125,6 +125,31 @@ export class Decoder {
     if (handler !== LINK_IN_PAGE && handler !== LINK_BY_RIP) this.#pseudo(record, STALE);
   }
 
+  /**
+   * Makes a record lead into a region. @param entry what the region is given, 16 bits. @param slot of the region, 16 bits.
+   * @returns the handler number it had, for {@link unlinkRegion}.
+   */
+  linkRegion(record: number, slot: number, entry: number): number {
+    const view = this.#view;
+    const handler = view.getUint16(record + RECORD.handler, true);
+    this.#pseudo(record, REGION);
+    view.setUint32(record + RECORD.heat, ((slot << 16) | (entry & 0xffff)) >>> 0, true);
+    return handler;
+  }
+
+  /** Takes {@link linkRegion} back, unless the record went stale meanwhile. */
+  unlinkRegion(record: number, handler: number): void {
+    const view = this.#view;
+    if (view.getUint16(record + RECORD.handler, true) !== REGION) return;
+    this.#pseudo(record, handler);
+    view.setUint32(record + RECORD.heat, 0, true);
+  }
+
+  /** Whether a record leads into a region. */
+  isRegion(record: number): boolean {
+    return this.#view.getUint16(record + RECORD.handler, true) === REGION;
+  }
+
   #clear(record: number, pageOffset: number, ordinal: number, length: number): void {
     const view = this.#view;
     for (let i = 0; i < RECORD_BYTES; i += 4) view.setUint32(record + i, 0, true);
@@ -308,6 +333,7 @@ const STALE = numbering.numberOf(PSEUDO.stale, NO_FACTS);
 const LINK_IN_PAGE = numbering.numberOf(PSEUDO.link, { ...NO_FACTS, inPage: true });
 const LINK_BY_RIP = numbering.numberOf(PSEUDO.link, NO_FACTS);
 const STOP = numbering.numberOf(PSEUDO.stop, NO_FACTS);
+const REGION = numbering.numberOf(PSEUDO.region, NO_FACTS);
 const TOO_LONG = numbering.numberOf(PSEUDO.tooLong, NO_FACTS);
 const UNDEFINED_OPCODE = numbering.numberOf(PSEUDO.undefinedOpcode, NO_FACTS);
 

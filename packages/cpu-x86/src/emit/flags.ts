@@ -13,9 +13,21 @@ import type { X86Builder } from "./x86-builder.ts";
 const MSB = -0x8000_0000_0000_0000n;
 const BIT62 = 0x4000_0000_0000_0000n;
 
+/** An operation whose operands say more directly what its flags say. */
+interface Origin {
+  readonly kind: "sub" | "logic";
+  readonly width: number;
+  readonly x: Val;
+  readonly y: Val;
+  /** What it left in ccResult and ccCarry: the flags are still its own if both are there. */
+  readonly result: Val;
+  readonly carry: Val;
+}
+
 /** Sets flags; every method commits. Operands are zero-extended to the width, results need not be. */
 export class FlagWriter {
   readonly #b: X86Builder;
+  #origin: Origin | undefined;
 
   constructor(b: X86Builder) {
     this.#b = b;
@@ -28,11 +40,58 @@ export class FlagWriter {
     this.#store(width, result, carries, () => b.or(b.and(x, y), b.and(b.or(x, y), b.not(result))));
   }
 
-  /** After `result = x - y (- borrow)`, computed in 64 bits without cutting. */
+  /** After `result = x - y`, computed in 64 bits without cutting. */
   sub(width: number, x: Val, y: Val, result: Val): void {
+    this.subWithBorrow(width, x, y, result);
+    this.#note("sub", width, x, y);
+  }
+
+  /** After `result = x - y - borrow`, computed in 64 bits without cutting. */
+  subWithBorrow(width: number, x: Val, y: Val, result: Val): void {
     const b = this.#b;
     const borrows = b.xor(b.xor(x, y), result);
     this.#store(width, result, borrows, () => b.or(b.and(b.not(x), y), b.and(b.not(b.xor(x, y)), result)));
+  }
+
+  /** Semantics of later instructions of the same block may use the operands instead of the words in CPU state. */
+  #note(kind: Origin["kind"], width: number, x: Val, y: Val): void {
+    const b = this.#b;
+    if (!b.keepsState) return;
+    this.#origin = { kind, width, x, y, result: b.state("ccResult"), carry: b.state("ccCarry") };
+  }
+
+  /** The operation that made the flags as they are, if it is known. */
+  #current(kind: Origin["kind"]): Origin | undefined {
+    const b = this.#b;
+    const origin = this.#origin;
+    if (origin?.kind !== kind || b.state("ccResult") !== origin.result) return undefined;
+    return b.state("ccCarry") === origin.carry ? origin : undefined;
+  }
+
+  /** Signed x < y of the last comparison (`orEqual`: x <= y), if that is what made the flags. */
+  #lessBySub(orEqual: boolean): Val | undefined {
+    const b = this.#b;
+    const sub = this.#current("sub");
+    if (sub === undefined) return undefined;
+    const [x, y] = [b.sext(sub.x, sub.width), b.sext(sub.y, sub.width)];
+    return orEqual ? b.isFalse(b.ltS(y, x)) : b.ltS(x, y);
+  }
+
+  /** CF or ZF. */
+  belowOrEqual(): Val {
+    const b = this.#b;
+    const sub = this.#current("sub");
+    if (sub !== undefined) return b.isFalse(b.ltU(sub.y, sub.x));
+    return this.#current("logic") ? this.zero() : b.either(this.carry(), this.zero());
+  }
+
+  /** SF != OF, or ZF. */
+  lessOrEqual(): Val {
+    const b = this.#b;
+    const bySub = this.#lessBySub(true);
+    if (bySub !== undefined) return bySub;
+    if (this.#current("logic")) return b.isFalse(b.ltS(b.const(0), b.state("ccResult")));
+    return b.either(this.less(), this.zero());
   }
 
   #store(width: number, result: Val, carryIn: Val, carryOutOf64: () => Val): void {
@@ -52,6 +111,7 @@ export class FlagWriter {
     b.setState("ccCarry", b.const(0));
     b.setState("ccAux", b.const(0));
     b.setState("ccResult", b.sext(result, width));
+    this.#note("logic", width, result, result);
   }
 
   /** SF ZF PF by the result, CF and OF (and AF) as given: conditions, i32. */
@@ -152,6 +212,8 @@ export class FlagWriter {
   }
 
   carry(): Val {
+    const sub = this.#current("sub");
+    if (sub !== undefined) return this.#b.ltU(sub.x, sub.y);
     return this.#b.ltS(this.#b.state("ccCarry"), this.#b.const(0));
   }
 
@@ -162,6 +224,8 @@ export class FlagWriter {
   }
 
   zero(): Val {
+    const sub = this.#current("sub");
+    if (sub !== undefined) return this.#b.eq(sub.x, sub.y);
     return this.#b.eqz(this.#b.state("ccResult"));
   }
 
@@ -180,6 +244,9 @@ export class FlagWriter {
   /** SF != OF. */
   less(): Val {
     const b = this.#b;
+    const bySub = this.#lessBySub(false);
+    if (bySub !== undefined) return bySub;
+    if (this.#current("logic")) return this.sign();
     const carry = b.state("ccCarry");
     const sign = b.xor(b.state("ccResult"), b.state("ccAux"));
     return b.ltS(b.xor(sign, b.xor(carry, b.shl(carry, b.const(1)))), b.const(0));
@@ -200,11 +267,11 @@ export function emitCondition(b: X86Builder, code: number): Val {
     () => f.overflow(),
     () => f.carry(),
     () => f.zero(),
-    () => b.either(f.carry(), f.zero()),
+    () => f.belowOrEqual(),
     () => f.sign(),
     () => f.parity(),
     () => f.less(),
-    () => b.either(f.less(), f.zero()),
+    () => f.lessOrEqual(),
   ][code >> 1] as () => Val;
   return (code & 1) === 0 ? positive() : b.isFalse(positive());
 }

@@ -1,9 +1,11 @@
-import { IrBuilder, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
+import { IrBuilder, type SlotTable, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
 import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
+import type { FpuUse } from "../instructions/row.ts";
 import { AT, ELEMENT_SIZE, type FieldName, GPR, SEGMENT } from "../state/layout.ts";
 import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 import { MODE } from "../state/mode.ts";
 import { HELPERS, type HelperName } from "../system/helpers.ts";
+import { checkUnit } from "./check-unit.ts";
 import type { InsnFields } from "./fields.ts";
 import { emitCondition, FlagWriter } from "./flags.ts";
 import type { Shape } from "./shape.ts";
@@ -39,25 +41,51 @@ export type X86Exit =
   /** To the run loop; the rip in CPU state is right. */
   | "leave"
   /** To the next record. */
-  | "next";
+  | "next"
+  /** Into the region whose number stands in the record. */
+  | "region";
 
 /**
  * IrBuilder with the x86 CPU in it. Integer values are i64; loads zero-extend; stores take the low bits they need.
  * Every method that writes CPU state commits: nothing after it may fault.
  */
 export class X86Builder extends IrBuilder {
-  readonly shape: Shape;
-  readonly fields: InsnFields;
+  #shape: Shape;
+  #fields: InsnFields;
   /** Arithmetic flags, in their lazy form. */
   readonly flags: FlagWriter = new FlagWriter(this);
 
   /** What the semantics did with the memory operand: bytes touched and whether they are written. */
   operandAccess = { bytes: 0, write: false };
 
-  constructor(shape: Shape, fields: (b: IrBuilder) => InsnFields) {
-    super();
-    this.shape = shape;
-    this.fields = fields(this);
+  constructor(shape: Shape, fields: (b: IrBuilder) => InsnFields, slots?: SlotTable) {
+    super(slots);
+    this.#shape = shape;
+    this.#fields = fields(this);
+  }
+
+  get shape(): Shape {
+    return this.#shape;
+  }
+
+  get fields(): InsnFields {
+    return this.#fields;
+  }
+
+  /** Goes on to another instruction. */
+  protected retarget(shape: Shape, fields: (b: IrBuilder) => InsnFields): void {
+    this.#shape = shape;
+    this.#fields = fields(this);
+  }
+
+  /** Checks that the unit may be used; see checkUnit in check-unit.ts. */
+  checkUnit(unit: FpuUse): void {
+    checkUnit(this, unit);
+  }
+
+  /** False where it is known that MXCSR.PE is set: then it need not be found out whether results are exact. */
+  get mayNeedExactness(): boolean {
+    return true;
   }
 
   /** Called by memory operands; see `operandAccess`. */
@@ -130,23 +158,23 @@ export class X86Builder extends IrBuilder {
 
   /** Reads guest memory. */
   guestLoad(width: Width, linear: Val): Val {
-    return this.load(LOADS[width], this.#probe(TLB_READ, "readMiss", width / 8, linear), 0);
+    return this.load(LOADS[width], this.probe(TLB_READ, "readMiss", width / 8, linear), 0);
   }
 
   /** Reads 256 bits: the low and the high lane. */
   guestLoadPair(linear: Val): readonly [low: Val, high: Val] {
-    const host = this.#probe(TLB_READ, "readMiss", 32, linear);
+    const host = this.probe(TLB_READ, "readMiss", 32, linear);
     return [this.load("v128.load", host, 0), this.load("v128.load", host, 16)];
   }
 
   /** Reads what will be written back: faults as the write would. Write it back with {@link guestStore}. */
   guestModify(width: Width, linear: Val): Val {
-    return this.load(LOADS[width], this.#probe(TLB_WRITE, "modifyMiss", width / 8, linear), 0);
+    return this.load(LOADS[width], this.probe(TLB_WRITE, "modifyMiss", width / 8, linear), 0);
   }
 
   /** Host address (i32) of up to 64 bytes of guest memory that do not cross a page; for reading. */
   guestAddress(bytes: number, linear: Val): Val {
-    return this.#probe(TLB_READ, "readMiss", bytes, linear);
+    return this.probe(TLB_READ, "readMiss", bytes, linear);
   }
 
   /**
@@ -154,8 +182,8 @@ export class X86Builder extends IrBuilder {
    * A miss says nothing about the page; {@link guestStore} to it may make the next look a hit.
    */
   probeForWrite(width: Width, linear: Val): { hit: Val; host: Val } {
-    const { entry, hit } = this.#lookup(TLB_WRITE, width / 8, linear);
-    return { hit, host: this.#hostAddress(entry, TLB_WRITE, linear) };
+    const { entry, hit } = this.lookup(TLB_WRITE, width / 8, linear);
+    return { hit, host: this.hostAddress(entry, TLB_WRITE, linear) };
   }
 
   /** Reads at a host address, as {@link guestAddress} gives it; zero-extends. */
@@ -168,24 +196,24 @@ export class X86Builder extends IrBuilder {
   }
 
   guestStore(width: Width, linear: Val, value: Val): void {
-    this.#guestStore(width / 8, linear, (host, offset) => this.store(STORES[width], host, offset, value));
+    this.storeGuest(width / 8, linear, (host, offset) => this.store(STORES[width], host, offset, value));
   }
 
   /** Writes 256 bits, all or nothing. */
   guestStorePair(linear: Val, [low, high]: readonly [low: Val, high: Val]): void {
-    this.#guestStore(32, linear, (host, offset) => {
+    this.storeGuest(32, linear, (host, offset) => {
       this.store("v128.store", host, offset, low);
       this.store("v128.store", host, offset + 16, high);
     });
   }
 
   /** `put` stores at a host address, for whole or in the bounce buffer. */
-  #guestStore(bytes: number, linear: Val, put: (host: Val | undefined, offset: number) => void): void {
+  protected storeGuest(bytes: number, linear: Val, put: (host: Val | undefined, offset: number) => void): void {
     this.faultPoint("guest store");
-    const { entry, hit } = this.#lookup(TLB_WRITE, bytes, linear);
+    const { entry, hit } = this.lookup(TLB_WRITE, bytes, linear);
     this.when(
       hit,
-      () => put(this.#hostAddress(entry, TLB_WRITE, linear), 0),
+      () => put(this.hostAddress(entry, TLB_WRITE, linear), 0),
       () => {
         put(undefined, AT.bounce);
         const args = [this.wrap(linear), this.#high(linear), this.const32(bytes)];
@@ -195,10 +223,10 @@ export class X86Builder extends IrBuilder {
     );
   }
 
-  #probe(table: number, miss: string, bytes: number, linear: Val): Val {
+  protected probe(table: number, miss: string, bytes: number, linear: Val): Val {
     this.faultPoint("guest access");
-    const { entry, hit } = this.#lookup(table, bytes, linear);
-    const host = this.variable(this.#hostAddress(entry, table, linear));
+    const { entry, hit } = this.lookup(table, bytes, linear);
+    const host = this.variable(this.hostAddress(entry, table, linear));
     this.when(this.op("i32.eqz", hit), () => {
       const args = [this.wrap(linear), this.#high(linear), this.const32(bytes)];
       this.set(host, this.call(miss, [...args, this.fields.record()], "i32"));
@@ -208,7 +236,7 @@ export class X86Builder extends IrBuilder {
   }
 
   /** See tcg's softmmu/tlb-layout.ts. */
-  #lookup(table: number, bytes: number, linear: Val): { entry: Val; hit: Val } {
+  protected lookup(table: number, bytes: number, linear: Val): { entry: Val; hit: Val } {
     const index = this.op("i32.shr_u", this.wrap(linear), this.const32(TLB_INDEX_SHIFT));
     const entry = this.op("i32.and", index, this.const32(TLB_INDEX_MASK));
     const last = this.add(linear, this.const(bytes - 1));
@@ -216,7 +244,7 @@ export class X86Builder extends IrBuilder {
     return { entry, hit: this.eq(this.load("i64.load", entry, table), tag) };
   }
 
-  #hostAddress(entry: Val, table: number, linear: Val): Val {
+  protected hostAddress(entry: Val, table: number, linear: Val): Val {
     const addend = this.load("i32.load", entry, table + TLB_ADDEND);
     return this.op("i32.add", this.wrap(linear), addend);
   }

@@ -210,7 +210,7 @@ export function provenOr(b: X86Builder, native: readonly Val[], proof: Proof, sl
         b.set(result, b.load(`${result.type}.load`, undefined, AT.helperArgs + FLOAT_SLOT.result + i * 16));
       }
     };
-    if (exact === undefined) return last();
+    if (exact === undefined || !b.mayNeedExactness) return last();
     const toNearest = b.eqz(b.and(b.state("mxcsr"), b.const(MXCSR.RC)));
     b.when(b.isFalse(b.both(b.both(quiet, toNearest), exact())), last);
   });

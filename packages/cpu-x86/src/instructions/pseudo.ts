@@ -47,6 +47,9 @@ const stop: Semantics = (b) => {
 /** Comes back in front of its instruction as a fault does, with nothing pending and nothing counted. */
 const stale: Semantics = (b) => b.exit("fault");
 
+/** Stands in for the record at which a translated region is entered. */
+const region: Semantics = (b) => b.exit("region");
+
 const pseudo = (mnemonic: string, semantics: Semantics, options: Partial<Row> = {}): Row =>
   row("00", mnemonic, options.operands ?? [], semantics, options);
 
@@ -61,4 +64,5 @@ export const PSEUDO = {
   /** Stands in for records whose bytes have changed. The jump cache may still lead here: only the run loop mends it. */
   stale: pseudo("STALE", stale),
   stop: pseudo("STOP", stop),
+  region: pseudo("REGION", region),
 } as const satisfies Readonly<Record<string, Row>>;

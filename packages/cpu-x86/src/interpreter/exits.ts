@@ -8,4 +8,5 @@ export const EXIT_CODE: Readonly<Record<X86Exit, number>> = {
   again: 3,
   fault: 4,
   leave: 5,
+  region: 6,
 };

@@ -23,6 +23,7 @@ export const IMPORTS = {
   helper: I32(2),
   resolve: I32(0),
   resolveNear: I32(1),
+  hot: { params: ["i32"], results: [] },
 } as const satisfies Readonly<Record<string, FunctionType>>;
 
 /** A handler of its own: (record) -> exit code. */
@@ -40,6 +41,7 @@ export function generateInterpreter(): GeneratedInterpreter {
   const module = new ModuleBuilder({ minPages: 1 });
   const functionIndex = new Map<string, number>();
   for (const [name, type] of Object.entries(IMPORTS)) functionIndex.set(name, module.importFunction("env", name, type));
+  const regionTable = module.importTable("env", "regions");
   const target = {
     functionIndex: (name: string): number => {
       const index = functionIndex.get(name);
@@ -53,8 +55,9 @@ export function generateInterpreter(): GeneratedInterpreter {
     writeHandler(module, index, shape, target);
     return index;
   });
-  module.setTable(handlers);
-  writeMainLoop(module, numbering.inline, module.typeOf(["i32"], ["i32"]), target);
+  const handlerTable = module.setTable(handlers);
+  const functionType = module.typeOf(["i32"], ["i32"]);
+  writeMainLoop(module, numbering.inline, { ...target, regionTable, handlerTable, functionType });
   return {
     bytes: module.build(),
     shapes: numbering.inline.length + numbering.outOfLine.length,

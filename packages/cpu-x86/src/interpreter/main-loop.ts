@@ -26,25 +26,30 @@ const NEXT = 2;
 const ENTRY = 3;
 /** rip to go on at. */
 const RIP = 4;
-const FIXED: readonly ValueType[] = ["i32", "i32", "i32", "i64"];
+/** A block's count. */
+const HEAT = 5;
+const FIXED: readonly ValueType[] = ["i32", "i32", "i32", "i64", "i32"];
 const PAGE_RIP = AT.gpr + GPR.pageRip * 8;
 
 /** Blocks around the handlers, innermost first: branching to one runs what follows its end. */
-const LABELS: readonly X86Exit[] = ["next", "fault", "leave", "again", "indirect", "near"];
+const LABELS: readonly X86Exit[] = ["next", "fault", "leave", "again", "region", "indirect", "near"];
+
+/** What the main loop has to be told of the module. */
+export interface MainLoopTarget extends Pick<LoweringTarget, "functionIndex"> {
+  /** Tables of the regions and of the out-of-line handlers; both kinds of function have one type. */
+  readonly regionTable: number;
+  readonly handlerTable: number;
+  readonly functionType: number;
+}
 
 /** Defines and exports `run(record)`: runs from `record` until fuel, an exception or a helper ends it. */
-export function writeMainLoop(
-  module: ModuleBuilder,
-  hot: readonly (readonly Shape[])[],
-  handlerType: number,
-  target: Pick<LoweringTarget, "functionIndex">,
-): void {
+export function writeMainLoop(module: ModuleBuilder, hot: readonly (readonly Shape[])[], target: MainLoopTarget): void {
   const w = new CodeWriter();
   const locals = new LocalPool(1 + FIXED.length);
   enterBlock(w, IP);
   w.loop();
   for (const _ of LABELS) w.block();
-  writeDispatch(w, hot, handlerType, locals, target);
+  writeDispatch(w, hot, locals, target);
   for (const label of LABELS) {
     w.end();
     // After the end of label n, the loop is LABELS.length - n - 1 blocks further out.
@@ -63,9 +68,8 @@ export function writeMainLoop(
 function writeDispatch(
   w: CodeWriter,
   hot: readonly (readonly Shape[])[],
-  handlerType: number,
   locals: LocalPool,
-  target: Pick<LoweringTarget, "functionIndex">,
+  target: MainLoopTarget,
 ): void {
   for (let i = 0; i <= hot.length; i++) w.block();
   w.localGet(IP);
@@ -93,7 +97,7 @@ function writeDispatch(
   w.memory("i32.load16_u", RECORD.handler);
   w.i32Const(hot.length);
   w.op("i32.sub");
-  w.callIndirect(handlerType);
+  w.callIndirect(target.functionType, target.handlerTable);
   const byCode = Object.entries(EXIT_CODE).sort(([, a], [, b]) => a - b);
   w.brTable(
     byCode.map(([exit]) => LABELS.indexOf(exit as X86Exit)),
@@ -114,7 +118,7 @@ function refuseAsFirst(row: Row, nodes: readonly Node[]): void {
   }
 }
 
-type Tail = (w: CodeWriter, toLoop: number, target: Pick<LoweringTarget, "functionIndex">) => void;
+type Tail = (w: CodeWriter, toLoop: number, target: MainLoopTarget) => void;
 
 /** What runs after each label; `toLoop` is the branch depth of the loop. */
 const TAILS: Readonly<Record<X86Exit, Tail>> = {
@@ -143,18 +147,26 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
   },
   indirect: (w, toLoop, target) => {
     spendFuel(w, 1);
-    writeJumpCacheProbe(w, target);
+    writeJump(w, target);
+    continueWithFuel(w, toLoop);
+  },
+  /** What the region returns: 0, then go on at rip; or the record to go on at, and rip is that of its instruction. */
+  region: (w, toLoop, target) => {
+    spendFuel(w, 0);
+    w.localGet(IP);
+    w.memory("i32.load16_u", RECORD.heat);
+    w.localGet(IP);
+    w.memory("i32.load16_u", RECORD.heat + 2);
+    w.callIndirect(target.functionType, target.regionTable);
+    w.localTee(NEXT);
+    w.if();
     w.localGet(NEXT);
     w.localSet(IP);
-    w.i32Const(0);
-    w.i32Const(0);
-    w.memory("i64.load", AT.rip);
-    w.localGet(IP);
-    w.memory("i64.load16_u", RECORD.pageOffset);
-    w.op("i64.sub");
-    w.memory("i64.store", PAGE_RIP);
-    countEntry(w);
+    pageOfRip(w);
     enterBlock(w, IP);
+    w.br(toLoop + 1);
+    w.end();
+    writeJump(w, target);
     continueWithFuel(w, toLoop);
   },
   near: (w, toLoop, target) => {
@@ -175,7 +187,7 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
     w.end();
     w.localGet(NEXT);
     w.localSet(IP);
-    countEntry(w);
+    countEntry(w, target);
     enterBlock(w, IP);
     fuelLeft(w);
     w.brIf(toLoop);
@@ -186,8 +198,29 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
   },
 };
 
+/** Goes on at `rip`, or returns. */
+function writeJump(w: CodeWriter, target: MainLoopTarget): void {
+  writeJumpCacheProbe(w, target);
+  w.localGet(NEXT);
+  w.localSet(IP);
+  pageOfRip(w);
+  countEntry(w, target);
+  enterBlock(w, IP);
+}
+
+/** Sets `pageRip` by `rip`, which is the current record's. */
+function pageOfRip(w: CodeWriter): void {
+  w.i32Const(0);
+  w.i32Const(0);
+  w.memory("i64.load", AT.rip);
+  w.localGet(IP);
+  w.memory("i64.load16_u", RECORD.pageOffset);
+  w.op("i64.sub");
+  w.memory("i64.store", PAGE_RIP);
+}
+
 /** Looks `rip` up in the jump cache, else asks; leaves the record in NEXT or returns. */
-function writeJumpCacheProbe(w: CodeWriter, target: Pick<LoweringTarget, "functionIndex">): void {
+function writeJumpCacheProbe(w: CodeWriter, target: MainLoopTarget): void {
   w.i32Const(0);
   w.memory("i64.load", AT.rip);
   w.localTee(RIP);
@@ -275,13 +308,30 @@ function enterBlock(w: CodeWriter, record: number): void {
   w.localSet(START);
 }
 
-function countEntry(w: CodeWriter): void {
+/** Counts how often a block is entered, and says so when it gets hot. A record that leads into a region is not counted. */
+function countEntry(w: CodeWriter, target: MainLoopTarget): void {
+  w.i32Const(0);
+  w.memory("i32.load", AT.heatLimit);
+  w.localGet(IP);
+  w.memory("i32.load", RECORD.heat);
+  w.op("i32.gt_u");
+  w.if();
   w.localGet(IP);
   w.localGet(IP);
   w.memory("i32.load", RECORD.heat);
   w.i32Const(1);
   w.op("i32.add");
+  w.localTee(HEAT);
   w.memory("i32.store", RECORD.heat);
+  w.localGet(HEAT);
+  w.i32Const(0);
+  w.memory("i32.load", AT.heatLimit);
+  w.op("i32.eq");
+  w.if();
+  w.localGet(IP);
+  w.call(target.functionIndex("hot"));
+  w.end();
+  w.end();
 }
 
 /** Leaves the rip of the current record on the stack. */

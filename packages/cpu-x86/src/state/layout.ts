@@ -36,6 +36,8 @@ const FIELDS = {
   rflags: u64(),
   /** Instructions left before generated code must return; checked at block ends. */
   fuel: u32(),
+  /** How often a block is entered by the interpreter before it asks for a translation; 0: never. */
+  heatLimit: u32(),
   /** Why generated code returned, see EXIT. */
   exitReason: u32(),
   /** Privilege level 0..3. */

@@ -18,7 +18,12 @@ export const SCRATCH_RECORDS: number = JUMP_CACHE + JUMP_CACHE_ENTRIES * JUMP_CA
 export const SCRATCH_BYTES = 4096;
 /** Decoded-instruction records. */
 export const RECORDS_BASE: number = SCRATCH_RECORDS + SCRATCH_BYTES;
+/** Bytes of the undo log of regions that are verified. */
+const UNDO_LOG_BYTES = 2 * 1024 * 1024;
 /** Everything below this belongs to the CPU; guest RAM starts here. */
 export const RESERVED_BYTES: number = 48 * 1024 * 1024;
+
+/** The undo log: i32 address of its end, then entries. */
+export const UNDO_LOG: number = RESERVED_BYTES - UNDO_LOG_BYTES;
 
 if (STATE_END > TLB_READ) throw new Error("CPU state runs into the soft TLB");

@@ -1,6 +1,8 @@
 import type { LaneOp, LoadOp, PlainOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
-import { foldConstant, foldIdentity } from "./fold.ts";
-import { type Node, resultType, type Val, type Variable } from "./types.ts";
+import { bitLength, factsOf, foldConstant, foldIdentity, knownBits, loadedBits } from "./fold.ts";
+import { SlotFile } from "./slot-file.ts";
+import type { SlotTable } from "./slots.ts";
+import { type ExitNode, type Node, resultType, type Val, type Variable } from "./types.ts";
 
 /**
  * Builds IR. Constants fold while building, so that one semantics function specialises itself: with fields of the
@@ -15,6 +17,36 @@ export class IrBuilder {
   #nextLabel = 0;
   #insn = "";
   #committed = "";
+  readonly #slots: SlotFile | undefined;
+  /** What zero-extended values were before. */
+  readonly #narrowOf = new Map<number, Val>();
+  /** Pure values by operation and operands, and the keys in the order they came: those of a branch are forgotten behind it. */
+  readonly #known = new Map<number, Val>();
+  readonly #knownKeys: number[] = [];
+  readonly #constants = new Map<bigint, Val>();
+  readonly #constants32 = new Map<number, Val>();
+
+  /** @param slots state that is kept in variables; by default all state is in memory. */
+  constructor(slots?: SlotTable) {
+    this.#slots = slots && new SlotFile(slots);
+  }
+
+  /** State that was stored is found again as the same value, until control joins from elsewhere. */
+  get keepsState(): boolean {
+    return this.#slots !== undefined;
+  }
+
+  /** Starts a block whose predecessors left all slots in their variables. */
+  beginBlock(): void {
+    this.#slots?.clear();
+    this.#known.clear();
+    this.#knownKeys.length = 0;
+  }
+
+  /** What was built so far ends by leaving, whatever happens. */
+  get ended(): boolean {
+    return this.#nodes[this.#nodes.length - 1]?.kind === "exit";
+  }
 
   /** What was built so far; the builder starts empty again. */
   take(): readonly Node[] {
@@ -43,60 +75,83 @@ export class IrBuilder {
   // --- values ---
 
   const(value: bigint | number): Val {
-    return this.#val("i64", BigInt.asIntN(64, BigInt(value)));
+    const wide = BigInt.asIntN(64, BigInt(value));
+    const known = this.#constants.get(wide);
+    if (known !== undefined) return known;
+    const made = this.#val("i64", wide);
+    this.#constants.set(wide, made);
+    return made;
   }
 
   const32(value: number): Val {
-    return this.#val("i32", BigInt(value | 0));
+    const known = this.#constants32.get(value | 0);
+    if (known !== undefined) return known;
+    const made = this.#val("i32", BigInt(value | 0));
+    this.#constants32.set(value | 0, made);
+    return made;
   }
 
   float64(value: number): Val {
     const result = this.#val("f64");
-    this.#nodes.push({ kind: "float", value, result });
+    this.#push({ kind: "float", value, result });
     return result;
   }
 
   float32(value: number): Val {
     const result = this.#val("f32");
-    this.#nodes.push({ kind: "float", value, result });
+    this.#push({ kind: "float", value, result });
     return result;
   }
 
   vector(low: bigint, high: bigint): Val {
     const result = this.#val("v128");
-    this.#nodes.push({ kind: "v128", low, high, result });
+    this.#push({ kind: "v128", low, high, result });
     return result;
   }
 
   /** Any operation without immediates, by its WebAssembly name. */
   op(op: PlainOp, ...args: Val[]): Val {
-    const type = resultType(op);
-    const constant = foldConstant(op, args, type);
-    if (constant !== undefined) return this.#val(type, constant);
-    const same = foldIdentity(op, args);
+    const facts = factsOf(op);
+    const constant = foldConstant(facts, args);
+    if (constant !== undefined) return facts.type === "i32" ? this.const32(Number(constant)) : this.const(constant);
+    const same = foldIdentity(facts, args) ?? (op === "i32.wrap_i64" ? this.#narrowOf.get(args[0]!.id) : undefined);
     if (same !== undefined) return same;
-    const result = this.#val(type);
-    this.#nodes.push({ kind: "op", op, args, result });
+    const key = this.#keyOf(facts.number, args);
+    const known = this.#known.get(key);
+    if (known !== undefined) return known;
+    const result = this.#val(facts.type, undefined, knownBits(op, args));
+    this.#push({ kind: "op", op, args, result });
+    if (op === "i64.extend_i32_u") this.#narrowOf.set(result.id, args[0]!);
+    if (key >= 0) {
+      this.#known.set(key, result);
+      this.#knownKeys.push(key);
+    }
     return result;
+  }
+
+  /** Pure values are computed once in a block, where state is in variables: interpreter handlers gain nothing from it. */
+  #keyOf(op: number, args: readonly Val[]): number {
+    if (this.#slots === undefined || args.length > 2 || this.#nextId > MAX_KEYED_ID) return -1;
+    return (op * ID_RANGE + args[0]!.id) * ID_RANGE + (args[1]?.id ?? 0);
   }
 
   lane(op: LaneOp, lane: number, ...args: Val[]): Val {
     const result = this.#val(resultType(op));
-    this.#nodes.push({ kind: "lane", op, lane, args, result });
+    this.#push({ kind: "lane", op, lane, args, result });
     return result;
   }
 
   /** Byte `i` of the result is byte `lanes[i]` of the two vectors laid side by side. */
   shuffle(lanes: readonly number[], a: Val, b: Val): Val {
     const result = this.#val("v128");
-    this.#nodes.push({ kind: "shuffle", lanes, args: [a, b], result });
+    this.#push({ kind: "shuffle", lanes, args: [a, b], result });
     return result;
   }
 
   select(condition: Val, ifTrue: Val, ifFalse: Val): Val {
     if (condition.constant !== undefined) return condition.constant !== 0n ? ifTrue : ifFalse;
     const result = this.#val(ifTrue.type);
-    this.#nodes.push({ kind: "select", args: [ifTrue, ifFalse, condition], result });
+    this.#push({ kind: "select", args: [ifTrue, ifFalse, condition], result });
     return result;
   }
 
@@ -166,7 +221,8 @@ export class IrBuilder {
   }
   /** Low `width` bits. */
   zext(a: Val, width: number): Val {
-    return width >= 64 ? a : this.and(a, this.const((1n << BigInt(width)) - 1n));
+    if (width >= 64 || (a.bits !== undefined && a.bits <= width)) return a;
+    return this.and(a, this.const((1n << BigInt(width)) - 1n));
   }
   /** Low `width` bits, sign-extended to 64. */
   sext(a: Val, width: number): Val {
@@ -179,21 +235,25 @@ export class IrBuilder {
   // --- host memory: addresses are i32; undefined stands for address 0 ---
 
   load(op: LoadOp, address: Val | undefined, offset: number): Val {
-    const result = this.#val(resultType(op));
-    this.#nodes.push({ kind: "load", op, args: [address ?? this.const32(0)], offset, result });
+    const slot = this.#slotAt(address, offset);
+    if (slot >= 0) return this.#slots!.load(this, slot, op, staticAddress(address, offset));
+    const result = this.#val(resultType(op), undefined, loadedBits(op));
+    this.#push({ kind: "load", op, args: [address ?? this.const32(0)], offset, result });
     return result;
   }
 
   store(op: StoreOp, address: Val | undefined, offset: number, value: Val): void {
-    this.#nodes.push({ kind: "store", op, args: [address ?? this.const32(0), value], offset });
+    const slot = this.#slotAt(address, offset);
+    if (slot >= 0 && !this.#slots!.store(this, slot, op, staticAddress(address, offset), value)) return;
+    this.#push({ kind: "store", op, args: [address ?? this.const32(0), value], offset });
   }
 
   copyMemory(destination: Val, source: Val, length: Val): void {
-    this.#nodes.push({ kind: "copy", args: [destination, source, length] });
+    this.#push({ kind: "copy", args: [destination, source, length] });
   }
 
   fillMemory(destination: Val, byte: Val, length: Val): void {
-    this.#nodes.push({ kind: "fill", args: [destination, byte, length] });
+    this.#push({ kind: "fill", args: [destination, byte, length] });
   }
 
   // --- variables and control ---
@@ -206,18 +266,18 @@ export class IrBuilder {
 
   get(variable: Variable): Val {
     const result = this.#val(variable.type);
-    this.#nodes.push({ kind: "get", variable, result });
+    this.#push({ kind: "get", variable, result });
     return result;
   }
 
   set(variable: Variable, value: Val): void {
-    this.#nodes.push({ kind: "set", variable, args: [value] });
+    this.#push({ kind: "set", variable, args: [value] });
   }
 
   /** Calls a function that the generator of the module knows by name. */
   call(target: string, args: readonly Val[], result?: ValueType): Val {
     const value = this.#val(result ?? "i32");
-    this.#nodes.push({ kind: "call", target, args, result: result === undefined ? undefined : value });
+    this.#push({ kind: "call", target, args, result: result === undefined ? undefined : value });
     return value;
   }
 
@@ -228,43 +288,106 @@ export class IrBuilder {
       else otherwise();
       return;
     }
+    const before = this.#slots?.snapshot();
     const thenNodes = this.#collect(then);
+    const afterThen = this.#slots?.snapshot();
+    if (before !== undefined) this.#slots!.restore(before);
     const elseNodes = this.#collect(otherwise);
-    this.#nodes.push({ kind: "if", args: [condition], whenTrue: thenNodes, whenFalse: elseNodes });
+    if (afterThen !== undefined) this.#joinSlots(afterThen, thenNodes, elseNodes);
+    this.#push({ kind: "if", args: [condition], whenTrue: thenNodes, whenFalse: elseNodes });
+  }
+
+  #joinSlots(afterThen: ReturnType<SlotFile["snapshot"]>, thenNodes: Node[], elseNodes: Node[]): void {
+    if (leaves(thenNodes)) return;
+    if (leaves(elseNodes)) this.#slots!.restore(afterThen);
+    else this.#slots!.merge(afterThen, thenNodes, elseNodes);
+  }
+
+  /** Moves all that is known of slots to their variables: control may come here from elsewhere. */
+  #settleSlots(): void {
+    if (this.#slots === undefined) return;
+    const { variables, values } = this.#slots.pending();
+    for (const [i, variable] of variables.entries()) this.set(variable, values[i] as Val);
+    this.#slots.clear();
   }
 
   /** Repeats `body` until it breaks. */
   loop(body: (control: { break(): void; continue(): void }) => void): void {
     const label = this.#nextLabel++;
-    const nodes = this.#collect(() =>
-      body({
-        break: () => void this.#nodes.push({ kind: "break", label }),
-        continue: () => void this.#nodes.push({ kind: "continue", label }),
-      }),
-    );
-    this.#nodes.push({ kind: "loop", body: nodes, label });
+    this.#settleSlots();
+    const leave = (kind: "break" | "continue"): void => {
+      this.#settleSlots();
+      this.#push({ kind, label });
+    };
+    const nodes = this.#collect(() => body({ break: () => leave("break"), continue: () => leave("continue") }));
+    this.#slots?.clear();
+    this.#push({ kind: "loop", body: nodes, label });
   }
 
   /** Leaves the fragment; what `exit` means is up to whoever lowers it. */
   exit(exit: string, ...args: Val[]): void {
-    this.#nodes.push({ kind: "exit", exit, args });
+    this.#leave({ kind: "exit", exit, args });
+  }
+
+  /** Leaves along an edge to a block of the same region. */
+  goTo(target: number): void {
+    this.#leave({ kind: "exit", exit: "goto", args: [], target });
+  }
+
+  #leave(node: ExitNode): void {
+    const pending = this.#slots?.pending();
+    if (pending === undefined || pending.values.length === 0) this.#push(node);
+    else this.#push({ ...node, args: [...pending.values, ...node.args], sets: pending.variables });
   }
 
   /** Commits of one branch must not forbid faults in the other: each starts from the state before. */
-  #collect(build: () => void): readonly Node[] {
+  #collect(build: () => void): Node[] {
     const outer = this.#nodes;
     const before = this.#committed;
+    const known = this.#knownKeys.length;
     this.#nodes = [];
-    build();
+    this.branch(build);
     const inner = this.#nodes;
     this.#nodes = outer;
-    const last = inner[inner.length - 1]?.kind;
+    while (this.#knownKeys.length > known) this.#known.delete(this.#knownKeys.pop() as number);
     // A branch that leaves does not commit anything for what follows.
-    if (last === "exit" || last === "break" || last === "continue") this.#committed = before;
+    if (leaves(inner)) this.#committed = before;
     return inner;
   }
 
-  #val(type: ValueType, constant?: bigint): Val {
-    return { type, id: this.#nextId++, constant };
+  /** Builds what is executed on some ways only; for builders that remember what was built before. */
+  protected branch(build: () => void): void {
+    build();
   }
+
+  #slotAt(address: Val | undefined, offset: number): number {
+    if (this.#slots === undefined || (address !== undefined && address.constant === undefined)) return -1;
+    return this.#slots.find(staticAddress(address, offset));
+  }
+
+  /** Nothing is added behind an exit: it would not be reached. */
+  #push(node: Node): void {
+    if (!this.ended) this.#nodes.push(node);
+  }
+
+  #val(type: ValueType, constant?: bigint, bits?: number): Val {
+    return {
+      type,
+      id: this.#nextId++,
+      constant,
+      bits: constant !== undefined && constant >= 0n ? bitLength(constant) : bits,
+    };
+  }
+}
+
+const staticAddress = (address: Val | undefined, offset: number): number => Number(address?.constant ?? 0n) + offset;
+
+/** Values with numbers below this are found again; keys of two of them and an operation are exact in a double. */
+const ID_RANGE = 2 ** 21;
+const MAX_KEYED_ID = ID_RANGE - 1;
+
+/** Whether control never comes out at the end. */
+function leaves(nodes: readonly Node[]): boolean {
+  const last = nodes[nodes.length - 1]?.kind;
+  return last === "exit" || last === "break" || last === "continue";
 }

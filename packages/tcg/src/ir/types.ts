@@ -15,6 +15,8 @@ export interface Val {
   readonly id: number;
   /** Integers only, sign-extended from their type's width. */
   readonly constant: bigint | undefined;
+  /** Integers: bits from this one up are known to be 0; undefined: nothing is known. */
+  readonly bits: number | undefined;
 }
 
 /** A mutable local of generated code. A negative number -n - 1 is the fixed local n, which the fragment only reads. */
@@ -61,10 +63,32 @@ export type Node =
     }
   | { readonly kind: "loop"; readonly body: readonly Node[]; readonly label: number }
   | { readonly kind: "continue" | "break"; readonly label: number }
-  | { readonly kind: "exit"; readonly exit: string; readonly args: readonly Val[] };
+  | ExitNode;
+
+/** Leaves the fragment. */
+export interface ExitNode {
+  readonly kind: "exit";
+  readonly exit: string;
+  /** Values of `sets`, then what the exit itself is given. */
+  readonly args: readonly Val[];
+  /** Variables that get the first of `args`, all at once, on the way out: state that was not written back before. */
+  readonly sets?: readonly Variable[];
+  /** Number of the block gone to, where `exit` names an edge of a region. */
+  readonly target?: number;
+}
+
+const resultTypes = new Map<string, ValueType>();
 
 /** Result type of an operation, by its name. */
 export function resultType(op: PlainOp | LaneOp | LoadOp): ValueType {
+  const known = resultTypes.get(op);
+  if (known !== undefined) return known;
+  const type = typeByName(op);
+  resultTypes.set(op, type);
+  return type;
+}
+
+function typeByName(op: string): ValueType {
   const [prefix, name = ""] = op.split(".") as [string, string?];
   if (/x\d+$/.test(prefix)) {
     if (/^(all_true|bitmask)$/.test(name)) return "i32";

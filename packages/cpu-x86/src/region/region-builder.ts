@@ -1,0 +1,287 @@
+// Semantics as a region wants them: registers are variables, whatever is not plain leaves the region.
+//
+// Invariants:
+// 1. No TypeScript runs inside a region. A TLB miss, an exception, a helper: the region is left in front of the instruction,
+//    whose record the interpreter then executes.
+// 2. `fuel` counts the instructions completed whenever the region is left.
+import { SIDE, type Val } from "@tsvm/tcg";
+import { checkPending, looksForPending } from "../emit/check-unit.ts";
+import { runSemantics } from "../emit/emit-insn.ts";
+import type { Shape } from "../emit/shape.ts";
+import { type Width, X86Builder, type X86Exit } from "../emit/x86-builder.ts";
+import type { VectorName } from "../exceptions/vectors.ts";
+import type { FpuUse } from "../instructions/row.ts";
+import { AT, GPR } from "../state/layout.ts";
+import { JUMP_CACHE, JUMP_CACHE_ENTRIES, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
+import type { HelperName } from "../system/helpers.ts";
+import { recordConstants } from "./record-constants.ts";
+import { REGION_SLOTS } from "./region-slots.ts";
+import { sideDetail } from "./side-exit.ts";
+
+const PAGE = 4096;
+const PAGE_SHIFT = 12;
+const PAGE_RIP = GPR.pageRip * 8;
+const ZERO_REGISTER = GPR.zero * 8;
+
+/** Leaves the region with what the function returns. */
+const LEAVE = "leave";
+
+/** Where an instruction's parts are, and what the region may take for granted. */
+export interface RegionContext {
+  readonly view: DataView;
+  /** MXCSR.PE is set when regions are translated; if it is not when they run, inexact operations leave them. */
+  readonly inexactSeen: boolean;
+  /** 64-bit code; otherwise instruction pointers have 32 bits. */
+  readonly code64: boolean;
+  /** What stores overwrite is kept in the undo log, so that the region can be run again by the interpreter. */
+  readonly logsStores: boolean;
+  shapeOf(record: number): Shape;
+  /** The block at `offset` from the region's first page (may be negative or beyond it), or undefined: there is none. */
+  blockAt(offset: number): number | undefined;
+  /** The record that the jump cache gives for the block at `offset`. */
+  recordOfBlock(offset: number): number;
+  /** The record to execute instead of the instruction at `record` when the region is left in front of it. */
+  sideRecord(record: number, offset: number): number;
+}
+
+/** One instruction of a block: where it is in the region, and its records (an address record may come first). */
+export interface RegionInsn {
+  /** From the region's first page. */
+  readonly offset: number;
+  readonly length: number;
+  readonly records: readonly number[];
+}
+
+/** The shape a builder starts with, before the first instruction. */
+const NO_RECORD = 0;
+
+/** Emits blocks of a region, one after the other. */
+export class RegionBuilder extends X86Builder {
+  readonly #context: RegionContext;
+  #insn: RegionInsn = { offset: 0, length: 0, records: [] };
+  /** Instructions of the block that are complete. */
+  #completed = 0;
+  /** Units that were found usable in this block. */
+  readonly #checkedUnits = new Set<FpuUse>();
+  /** Host addresses of accesses that are known to hit, by table, width and linear address. */
+  readonly #reached = new Map<number, Val>();
+  /** Keys of `#reached` in the order they came: what is reached in a branch is not known to be behind it. */
+  readonly #reachedKeys: number[] = [];
+
+  constructor(context: RegionContext, first: number) {
+    super(context.shapeOf(first), recordConstants(context.view, first), REGION_SLOTS);
+    this.#context = context;
+  }
+
+  /** Starts a block; `header`: a loop begins here, so that the fuel is looked at. */
+  startBlock(offset: number, header: boolean): void {
+    this.beginBlock();
+    this.#completed = 0;
+    this.#checkedUnits.clear();
+    this.#reached.clear();
+    this.#reachedKeys.length = 0;
+    this.#insn = { offset, length: 0, records: [NO_RECORD] };
+    if (!header) return;
+    const spent = this.op("i32.le_s", this.#fuel(), this.const32(0));
+    this.when(spent, () => this.#leaveTo(offset));
+  }
+
+  /** Emits one instruction. @returns false: nothing behind it is reached. */
+  emit(insn: RegionInsn): boolean {
+    this.#insn = insn;
+    for (const record of insn.records) {
+      this.retarget(this.#context.shapeOf(record), recordConstants(this.#context.view, record));
+      runSemantics(this);
+    }
+    this.#completed++;
+    return !this.ended;
+  }
+
+  /** Ends the block with the edge to what follows it. */
+  finishBlock(): void {
+    if (!this.ended) this.#edge(this.#insn.offset + this.#insn.length, 0);
+  }
+
+  // --- what differs from the interpreter ---
+
+  override get mayNeedExactness(): boolean {
+    return !this.#context.inexactSeen;
+  }
+
+  override gpr(width: Width, offset: Val): Val {
+    if (offset.constant === BigInt(ZERO_REGISTER)) return this.const(0);
+    const value = super.gpr(width, offset);
+    if (offset.constant !== BigInt(PAGE_RIP)) return value;
+    return this.add(value, this.const(this.#pageDistance * PAGE));
+  }
+
+  override checkUnit(unit: FpuUse): void {
+    const checked = this.#checkedUnits.has(unit);
+    this.#checkedUnits.add(unit);
+    if (!checked) super.checkUnit(unit);
+    else if (looksForPending(unit)) checkPending(this, this.state("cr0"));
+  }
+
+  override raise(name: VectorName): void {
+    this.faultPoint(`#${name}`);
+    this.#side();
+  }
+
+  override helper(name: HelperName): void {
+    this.faultPoint(`helper ${name}`);
+    this.#side();
+  }
+
+  override jumpTo(rip: Val): void {
+    if (this.#isRelative()) this.#edge(this.#relativeTarget(), 1);
+    else {
+      this.setState("rip", this.zext(rip, this.shape.opsize));
+      this.#leave(1);
+    }
+  }
+
+  /** The ways semantics leave an instruction. */
+  override exit(exit: string): void {
+    switch (exit as X86Exit) {
+      case "near":
+        return this.#edge(this.#relativeTarget(), 1);
+      case "next":
+        return this.#edge(this.#insn.offset + this.#insn.length, 1);
+      case "again":
+        return this.#edge(this.#insn.offset, 1);
+      case "indirect":
+        return this.#leave(1);
+      default:
+        return this.#side();
+    }
+  }
+
+  protected override probe(table: number, _miss: string, bytes: number, linear: Val): Val {
+    this.faultPoint("guest access");
+    const key = (linear.id * 128 + bytes) * 2 + (table === TLB_WRITE ? 1 : 0);
+    const known = this.#reached.get(key);
+    if (known !== undefined) return known;
+    const { entry, hit } = this.lookup(table, bytes, linear);
+    this.when(this.isFalse(hit), () => this.#side());
+    const host = this.hostAddress(entry, table, linear);
+    this.#reached.set(key, host);
+    this.#reachedKeys.push(key);
+    return host;
+  }
+
+  protected override storeGuest(
+    bytes: number,
+    linear: Val,
+    put: (host: Val | undefined, offset: number) => void,
+  ): void {
+    const host = this.probe(TLB_WRITE, "", bytes, linear);
+    this.#logStore(host, this.const32(bytes));
+    put(host, 0);
+  }
+
+  override hostStore(width: Width, host: Val, value: Val): void {
+    this.#logStore(host, this.const32(width / 8));
+    super.hostStore(width, host, value);
+  }
+
+  override copyMemory(destination: Val, source: Val, length: Val): void {
+    this.#logStore(destination, length);
+    super.copyMemory(destination, source, length);
+  }
+
+  override fillMemory(destination: Val, byte: Val, length: Val): void {
+    this.#logStore(destination, length);
+    super.fillMemory(destination, byte, length);
+  }
+
+  /** Appends {i32 host address, i32 length, the bytes there} to the undo log. */
+  #logStore(host: Val, length: Val): void {
+    if (!this.#context.logsStores) return;
+    const at = this.load("i32.load", undefined, UNDO_LOG);
+    this.store("i32.store", at, 0, host);
+    this.store("i32.store", at, 4, length);
+    super.copyMemory(this.op("i32.add", at, this.const32(8)), host, length);
+    const end = this.op("i32.add", at, this.op("i32.add", length, this.const32(8 + 3)));
+    this.store("i32.store", undefined, UNDO_LOG, this.op("i32.and", end, this.const32(-4)));
+  }
+
+  protected override branch(build: () => void): void {
+    const reached = this.#reachedKeys.length;
+    build();
+    while (this.#reachedKeys.length > reached) this.#reached.delete(this.#reachedKeys.pop() as number);
+  }
+
+  // --- leaving ---
+
+  get #pageDistance(): number {
+    return this.#insn.offset >> PAGE_SHIFT;
+  }
+
+  #isRelative(): boolean {
+    return this.shape.row.operands.some((code) => code[0] === "J");
+  }
+
+  #relativeTarget(): number {
+    // Invariant 3 of decoded-insn.ts; 32 bits of it count.
+    const fromPage = Number(BigInt.asIntN(32, this.fields.immediate().constant as bigint));
+    return this.#pageDistance * PAGE + fromPage;
+  }
+
+  #fuel(): Val {
+    return this.load("i32.load", undefined, AT.fuel);
+  }
+
+  #spendFuel(extra: number): void {
+    const left = this.op("i32.sub", this.#fuel(), this.const32(this.#completed + extra));
+    this.store("i32.store", undefined, AT.fuel, left);
+  }
+
+  /** rip of an offset from the region's first page, as wide as the code's instruction pointer. */
+  #ripOf(offset: number): Val {
+    const rip = this.add(super.gpr(64, this.const32(PAGE_RIP)), this.const(offset));
+    return this.#context.code64 ? rip : this.zext(rip, 32);
+  }
+
+  #side(): void {
+    const record = this.#context.sideRecord(this.#insn.records[0] as number, this.#insn.offset);
+    super.exit(SIDE, this.const32(record), this.const32(sideDetail(this.#completed, this.#pageDistance)));
+  }
+
+  /** With rip in CPU state. @param extra instructions completed beside those counted. */
+  #leave(extra: number): void {
+    this.#spendFuel(extra);
+    super.exit(LEAVE, this.const32(0));
+  }
+
+  #leaveTo(offset: number, extra = 0): void {
+    this.store("i64.store", undefined, AT.rip, this.#ripOf(offset));
+    this.#leave(extra);
+  }
+
+  /** To the instruction at `offset`: within the region if it has a block there. */
+  #edge(offset: number, extra: number): void {
+    const block = this.#context.blockAt(offset);
+    if (block === undefined) this.#leaveTo(offset, extra);
+    else if (offset >> PAGE_SHIFT === this.#pageDistance) {
+      this.#spendFuel(extra);
+      this.goTo(block);
+    } else this.#edgeAcrossPages(offset, block, extra);
+  }
+
+  /** The page must still be mapped where it was: the jump cache says so, or the run loop is asked. */
+  #edgeAcrossPages(offset: number, block: number, extra: number): void {
+    const rip = this.#ripOf(offset);
+    const low = this.wrap(rip);
+    const mixed = this.op("i32.xor", low, this.op("i32.shr_u", low, this.const32(13)));
+    const index = this.op("i32.and", mixed, this.const32(JUMP_CACHE_ENTRIES - 1));
+    const entry = this.op("i32.shl", index, this.const32(4));
+    const sameRip = this.eq(this.load("i64.load", entry, JUMP_CACHE), rip);
+    const key = this.load("i32.load", undefined, AT.jumpKey);
+    const sameKey = this.op("i32.eq", this.load("i32.load", entry, JUMP_CACHE + 8), key);
+    const record = this.const32(this.#context.recordOfBlock(offset));
+    const sameRecord = this.op("i32.eq", this.load("i32.load", entry, JUMP_CACHE + 12), record);
+    this.when(this.isFalse(this.both(this.both(sameRip, sameKey), sameRecord)), () => this.#leaveTo(offset, extra));
+    this.#spendFuel(extra);
+    this.goTo(block);
+  }
+}

@@ -1,0 +1,196 @@
+// From decoded records to a WebAssembly module with one region.
+import { lowerRegion, type Node, type RegionFlow, type StructuredFlow, structureEntries } from "@tsvm/tcg";
+import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
+import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
+import { type CodeSource, type FoundBlock, findBlocks, shapeOfRecord } from "./former.ts";
+import { RegionBuilder, type RegionContext, type RegionInsn } from "./region-builder.ts";
+import { PAGE_SLOT, REGION_SLOTS } from "./region-slots.ts";
+import { SIDE_EXIT } from "./side-exit.ts";
+
+/** What translation needs of its surroundings. */
+export interface TranslationSource extends CodeSource {
+  /** MXCSR.PE is set now, as it will stay in most programs. */
+  readonly inexactSeen: boolean;
+  /** 64-bit code, or else 32-bit code. */
+  readonly code64: boolean;
+  /** Stores write an undo log; see UNDO_LOG. */
+  readonly logsStores: boolean;
+  /** A copy of the instruction at `offset`, which never leads into a region; 0: there is no room for one. */
+  copyAt(offset: number): number;
+}
+
+/** A translated region. */
+export interface Translation {
+  readonly bytes: Uint8Array<ArrayBuffer>;
+  /** Subroutines of the interpreter that it imports from "env". */
+  readonly imports: readonly string[];
+  /** Offsets (from the first page) where it may be entered, in the order of their numbers, which count from 1. */
+  readonly entries: readonly number[];
+  /** First and last page it has code of, counted from the first one. */
+  readonly pages: ReadonlySet<number>;
+  readonly insns: number;
+  readonly blocks: number;
+}
+
+interface EmittedBlock {
+  readonly offset: number;
+  readonly nodes: readonly Node[];
+  readonly successors: readonly number[];
+  readonly returns: readonly number[];
+}
+
+/** Translates the code around `start` (an offset in the first page). @returns undefined if nothing is gained by it. */
+export function translateRegion(source: TranslationSource, start: number): Translation | undefined {
+  const found = findBlocks(source, start);
+  const first = found[0]?.insns[0]?.records[0];
+  if (first === undefined) return undefined;
+  const emitter = new BlockEmitter(source, found, first);
+  const emitted = emitter.emitAll(new Set());
+  if (emitted === undefined) return undefined;
+  const structured = structureEntries(flowOf(emitted));
+  const final = structured.refused.size === 0 ? emitted : emitter.emitAll(structured.refused);
+  return final && write(emitter, final, structured);
+}
+
+const flowOf = (blocks: readonly EmittedBlock[]): RegionFlow => ({
+  successors: blocks.map((block) => block.successors),
+  returns: blocks.map((block) => block.returns),
+});
+
+function write(emitter: BlockEmitter, blocks: readonly EmittedBlock[], flow: StructuredFlow): Translation {
+  const module = new ModuleBuilder({ minPages: 1 });
+  const nodes = blocks.map(({ nodes, offset }, i) =>
+    flow.headers.has(i) ? [...emitter.fuelCheck(offset), ...nodes] : nodes,
+  );
+  const imports = new Map<string, number>();
+  for (const name of calledFunctions(nodes.flat())) {
+    const subroutine = SUBROUTINES.find((candidate) => candidate.name === name);
+    if (subroutine === undefined) throw new Error(`regions cannot call ${name}`);
+    imports.set(name, module.importFunction("env", name, subroutineType(subroutine)));
+  }
+  const pages = new Set(blocks.map(({ offset }) => offset >> 12));
+  const code = new CodeWriter();
+  const locals = lowerRegion(
+    {
+      flow,
+      blocks: nodes,
+      slots: REGION_SLOTS,
+      side: SIDE_EXIT,
+      ...(pages.size > 1 && { origin: PAGE_SLOT }),
+      functionIndex: (name) => imports.get(name) as number,
+    },
+    code,
+  );
+  module.defineFunction(module.declareFunction(), { params: ["i32"], results: ["i32"] }, locals, code, "region");
+  const insns = blocks.length;
+  const entries = flow.entries.map((block) => (blocks[block] as EmittedBlock).offset);
+  return { bytes: module.build(), imports: [...imports.keys()], entries, pages, insns, blocks: blocks.length };
+}
+
+function calledFunctions(nodes: readonly Node[], into = new Set<string>()): Set<string> {
+  for (const node of nodes) {
+    if (node.kind === "call") into.add(node.target);
+    else if (node.kind === "if") {
+      calledFunctions(node.whenTrue, into);
+      calledFunctions(node.whenFalse, into);
+    } else if (node.kind === "loop") calledFunctions(node.body, into);
+  }
+  return into;
+}
+
+/** Emits the blocks that were found, and those that begin where an instruction had to be left to the interpreter. */
+class BlockEmitter {
+  readonly #source: TranslationSource;
+  readonly #found: readonly FoundBlock[];
+  readonly #first: number;
+  readonly #blockOf = new Map<number, number>();
+  #builder: RegionBuilder | undefined;
+  #current = 0;
+  #refused: ReadonlySet<string> = new Set();
+  #full = false;
+
+  constructor(source: TranslationSource, found: readonly FoundBlock[], first: number) {
+    this.#source = source;
+    this.#found = found;
+    this.#first = first;
+  }
+
+  /** @param refused edges, as `from,to`, that leave the region. @returns undefined: there is no room for what it needs. */
+  emitAll(refused: ReadonlySet<string>): EmittedBlock[] | undefined {
+    this.#refused = refused;
+    this.#builder = new RegionBuilder(this.#context(), this.#first);
+    const work = this.#found.map(({ insns, returnsTo }) => ({ insns, returnsTo }));
+    this.#blockOf.clear();
+    for (const [i, { insns }] of work.entries()) this.#blockOf.set((insns[0] as RegionInsn).offset, i);
+    const blocks: EmittedBlock[] = [];
+    for (let i = 0; i < work.length; i++) {
+      this.#current = i;
+      const { insns, returnsTo } = work[i] as FoundBlock;
+      const done = this.#emit(insns);
+      const rest = insns.slice(done);
+      const returns = returnsTo === undefined || rest.length > 0 ? [] : [this.#blockOf.get(returnsTo)];
+      if (rest.length > 0) {
+        returns.push(work.length);
+        this.#blockOf.set((rest[0] as RegionInsn).offset, work.length);
+        work.push({ insns: rest, returnsTo });
+      }
+      const nodes = this.#builder.take();
+      blocks.push({
+        offset: (insns[0] as RegionInsn).offset,
+        nodes,
+        successors: edgesOf(nodes),
+        returns: returns.filter((block) => block !== undefined),
+      });
+    }
+    return this.#full ? undefined : blocks;
+  }
+
+  /** The nodes in front of a loop's first block. */
+  fuelCheck(offset: number): readonly Node[] {
+    const builder = this.#builder as RegionBuilder;
+    builder.startBlock(offset, true);
+    return builder.take();
+  }
+
+  /** @returns how many of the instructions were emitted; behind the last one nothing is reached directly. */
+  #emit(insns: readonly RegionInsn[]): number {
+    const builder = this.#builder as RegionBuilder;
+    builder.startBlock((insns[0] as RegionInsn).offset, false);
+    for (const [i, insn] of insns.entries()) if (!builder.emit(insn)) return i + 1;
+    builder.finishBlock();
+    return insns.length;
+  }
+
+  #context(): RegionContext {
+    const source = this.#source;
+    return {
+      view: source.view,
+      inexactSeen: source.inexactSeen,
+      code64: source.code64,
+      logsStores: source.logsStores,
+      shapeOf: (record) => shapeOfRecord(source, record),
+      blockAt: (offset) => {
+        const block = this.#blockOf.get(offset);
+        return block !== undefined && this.#refused.has(`${this.#current},${block}`) ? undefined : block;
+      },
+      recordOfBlock: (offset) => source.recordAt(offset),
+      sideRecord: (record, offset) => {
+        if (!this.#blockOf.has(offset)) return record;
+        const copy = source.copyAt(offset);
+        if (copy === 0) this.#full = true;
+        return copy;
+      },
+    };
+  }
+}
+
+function edgesOf(nodes: readonly Node[], into: number[] = []): number[] {
+  for (const node of nodes) {
+    if (node.kind === "exit" && node.target !== undefined) into.push(node.target);
+    else if (node.kind === "if") {
+      edgesOf(node.whenTrue, into);
+      edgesOf(node.whenFalse, into);
+    } else if (node.kind === "loop") edgesOf(node.body, into);
+  }
+  return into;
+}

@@ -1,0 +1,287 @@
+// Writes a region as one function: structured control from the dominator tree, slots in locals. Ramsey, "Beyond Relooper:
+// Recursive Translation of Unstructured Control Flow to Structured Control Flow" (2022).
+//
+// Invariants:
+// 1. Every block ends by leaving or by an edge; none falls through.
+// 2. Variables of slots carry values between blocks; all other locals belong to one block at a time.
+import type { CodeWriter, LoadOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
+import type { Slot, SlotTable } from "../ir/slots.ts";
+import type { ExitNode, Node } from "../ir/types.ts";
+import { LocalPool, lowerNodes } from "../lower/wasm.ts";
+import { predecessorsOf } from "./control-flow.ts";
+import type { StructuredFlow, SwitchBlock } from "./entries.ts";
+import { dropDeadSets, forEachNode, GOTO, liveSlots } from "./liveness.ts";
+
+/** The rare way out, taken by exits named `side` with two i32 operands: what the function returns, and a detail. */
+export interface SideExit {
+  /** Slots that `write` uses; cached ones among them it may set. */
+  readonly slots: readonly number[];
+  /** Writes what all of these exits do; the locals hold the operands. */
+  write(writer: CodeWriter, result: number, detail: number, localOfSlot: (slot: number) => number): void;
+}
+
+/** Name of the rare exits. */
+export const SIDE = "side";
+const COLD_EXITS: ReadonlySet<string> = new Set([SIDE]);
+
+/** A region ready to be written. */
+export interface Region {
+  readonly flow: StructuredFlow;
+  /** IR of each block of the guest's code; edges name blocks. */
+  readonly blocks: readonly (readonly Node[])[];
+  readonly slots: SlotTable;
+  /**
+   * The slot with the address of the page that was entered, where blocks expect that of the region's first page. The
+   * distance in pages is in bits 15:8 of the parameter, the number of the entry in bits 7:0.
+   */
+  readonly origin?: number;
+  /** What all rare exits have in common. */
+  readonly side: SideExit;
+  /** Index of a function that blocks call. */
+  functionIndex(target: string): number;
+}
+
+/** Parameter: number of the entry, 0 once it was reached. */
+const ENTRY = 0;
+/** What the function returns. */
+const RESULT = 1;
+/** The detail of a side exit. */
+const DETAIL = 2;
+const FIRST_SLOT = 3;
+const PAGE_SHIFT = 12;
+
+const LOAD: Readonly<Record<Slot["type"], LoadOp>> = { i32: "i32.load", i64: "i64.load", v128: "v128.load" };
+const STORE: Readonly<Record<Slot["type"], StoreOp>> = { i32: "i32.store", i64: "i64.store", v128: "v128.store" };
+
+/** Writes the body of a function (entry) -> i32. @returns the types of its locals. */
+export function lowerRegion(region: Region, writer: CodeWriter): readonly ValueType[] {
+  return new RegionLowering(region, writer).run();
+}
+
+class RegionLowering {
+  readonly #region: Region;
+  readonly #writer: CodeWriter;
+  readonly #nodes = new Map<number, readonly Node[]>();
+  readonly #locals: LocalPool;
+  /** Slots that occur, and those of them that are written. */
+  readonly #used = new Set<number>();
+  readonly #written = new Set<number>();
+  readonly #localOfSlot = new Map<number, number>();
+  readonly #children: number[][];
+  readonly #merges = new Set<number>();
+  readonly #loops: ReadonlySet<number>;
+  /** How many blocks are open, and at which count the label of a block was opened. */
+  #open = 0;
+  readonly #level = new Map<number, number>();
+
+  constructor(region: Region, writer: CodeWriter) {
+    this.#region = region;
+    this.#writer = writer;
+    const { flow, successors } = region.flow;
+    this.#pruneSets();
+    this.#numberSlots();
+    this.#locals = new LocalPool(FIRST_SLOT + this.#localOfSlot.size);
+    this.#loops = new Set(flow.retreating.map(([, to]) => to));
+    this.#children = successors.map(() => []);
+    for (const node of flow.order) {
+      const dominator = flow.dominator[node] as number;
+      if (dominator !== node) (this.#children[dominator] as number[]).push(node);
+    }
+    const predecessors = predecessorsOf(successors, flow.order);
+    for (const node of flow.order) {
+      const forward = (predecessors[node] as number[]).filter((from) => !this.#isBack(from, node));
+      if (forward.length > 1) this.#merges.add(node);
+    }
+  }
+
+  run(): readonly ValueType[] {
+    const writer = this.#writer;
+    this.#moveSlots((slot, local) => {
+      writer.i32Const(0);
+      writer.memory(LOAD[slot.type], slot.address);
+      writer.localSet(local);
+    }, this.#used);
+    this.#unpackEntry();
+    writer.block();
+    writer.block();
+    this.#open = 2;
+    this.#tree(this.#region.flow.root);
+    writer.end();
+    this.#region.side.write(writer, RESULT, DETAIL, (slot) => this.#localOfSlot.get(slot) as number);
+    writer.end();
+    this.#moveSlots((slot, local) => {
+      if (slot.policy !== "cached") return;
+      writer.i32Const(0);
+      writer.localGet(local);
+      writer.memory(STORE[slot.type], slot.address);
+    }, this.#written);
+    writer.localGet(RESULT);
+    const slotTypes = [...this.#localOfSlot.keys()].map((slot) => this.#region.slots.slots[slot]!.type);
+    return ["i32", "i32", ...slotTypes, ...this.#locals.types];
+  }
+
+  #unpackEntry(): void {
+    const writer = this.#writer;
+    const { origin } = this.#region;
+    const local = origin === undefined ? undefined : this.#localOfSlot.get(origin);
+    if (local !== undefined) {
+      writer.localGet(local);
+      writer.localGet(ENTRY);
+      writer.op("i32.extend16_s");
+      writer.i32Const(8);
+      writer.op("i32.shr_s");
+      writer.i32Const(PAGE_SHIFT);
+      writer.op("i32.shl");
+      writer.op("i64.extend_i32_s");
+      writer.op("i64.sub");
+      writer.localSet(local);
+    }
+    writer.localGet(ENTRY);
+    writer.i32Const(0xff);
+    writer.op("i32.and");
+    writer.localSet(ENTRY);
+  }
+
+  #pruneSets(): void {
+    const { flow, blocks, slots } = this.#region;
+    const reached = blocks.flatMap((nodes, i) => ((flow.flow.position[i] as number) >= 0 ? [[i, nodes] as const] : []));
+    // A switch in front of a block changes nothing for those who come by an edge.
+    const live = liveSlots(new Map(reached), slots);
+    for (const [i, nodes] of reached) this.#nodes.set(i, dropDeadSets(nodes, live, slots));
+  }
+
+  #numberSlots(): void {
+    const { slots } = this.#region;
+    const note = (variable: { variable: number }, written: boolean): void => {
+      const slot = slots.slotOf(variable as never);
+      if (slot < 0) return;
+      this.#used.add(slot);
+      if (written) this.#written.add(slot);
+    };
+    for (const nodes of this.#nodes.values())
+      forEachNode(nodes, (node) => {
+        if (node.kind === "get") note(node.variable, false);
+        else if (node.kind === "set") note(node.variable, true);
+        else if (node.kind === "exit") for (const variable of node.sets ?? []) note(variable, true);
+      });
+    for (const slot of this.#region.side.slots) note(slots.variables[slot] as { variable: number }, true);
+    for (const slot of [...this.#used].sort((a, b) => a - b))
+      this.#localOfSlot.set(slot, FIRST_SLOT + this.#localOfSlot.size);
+  }
+
+  #moveSlots(move: (slot: Slot, local: number) => void, which: ReadonlySet<number>): void {
+    for (const [slot, local] of this.#localOfSlot)
+      if (which.has(slot)) move(this.#region.slots.slots[slot] as Slot, local);
+  }
+
+  #isBack(from: number, to: number): boolean {
+    const { position } = this.#region.flow.flow;
+    return (position[to] as number) <= (position[from] as number);
+  }
+
+  /** A block and all it dominates. */
+  #tree(node: number): void {
+    const writer = this.#writer;
+    const { position } = this.#region.flow.flow;
+    const isLoop = this.#loops.has(node);
+    if (isLoop) {
+      writer.loop();
+      this.#level.set(node, ++this.#open);
+    }
+    const merges = (this.#children[node] as number[]).filter((child) => this.#merges.has(child));
+    merges.sort((a, b) => (position[b] as number) - (position[a] as number));
+    for (const merge of merges) {
+      writer.block();
+      this.#level.set(merge, ++this.#open);
+    }
+    this.#code(node);
+    for (const merge of merges.toReversed()) {
+      writer.end();
+      this.#open--;
+      this.#tree(merge);
+    }
+    if (isLoop) {
+      writer.end();
+      this.#open--;
+    }
+  }
+
+  #code(node: number): void {
+    const { switches } = this.#region.flow;
+    const choice = switches.get(node);
+    if (choice !== undefined) {
+      this.#switch(node, choice);
+      return;
+    }
+    this.#locals.reset();
+    const fixed = this.#localOfSlot;
+    lowerNodes(this.#nodes.get(node) as readonly Node[], this.#writer, this.#locals, {
+      coldExits: COLD_EXITS,
+      functionIndex: (target) => this.#region.functionIndex(target),
+      fixedLocal: (variable) => {
+        const slot = this.#region.slots.slotOf(variable);
+        return slot < 0 ? undefined : fixed.get(slot);
+      },
+      writeExit: (_exit, _writer, depth, exit) => this.#exit(node, exit, depth),
+    });
+  }
+
+  #exit(from: number, exit: ExitNode, depth: number): void {
+    const writer = this.#writer;
+    if (exit.exit === GOTO) {
+      this.#edge(from, this.#region.flow.landing(exit.target as number), depth);
+      return;
+    }
+    const side = exit.exit === SIDE;
+    if (side) writer.localSet(DETAIL);
+    writer.localSet(RESULT);
+    writer.br(this.#open + depth - (side ? 2 : 1));
+  }
+
+  /** To a block: a branch if its label is open, else its code in place. */
+  #edge(from: number, to: number, depth: number): void {
+    if (this.#isBack(from, to) || this.#merges.has(to)) {
+      this.#writer.br(this.#open + depth - (this.#level.get(to) as number));
+      return;
+    }
+    const mark = this.#locals.mark();
+    this.#open += depth;
+    this.#tree(to);
+    this.#open -= depth;
+    this.#locals.release(mark);
+  }
+
+  /** Goes on at the case of the asked entry; the way of those that came otherwise costs one test. */
+  #switch(node: number, { cases, otherwise }: SwitchBlock): void {
+    const writer = this.#writer;
+    const list = [...cases];
+    if (otherwise !== undefined) {
+      writer.block();
+      writer.localGet(ENTRY);
+      writer.op("i32.eqz");
+      writer.brIf(0);
+      this.#open++;
+    }
+    for (const _ of list) writer.block();
+    this.#open += list.length;
+    writer.localGet(ENTRY);
+    const highest = Math.max(...cases.keys());
+    const numbers = new Array(highest + 1).fill(list.length - 1);
+    for (const [i, [number]] of list.entries()) numbers[number] = i;
+    writer.brTable(numbers, list.length - 1);
+    for (const [, { block, arrived }] of list) {
+      writer.end();
+      this.#open--;
+      if (arrived) {
+        writer.i32Const(0);
+        writer.localSet(ENTRY);
+      }
+      this.#edge(node, block, 0);
+    }
+    if (otherwise !== undefined) {
+      writer.end();
+      this.#open--;
+      this.#edge(node, otherwise, 0);
+    }
+  }
+}
