@@ -5,6 +5,7 @@ export * from "./block/reporting-block.ts";
 export * from "./block/sparse-block.ts";
 export * from "./block/temporary-block.ts";
 export * from "./buffered-chardev.ts";
+export * from "./connectable-chardev.ts";
 export * from "./file-chardev.ts";
 export * from "./memory-chardev.ts";
 export * from "./monitor.ts";

@@ -55,8 +55,9 @@ test.each([
   ["a Unix socket", () => ({ path: freshPath() })],
   ["a TCP port of this machine", () => ({ port: 0 })],
 ])("serves one peer after another at %s, and discards output between them", async (_, address) => {
-  const gone: string[] = [];
-  const chardev = await open({ address: address(), server: true, onDisconnect: () => gone.push("gone") });
+  const chardev = await open({ address: address(), server: true });
+  const seen: boolean[] = [chardev.isConnected];
+  chardev.onConnection((isConnected) => seen.push(isConnected));
   chardev.write(bytes("nobody hears"));
   const first = await plugIn(chardev.where);
   await chardev.connected;
@@ -70,7 +71,8 @@ test.each([
   first.end();
   await once(first, "close");
   expect([first.heard, busy.heard]).toEqual(["welcome", ""]);
-  await expect.poll(() => gone).toEqual(["gone"]);
+  await expect.poll(() => seen).toEqual([false, true, false]);
+  expect(chardev.isConnected).toBe(false);
   chardev.write(bytes("nobody hears"));
   const second = await plugIn(chardev.where);
   second.write("again");

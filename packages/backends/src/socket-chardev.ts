@@ -1,6 +1,7 @@
 import type { Server, Socket } from "node:net";
-import type { BackendError } from "@tsvm/contracts";
+import type { BackendError, Disposable } from "@tsvm/contracts";
 import type { BufferedChardev } from "./buffered-chardev.ts";
+import type { ConnectableChardev } from "./connectable-chardev.ts";
 import { hostFailure, nodeModule } from "./host-calls.ts";
 import { createStreamChardev } from "./stream-chardev.ts";
 
@@ -17,12 +18,10 @@ export interface SocketChardevOptions {
   readonly address: SocketAddress;
   /** Listen and take one connection at a time; default false: connect. */
   readonly server?: boolean;
-  /** The connection was closed by the other side, or broke. */
-  readonly onDisconnect?: () => void;
 }
 
 /** While nobody is connected, output is discarded, as on a line with nothing plugged in. */
-export interface SocketChardev extends BufferedChardev {
+export interface SocketChardev extends BufferedChardev, ConnectableChardev {
   /** The address in one word, with the port that a server got: `unix:/run/vm.sock`, `tcp:127.0.0.1:4555`. */
   readonly where: string;
   /** Resolves when somebody was connected for the first time. */
@@ -37,7 +36,7 @@ const NOTHING = new Uint8Array(0);
  */
 export async function openSocketChardev(options: SocketChardevOptions): Promise<SocketChardev> {
   const { address, server = false } = options;
-  const line = new SocketLine(options);
+  const line = new SocketLine(address);
   if (server) await line.listen(address);
   else line.plug(await connect(address));
   return line;
@@ -47,16 +46,15 @@ class SocketLine implements SocketChardev {
   where: string;
   readonly connected: Promise<void>;
   readonly #sinks = new Set<() => void>();
-  readonly #options: SocketChardevOptions;
+  readonly #connectionSinks = new Set<(isConnected: boolean) => void>();
   /** The present connection, or the last one while its input is not all taken. */
   #stream: BufferedChardev | undefined;
   #socket: Socket | undefined;
   #server: Server | undefined;
   readonly #noteConnected: () => void;
 
-  constructor(options: SocketChardevOptions) {
-    this.#options = options;
-    this.where = nameOf(options.address);
+  constructor(address: SocketAddress) {
+    this.where = nameOf(address);
     const { promise, resolve } = Promise.withResolvers<void>();
     this.connected = promise;
     this.#noteConnected = resolve;
@@ -82,6 +80,7 @@ class SocketLine implements SocketChardev {
       for (const sink of [...this.#sinks]) sink();
     });
     this.#noteConnected();
+    this.#tellConnection(true);
   }
 
   #unplug(socket: Socket): void {
@@ -89,7 +88,20 @@ class SocketLine implements SocketChardev {
     this.#socket = undefined;
     // What was written before still goes out to a reader that has only stopped talking.
     socket.end();
-    this.#options.onDisconnect?.();
+    this.#tellConnection(false);
+  }
+
+  #tellConnection(isConnected: boolean): void {
+    for (const sink of [...this.#connectionSinks]) sink(isConnected);
+  }
+
+  get isConnected(): boolean {
+    return this.#socket !== undefined;
+  }
+
+  onConnection(sink: (isConnected: boolean) => void): Disposable {
+    this.#connectionSinks.add(sink);
+    return { dispose: () => void this.#connectionSinks.delete(sink) };
   }
 
   write(bytes: Uint8Array): void {
@@ -100,7 +112,7 @@ class SocketLine implements SocketChardev {
     return this.#stream?.read(max) ?? NOTHING;
   }
 
-  onInput(sink: () => void): { dispose(): void } {
+  onInput(sink: () => void): Disposable {
     this.#sinks.add(sink);
     // Input may have come before its consumer did.
     if (this.#stream !== undefined) queueMicrotask(() => this.#sinks.has(sink) && sink());

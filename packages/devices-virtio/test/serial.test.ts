@@ -199,6 +199,14 @@ describe("createVirtioSerial", () => {
     expect(second.status() & 64).toBe(64);
   });
 
+  it("numbers its ports: what is asked for first, then the lowest free", () => {
+    const chardev = createFakeChardev();
+    const serial = createVirtioSerial({
+      ports: [{ chardev }, { chardev, number: 5 }, { chardev, kind: "console" }, { chardev, number: 1 }],
+    });
+    expect(serial.portNumbers).toEqual([2, 5, 0, 1]);
+  });
+
   it("is found by drivers without any port, whatever they send", () => {
     const driven = drive(createVirtioSerial({ ports: [] }));
     const [, transmit] = driven.queues;

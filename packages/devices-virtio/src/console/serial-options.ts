@@ -44,7 +44,7 @@ const PORTS_MAX = 31;
 const NAME_MAX = 64;
 
 /**
- * The ports in ascending order of their numbers.
+ * The ports with their numbers, in the order given.
  * @throws ConfigError `CONFIG_DEVICE` naming device, port, and what would do.
  */
 export function resolvePorts({ ports, name = "virtio-serial" }: VirtioSerialOptions): readonly ResolvedPort[] {
@@ -62,7 +62,7 @@ export function resolvePorts({ ports, name = "virtio-serial" }: VirtioSerialOpti
     for (let number = from; number < PORTS_MAX; number++) if (!taken.has(number)) return claim(number);
     return refuse(`no more than ${PORTS_MAX} ports`);
   };
-  const resolved = ports.map((port) => ({
+  return ports.map((port) => ({
     chardev: port.chardev,
     isConsole: port.kind === "console",
     name: checkName(port.name ?? "", refuse),
@@ -70,7 +70,6 @@ export function resolvePorts({ ports, name = "virtio-serial" }: VirtioSerialOpti
     size: port.size && checkSize(port.size, refuse),
     connected: port.connected ?? true,
   }));
-  return resolved.sort((a, b) => a.number - b.number);
 }
 
 type Refusal = (what: string) => never;

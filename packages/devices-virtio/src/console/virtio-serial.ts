@@ -40,6 +40,8 @@ export interface VirtioSerialState {
 
 /** Ports and consoles, and what the host's side can do with them. Numbers of ports that do not exist are ignored. */
 export interface VirtioSerial extends VirtioModel<VirtioSerialState> {
+  /** The numbers of the ports, in the order of the options. */
+  readonly portNumbers: readonly number[];
   /** The console's terminal has another size now. */
   resize(port: number, size: ConsoleSize): void;
   /** Somebody came to the host's end of a port, or left: readers in the guest see the end of the file. */
@@ -65,6 +67,8 @@ class Serial implements VirtioSerial {
   readonly queueSizes: readonly number[];
   readonly config: ModelConfig;
   readonly stateField: VirtioModel<VirtioSerialState>["stateField"];
+  readonly portNumbers: readonly number[];
+  /** In ascending order of their numbers. */
   readonly #ports: readonly SerialPort[];
   readonly #control: ControlPort;
   readonly #registers = new DataView(new ArrayBuffer(CONFIG_LENGTH));
@@ -74,7 +78,9 @@ class Serial implements VirtioSerial {
   constructor(options: VirtioSerialOptions) {
     this.name = options.name ?? "virtio-serial";
     const host = (): ModelHost | undefined => this.#host;
-    const ports = resolvePorts(options);
+    const given = resolvePorts(options);
+    this.portNumbers = given.map(({ number }) => number);
+    const ports = given.toSorted((a, b) => a.number - b.number);
     this.#ports = ports.map((port) => new SerialPort(port, host, () => !this.#multiport && port.number === 0));
     this.#control = new ControlPort(host, (message) => this.#hear(message));
     const [first] = this.#ports;

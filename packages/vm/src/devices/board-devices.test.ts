@@ -69,6 +69,23 @@ test("ports go to the bus they name, or to the first with room, wherever it stan
   ]);
 });
 
+test("a port whose other end comes and goes tells the guest so", () => {
+  const sinks: ((isConnected: boolean) => void)[] = [];
+  const chardev = {
+    ...createMemoryChardev(),
+    isConnected: false,
+    onConnection(sink: (isConnected: boolean) => void) {
+      sinks.push(sink);
+      return { dispose(): void {} };
+    },
+  };
+  const { board } = build(["virtio-serial-pci", "virtserialport,chardev=c,nr=4"], { chardevs: { c: chardev } });
+  const told: unknown[] = [];
+  Object.assign(board[0]?.virtio ?? {}, { setConnected: (...call: unknown[]) => told.push(call) });
+  for (const sink of sinks) sink(true);
+  expect(told).toEqual([[4, true]]);
+});
+
 test("on a board without PCI they have names and properties of their own", () => {
   const { board } = build(["virtio-rng-device", "virtio-blk,drive=a"], { drives: { a: disk() } }, "microvm");
   expect(board.map(({ virtio, address }) => [virtio.name, address])).toEqual([

@@ -1,3 +1,4 @@
+import { isConnectableChardev } from "@tsvm/backends";
 import type { Chardev } from "@tsvm/contracts";
 import {
   createVirtioBalloon,
@@ -6,6 +7,8 @@ import {
   createVirtioSerial,
   type VirtioBalloon,
   type VirtioModel,
+  type VirtioSerial,
+  type VirtioSerialPort,
 } from "@tsvm/devices-virtio";
 import type { PciAddress, VirtioBoardDevice } from "@tsvm/machine-pc";
 import { suggest } from "../nearest.ts";
@@ -58,7 +61,7 @@ export function buildDevices(devices: readonly ResolvedDevice[], sources: Device
         if (sources.random === undefined) throw invalid(`device ${driver}: this host has no random numbers`);
         return createVirtioRng({ random: sources.random, name: name() });
       case "virtio-serial":
-        return createVirtioSerial({ ports: portsOf(device), name: name() });
+        return createSerial(portsOf(device), name());
       case "virtio-balloon":
         if (balloon !== undefined) throw invalid(`device ${driver}: given twice`);
         balloon = createVirtioBalloon({
@@ -82,6 +85,18 @@ export function buildDevices(devices: readonly ResolvedDevice[], sources: Device
       board.push({ virtio, legacy: device.properties["disable-legacy"] !== true, ...(address && { address }) });
   }
   return { board, balloon };
+}
+
+/** Ports whose other end comes and goes tell the guest of it. */
+function createSerial(ports: readonly VirtioSerialPort[], name: string): VirtioSerial {
+  const serial = createVirtioSerial({ ports, name });
+  for (const [i, { chardev }] of ports.entries()) {
+    if (!isConnectableChardev(chardev)) continue;
+    const number = serial.portNumbers[i] as number;
+    serial.setConnected(number, chardev.isConnected);
+    chardev.onConnection((isConnected) => serial.setConnected(number, isConnected));
+  }
+  return serial;
 }
 
 /** Looks up what a property names; nothing can be at two devices. */
