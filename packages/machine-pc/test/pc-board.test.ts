@@ -1,4 +1,5 @@
 import type { Chardev, MachineStop, VcpuExit } from "@tsvm/contracts";
+import { createVirtioRng } from "@tsvm/devices-virtio";
 import { describe, expect, it } from "vitest";
 import { createVirtualClock, type PcOptions, pcBoard } from "../src/index.ts";
 import { createFakeAccelerator, type FakeCpu } from "./fake-accelerator.ts";
@@ -178,6 +179,30 @@ describe("pc board", () => {
       expect([identity(0, 0), identity(1, 0), identity(1, 3)]).toEqual([0x12378086, 0x70008086, 0x71138086]);
       expect(identity(2, 0)).toBe(0xffffffff);
     });
+  });
+
+  it("hands PCI functions over with their BARs placed and their lines named, after every reset", async () => {
+    const devices = [{ virtio: createVirtioRng({ random: () => 0 }) }];
+    const seen: number[][] = [];
+    const { machine } = build(
+      ({ io }) => {
+        const registers = [0x04, 0x10, 0x14, 0x20, 0x3c].map((register) => {
+          io.out(CONFIG_ADDRESS, 4, 0x80001000 + register);
+          return io.in(CONFIG_DATA, 4);
+        });
+        seen.push(registers);
+        io.out(CONFIG_DATA, 1, 0xff);
+        io.out(0xcf9, 1, 6);
+        return INTR;
+      },
+      { devices },
+    );
+    for (let i = 0; i < 2; i++) {
+      expect(await machine.run()).toEqual({ reason: "reset" });
+      machine.reset();
+    }
+    expect(seen[0]).toEqual([0x0010_0003, 0xc001, 0xc0000000, 0xc000400c, 0x010a]);
+    expect(seen[1]).toEqual(seen[0]);
   });
 
   it("has an HPET unless told otherwise, in the tables too", async () => {

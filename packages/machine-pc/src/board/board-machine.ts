@@ -39,7 +39,7 @@ export function assembleMachine(accel: Accelerator, clock: MachineClock, plan: B
   const memory = createRam({ host, slots: map.slots });
 
   // Wired in a ring: devices stop the loop, the loop runs the vCPU, the vCPU talks to the devices.
-  const devices = plan.createDevices({ options, clock, memory, stop: (why) => loop.stop(why) });
+  const devices = plan.createDevices({ options, map, clock, memory, stop: (why) => loop.stop(why) });
   const vm = accel.createVm(host, clock);
   for (const [index, slot] of map.slots.entries()) vm.setMemorySlot(index, slot);
   memory.observe((gpa, length) => vm.noteHostWrite(gpa, length));
@@ -109,6 +109,7 @@ class BoardMachine implements PcMachine {
 
   reset(): void {
     for (const device of this.devices) device.reset();
+    this.#devices.setUp();
     this.#vcpu.reset();
     placeSegments(this.memory, this.#image.segments);
     this.#vcpu.restore({ regs: this.#image.regs });

@@ -21,13 +21,14 @@ import { u16, u64 } from "../bytes/fields.ts";
 import type { BoardBus } from "./board-bus.ts";
 import { createInterruptLines, HPET_ROUTES, type InterruptLines } from "./interrupt-lines.ts";
 import { plugLocalApic } from "./local-apic-wiring.ts";
-import { GPA } from "./memory-map.ts";
+import { GPA, type MemoryMap } from "./memory-map.ts";
 import type { ResolvedPcOptions } from "./options.ts";
 import { IRQ, PORT, SERIAL_PORTS } from "./port-map.ts";
 
 /** What a board's devices are made from. */
 export interface BoardWiring {
   readonly options: ResolvedPcOptions;
+  readonly map: MemoryMap;
   readonly clock: Clock;
   readonly memory: GuestMemory;
   /** The guest turned the machine off, or reset it. */
@@ -39,6 +40,8 @@ export interface BoardDevices {
   readonly bus: BoardBus;
   /** The CPU's interrupt pins. */
   readonly interrupts: InterruptPort;
+  /** Does to devices that were just reset what firmware would do before it hands over. */
+  setUp(): void;
   /** Hands output that waits for company to its chardevs. */
   flush(): void;
 }

@@ -27,6 +27,7 @@ export function createMicrovmDevices(wiring: BoardWiring): BoardDevices {
   return {
     bus,
     interrupts,
+    setUp(): void {},
     flush() {
       for (const output of outputs) output.flush();
     },

@@ -18,8 +18,10 @@ import {
   plugTimers,
 } from "./chip-set.ts";
 import { type InterruptLines, PCI_ROUTES } from "./interrupt-lines.ts";
-import { createPciBus } from "./pci-bus.ts";
+import type { GpaRange } from "./memory-map.ts";
+import { createPciBus, type PciBus } from "./pci-bus.ts";
 import { plugDevices } from "./pci-devices.ts";
+import { setUpPci } from "./pci-setup.ts";
 import { IRQ, PORT } from "./port-map.ts";
 
 /** The address line 20 gate: always open, which is what every guest of today asks for first. */
@@ -32,12 +34,13 @@ export function createPcDevices(wiring: BoardWiring): BoardDevices {
   plugTimers(bus, lines, wiring);
   plugAcpiPm(bus, lines, wiring);
   plugResetPorts(bus, lines, wiring);
-  plugPci(bus, lines, msi, wiring);
+  const pci = plugPci(bus, lines, msi, wiring);
   plugFwCfg(bus, wiring);
   const outputs = plugOutputs(bus, lines, wiring);
   return {
     bus,
     interrupts,
+    setUp: () => setUpPci(pci.functions, largest(wiring.map.pciHoles)),
     flush() {
       for (const output of outputs) output.flush();
     },
@@ -61,7 +64,7 @@ function plugResetPorts(bus: BoardBus, lines: InterruptLines, { stop }: BoardWir
 }
 
 /** A 440FX host bridge, a PIIX with its ISA and power management functions, and the devices behind them. */
-function plugPci(bus: BoardBus, lines: InterruptLines, msi: MsiTarget, wiring: BoardWiring): void {
+function plugPci(bus: BoardBus, lines: InterruptLines, msi: MsiTarget, wiring: BoardWiring): PciBus {
   const { memory, clock, options, stop } = wiring;
   const resetControl = bus.plug(createResetControl({ onReset: () => stop({ reason: "reset" }) }));
   const pci = createPciBus({ bus, lines, memory, msi, clock, resetControl: resetControl.regions[0] });
@@ -70,4 +73,10 @@ function plugPci(bus: BoardBus, lines: InterruptLines, msi: MsiTarget, wiring: B
   pci.plug(1, 0, createPiix3IsaBridge(pci.slot(1), { pirqRoutes }));
   pci.plug(1, 3, createPiix4PowerManagement(pci.slot(1), { pmBase: PORT.ACPI_PM }));
   plugDevices(pci, options.devices);
+  return pci;
+}
+
+/** With much RAM the hole below the ECAM window is small. */
+function largest(ranges: readonly GpaRange[]): GpaRange {
+  return ranges.reduce((best, range) => (range.last - range.first > best.last - best.first ? range : best));
 }

@@ -4,6 +4,7 @@ import { createPciHost, type PciDevice, type PciFunction, type PciSlot } from "@
 import type { BoardBus } from "./board-bus.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
 import { GPA } from "./memory-map.ts";
+import type { PlacedFunction } from "./pci-setup.ts";
 import { PORT } from "./port-map.ts";
 
 const PCI_LINES = 4;
@@ -26,6 +27,8 @@ export interface PciBus {
   slot(number: number): PciSlot;
   /** Puts a function, or a device with its function, at `number`.`fn`. */
   plug(number: number, fn: number, device: PciFunction | PciDevice): void;
+  /** All that was plugged in, in its order. */
+  readonly functions: readonly PlacedFunction[];
 }
 
 export function createPciBus(wiring: PciBusWiring): PciBus {
@@ -33,7 +36,9 @@ export function createPciBus(wiring: PciBusWiring): PciBus {
   const host = createPciHost(resetControl === undefined ? {} : { resetControl });
   bus.plug(host, PORT.PCI_CONFIG, { gpa: GPA.ECAM });
   const msi = messageRouter(memory, wiring.msi);
+  const functions: PlacedFunction[] = [];
   return {
+    functions,
     slot: (number) => ({
       memory,
       msi,
@@ -47,6 +52,7 @@ export function createPciBus(wiring: PciBusWiring): PciBus {
       const target = "pci" in device ? device.pci : device;
       // The function first: a device that is restored drives its function's interrupts.
       host.plug(number, fn, bus.plug(target));
+      functions.push({ slot: number, pci: target });
       if ("pci" in device) bus.plug(device);
     },
   };
