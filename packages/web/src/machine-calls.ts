@@ -31,6 +31,12 @@ export interface DiskStatus {
   readonly keptBytes: number;
 }
 
+/** How far the export of a disk is. */
+export interface ExportProgress {
+  readonly bytes: number;
+  readonly totalBytes: number;
+}
+
 /** A machine at one moment. */
 export interface WebMachineStatus {
   readonly state: VmState;
@@ -59,4 +65,5 @@ export interface MachineCalls {
 /** What a worker tells by itself. */
 export type MachineNews =
   | { readonly type: "event"; readonly event: VmEvent }
-  | { readonly type: "loading"; readonly progress: LoadingProgress };
+  | { readonly type: "loading"; readonly progress: LoadingProgress }
+  | { readonly type: "exporting"; readonly progress: ExportProgress };

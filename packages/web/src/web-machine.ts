@@ -2,6 +2,7 @@ import { connectPortConsole } from "@tsvm/backends";
 import { ConfigError, type Disposable, type MachineStop } from "@tsvm/contracts";
 import type { VmEvent, VmState } from "@tsvm/vm";
 import type {
+  ExportProgress,
   MachineCalls,
   MachineNews,
   MachineSpec,
@@ -26,8 +27,8 @@ export interface WebMachine {
   /** A break condition on the first serial port; Linux takes it for SysRq. */
   sendBreak(): Promise<void>;
   status(): Promise<WebMachineStatus>;
-  /** Disk `index` with all that was written to it; the guest stands still while it is copied. */
-  exportDisk(index: number): Promise<Blob>;
+  /** Disk `index` with all that was written to it; the guest stands still while it is copied, one disk at a time. */
+  exportDisk(index: number, onProgress?: (progress: ExportProgress) => void): Promise<Blob>;
   on(listener: (event: VmEvent) => void): Disposable;
   /** Ends the machine: what is kept of its writes is on stable storage, and its disks are free for another. */
   close(): Promise<void>;
@@ -41,8 +42,10 @@ export async function createWebMachine(options: WebMachineOptions): Promise<WebM
   const worker = (options.createWorker ?? defaultWorker)();
   const listeners = new Set<(event: VmEvent) => void>();
   let state: VmState = "created";
+  let onExport = (_: ExportProgress): void => {};
   const hear = (news: MachineNews): void => {
     if (news.type === "loading") options.onLoading?.(news.progress);
+    else if (news.type === "exporting") onExport(news.progress);
     else {
       const { event } = news;
       if (event.type === "running" || event.type === "paused" || event.type === "stopped") state = event.type;
@@ -70,7 +73,10 @@ export async function createWebMachine(options: WebMachineOptions): Promise<WebM
     send: (data) => serial.send(data),
     sendBreak: () => remote.call("sendBreak", []),
     status: () => remote.call("status", []),
-    exportDisk: (index) => remote.call("exportDisk", [index]),
+    exportDisk(index, onProgress = () => {}) {
+      onExport = onProgress;
+      return remote.call("exportDisk", [index]);
+    },
     on(listener) {
       listeners.add(listener);
       return { dispose: () => void listeners.delete(listener) };
@@ -89,10 +95,18 @@ export async function createWebMachine(options: WebMachineOptions): Promise<WebM
  * A disk with all that the browser keeps of writes to it, while no machine has it.
  * @throws VmError (as a rejection) as {@link createWebMachine} does; `BACKEND_LOCKED` while a machine has it.
  */
-export async function exportWebDisk(disk: WebDisk, createWorker: () => Worker = defaultWorker): Promise<Blob> {
+export async function exportWebDisk(
+  disk: WebDisk,
+  onProgress: (progress: ExportProgress) => void = () => {},
+  createWorker: () => Worker = defaultWorker,
+): Promise<Blob> {
   const worker = createWorker();
+  const hear = (news: MachineNews): void => {
+    if (news.type === "exporting") onProgress(news.progress);
+  };
   try {
-    return await createWorkerCaller(worker, () => {}).call("exportImage", [wireDisk(disk)]);
+    const remote = createWorkerCaller(worker, (news) => hear(news as MachineNews));
+    return await remote.call("exportImage", [wireDisk(disk)]);
   } finally {
     worker.terminate();
   }

@@ -86,11 +86,14 @@ describe("createWebMachine", () => {
 
   it("gives a disk as a file", async () => {
     const machine = await create(SPIN, { disks: [{ image: image(7), writes: "refuse" }] });
-    const bytes = new Uint8Array(await (await machine.exportDisk(0)).arrayBuffer());
+    const progress: unknown[] = [];
+    const blob = await machine.exportDisk(0, (one) => progress.push(one));
+    const bytes = new Uint8Array(await blob.arrayBuffer());
+    expect(progress).toEqual([{ bytes: 0, totalBytes: 64 * 512 }]);
     expect([bytes.length, bytes.every((byte) => byte === 7)]).toEqual([64 * 512, true]);
     await expect(machine.exportDisk(1)).rejects.toMatchObject({ code: "CONFIG_OPTION" });
-    const blob = await exportWebDisk({ image: image(8), writes: "drop" }, createWorker);
-    expect(blob.size).toBe(64 * 512);
+    const other = await exportWebDisk({ image: image(8), writes: "drop" }, () => {}, createWorker);
+    expect(other.size).toBe(64 * 512);
   });
 
   it("can do nothing more once it is closed, and its worker is gone", async () => {

@@ -1,5 +1,5 @@
 import { discardOpfsOverlay, listOpfsOverlays } from "@tsvm/backends";
-import { type DiskWrites, overlayNameOf, type WebDisk } from "../index.ts";
+import { type DiskWrites, type ExportProgress, overlayNameOf, type WebDisk } from "../index.ts";
 import { make } from "./elements.ts";
 import { sizeText } from "./sizes.ts";
 import { createSourceField, type Source } from "./source-field.ts";
@@ -19,7 +19,7 @@ export interface DiskListOptions {
   readonly newDisk: HTMLElement;
   readonly onChange: () => void;
   /** Asked for the whole of disk `index`. */
-  readonly onExport: (index: number) => Promise<Blob>;
+  readonly onExport: (index: number, onProgress: (progress: ExportProgress) => void) => Promise<Blob>;
   readonly complain: (error: unknown) => void;
 }
 
@@ -29,6 +29,7 @@ interface Row {
   writes: DiskWrites;
   readonly item: HTMLLIElement;
   readonly kept: HTMLElement;
+  readonly exporter: HTMLButtonElement;
   readonly discard: HTMLButtonElement;
   readonly locked: readonly (HTMLButtonElement | HTMLSelectElement)[];
 }
@@ -83,8 +84,24 @@ export function createDiskList(options: DiskListOptions): DiskList {
     await refresh();
   }
 
+  /** The button tells how far it is, and cannot be pressed meanwhile. */
+  async function whileExporting<T>(
+    { exporter }: Row,
+    work: (onProgress: (progress: ExportProgress) => void) => Promise<T>,
+  ): Promise<T> {
+    exporter.disabled = true;
+    try {
+      return await work(({ bytes, totalBytes }) => {
+        exporter.textContent = `Export ${Math.floor((100 * bytes) / totalBytes)} %`;
+      });
+    } finally {
+      exporter.disabled = false;
+      exporter.textContent = "Export";
+    }
+  }
+
   async function save(row: Row): Promise<void> {
-    const blob = await options.onExport(rows.indexOf(row));
+    const blob = await whileExporting(row, (onProgress) => options.onExport(rows.indexOf(row), onProgress));
     const url = URL.createObjectURL(blob);
     make("a", { href: url, download: fileNameOf(row.image) }).click();
     // Not at once: the download begins in a task of its own.
@@ -125,6 +142,7 @@ export function createDiskList(options: DiskListOptions): DiskList {
         make("span", { className: "actions" }, exporter, discarder, remover),
       ),
       kept,
+      exporter,
       discard: discarder,
       locked: [choice, discarder, remover],
     };

@@ -1,4 +1,4 @@
-import type { WebMachineOptions } from "../index.ts";
+import type { WebDisk, WebMachineOptions } from "../index.ts";
 import { createDiskList, type DiskListOptions } from "./disk-list.ts";
 import { byId } from "./elements.ts";
 import type { GuestDescription } from "./guest-description.ts";
@@ -11,6 +11,7 @@ export type MachineChoice = Required<Pick<WebMachineOptions, "kernel" | "memoryB
 export interface MachineForm {
   /** @throws Error of one line if there is nothing to boot. */
   choice(): MachineChoice;
+  readonly disks: readonly WebDisk[];
   /** While a machine is there its settings stand. */
   lock(locked: boolean): void;
   addDisk(image: string | File): void;
@@ -91,6 +92,9 @@ export async function createMachineForm(options: Pick<DiskListOptions, "onExport
         commandLine: append.value,
         disks: disks.disks,
       };
+    },
+    get disks() {
+      return disks.disks;
     },
     lock(locked) {
       byId("boot", HTMLFieldSetElement).disabled = locked;

@@ -33,11 +33,11 @@ const status = createStatusView(byId("status", HTMLElement), byId("state", HTMLE
 const session = createSession({ status, complain, onChange: update });
 const settings = await createMachineForm({
   complain,
-  onExport: (index) => {
-    const disk = settings.choice().disks[index];
-    if (session.machine !== undefined) return session.machine.exportDisk(index);
+  onExport: async (index, onProgress) => {
+    if (session.machine !== undefined) return session.machine.exportDisk(index, onProgress);
+    const disk = settings.disks[index];
     if (disk === undefined) throw new Error(`there is no disk ${index}`);
-    return exportWebDisk(disk);
+    return exportWebDisk(disk, onProgress);
   },
 });
 

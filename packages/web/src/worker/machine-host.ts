@@ -1,7 +1,14 @@
 import { type BufferedChardev, createPortChardev } from "@tsvm/backends";
 import { ConfigError } from "@tsvm/contracts";
 import { createVm, type VirtualMachine } from "@tsvm/vm";
-import type { MachineCalls, MachineNews, MachineSpec, WebMachineStatus, WireDisk } from "../machine-calls.ts";
+import type {
+  ExportProgress,
+  MachineCalls,
+  MachineNews,
+  MachineSpec,
+  WebMachineStatus,
+  WireDisk,
+} from "../machine-calls.ts";
 import type { CallHandlers } from "../remote-calls.ts";
 import { namingBootFile, readBootFile } from "./boot-files.ts";
 import { exportBlock, type OpenDisk, openDisk } from "./open-disk.ts";
@@ -16,6 +23,7 @@ interface Hosted {
 /** Holds one machine and does with it what the page asks for; `tell` carries what happens by itself. */
 export function createMachineHost(tell: (news: MachineNews) => void): CallHandlers<MachineCalls> {
   let hosted: Hosted | undefined;
+  const onExport = (progress: ExportProgress): void => tell({ type: "exporting", progress });
 
   const machine = (): Hosted => {
     if (hosted === undefined) throw new ConfigError("CONFIG_OPTION", "there is no machine: create it first");
@@ -38,8 +46,8 @@ export function createMachineHost(tell: (news: MachineNews) => void): CallHandle
     reset: () => machine().vm.reset(),
     sendBreak: () => machine().vm.sendBreak(0),
     status: () => statusOf(machine()),
-    exportDisk: (index) => whileHeld(machine().vm, () => exportBlock(diskAt(index))),
-    exportImage,
+    exportDisk: (index) => whileHeld(machine().vm, () => exportBlock(diskAt(index), onExport)),
+    exportImage: (disk) => exportImage(disk, onExport),
     async close() {
       const closing = hosted;
       hosted = undefined;
@@ -105,10 +113,10 @@ async function whileHeld<T>(vm: VirtualMachine, work: () => Promise<T>): Promise
   }
 }
 
-async function exportImage(spec: WireDisk): Promise<Blob> {
+async function exportImage(spec: WireDisk, onProgress: (progress: ExportProgress) => void): Promise<Blob> {
   const disk = await openDisk(spec);
   try {
-    return await exportBlock(disk);
+    return await exportBlock(disk, onProgress);
   } finally {
     await disk.close();
   }

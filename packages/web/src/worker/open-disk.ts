@@ -7,7 +7,7 @@ import {
   type PersistentOverlay,
 } from "@tsvm/backends";
 import type { BlockBackend } from "@tsvm/contracts";
-import type { DiskStatus, WireDisk } from "../machine-calls.ts";
+import type { DiskStatus, ExportProgress, WireDisk } from "../machine-calls.ts";
 
 /** A disk in the worker's hands. */
 export interface OpenDisk {
@@ -44,12 +44,16 @@ function statusOf(
 }
 
 /** All of a disk as it is now. The parts are the browser's to keep, in memory or not: a disk may be larger than that. */
-export async function exportBlock({ backend }: OpenDisk): Promise<Blob> {
+export async function exportBlock(
+  { backend }: OpenDisk,
+  onProgress: (progress: ExportProgress) => void,
+): Promise<Blob> {
   const parts: Blob[] = [];
-  const bytes = backend.sectorCount * SECTOR_BYTES;
-  for (let at = 0; at < bytes; at += EXPORT_BYTES) {
-    const part = new Uint8Array(Math.min(EXPORT_BYTES, bytes - at));
-    await backend.read(at / SECTOR_BYTES, part);
+  const totalBytes = backend.sectorCount * SECTOR_BYTES;
+  for (let bytes = 0; bytes < totalBytes; bytes += EXPORT_BYTES) {
+    onProgress({ bytes, totalBytes });
+    const part = new Uint8Array(Math.min(EXPORT_BYTES, totalBytes - bytes));
+    await backend.read(bytes / SECTOR_BYTES, part);
     parts.push(new Blob([part]));
   }
   return new Blob(parts, { type: "application/octet-stream" });
