@@ -83,7 +83,7 @@ function leavesAtOnce(nodes: readonly Node[]): boolean {
 function isDisturbed({ memory, variables }: Deferred, disturbed: Disturbed): boolean {
   if (disturbed === "everything") return true;
   if (disturbed === "memory") return memory;
-  return variables !== undefined && variables.includes(disturbed.variable);
+  return variables?.includes(disturbed.variable) === true;
 }
 
 /** A value that is written where it is used. */

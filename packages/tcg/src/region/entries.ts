@@ -44,10 +44,13 @@ export function structureEntries({ successors, returns }: RegionFlow): Structure
   const kept = logical.map((list, from) => list.filter((to) => !refused.has(`${from},${to}`)));
   const loops = naturalLoops(kept, first.order, back);
   const headers = new Set(loops.map(({ header }) => header));
-  const entries = [...new Set([0, ...headers, ...returns.flat()])];
+  const returned = first.order.flatMap((block) => returns[block] as readonly number[]);
+  const entries = [...new Set([0, ...headers, ...returned])];
   const switches = new SwitchPlacer(successors.length, loops, entries);
   const real = successors.map((list, from) =>
-    list.filter((to) => !refused.has(`${from},${to}`)).map((to) => switches.landing(to)),
+    (first.position[from] as number) < 0
+      ? []
+      : list.filter((to) => !refused.has(`${from},${to}`)).map((to) => switches.landing(to)),
   );
   for (const [block, { cases, otherwise }] of switches.switches) {
     const targets = [...cases.values()].map((one) => one.block);

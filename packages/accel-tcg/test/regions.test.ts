@@ -1,0 +1,93 @@
+// Translated regions in a machine: that they are made, entered, left and dropped when they should be. That they compute what
+// the interpreter computes: step-by-step.test.ts under TSVM_HEAT, `verify`, and the tests below on both engines.
+import { describe, expect, it } from "vitest";
+import type { VcpuCounters } from "../src/index.ts";
+import { CODE, DATA, TinyMachine } from "./tiny-machine.ts";
+
+const HOT = { heatLimit: 3, verify: true } as const;
+const COLD = { heatLimit: 0 } as const;
+const counters = (m: TinyMachine): VcpuCounters => (m.vcpu as unknown as { counters: VcpuCounters }).counters;
+
+/** The same program interpreted and in regions, each compared with the interpreter as it runs. */
+function both(bits: 64 | 32, hex: string, regs: Readonly<Record<string, bigint>> = {}) {
+  const run = (options: typeof HOT | typeof COLD): TinyMachine => {
+    const m = new TinyMachine(bits, options).set(regs);
+    m.runToHalt(hex);
+    return m;
+  };
+  const [hot, cold] = [run(HOT), run(COLD)];
+  expect(counters(cold).regionsMade).toBe(0);
+  expect(hot.vcpu.save()).toEqual(cold.vcpu.save());
+  expect(hot.vcpu.instructionCount).toBe(cold.vcpu.instructionCount);
+  return hot;
+}
+
+describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
+  it("is a loop with a loop in it", () => {
+    // mov ecx, 40; (5) mov edx, 9; (10) add eax, edx; dec edx -> sub edx, 1; jnz 10; sub ecx, 1; jnz 5; hlt
+    const m = both(bits, "b9 28 00 00 00 ba 09 00 00 00 01 d0 83 ea 01 75 f9 83 e9 01 75 ef f4");
+    expect(m.reg("rax") & 0xffff_ffffn).toBe(1800n);
+    expect(counters(m).regionsMade).toBeGreaterThan(0);
+  });
+
+  it("calls a function and is returned to", () => {
+    // mov ecx, 50; (5) call 16; sub ecx, 1; jnz 5; hlt; nop; (17) lea eax, [rax+3]; ret
+    const m = both(bits, "b9 32 00 00 00 e8 07 00 00 00 83 e9 01 75 f6 f4 90 8d 40 03 c3");
+    expect(m.reg("rax") & 0xffff_ffffn).toBe(150n);
+  });
+
+  it("leaves for a device in the middle and goes on behind it", () => {
+    // mov ecx, 30; (5) inc byte [rdi]; out 80h, al; add eax, 1; sub ecx, 1; jnz 5; hlt
+    const m = both(bits, "b9 1e 00 00 00 fe 07 e6 80 83 c0 01 83 e9 01 75 f4 f4", { rdi: BigInt(DATA) });
+    expect([m.read8(DATA), m.log.length]).toEqual([30, 30]);
+  });
+
+  it("repeats string instructions", () => {
+    const regs = { rsi: BigInt(DATA), rdi: BigInt(DATA + 0x800) };
+    // mov edx, 12; (5) mov ecx, 9; rep movsb; sub edx, 1; jnz 5; hlt
+    both(bits, "ba 0c 00 00 00 b9 09 00 00 00 f3 a4 83 ea 01 75 f4 f4", regs);
+  });
+
+  it("keeps flags over branches that do not set them", () => {
+    // mov ecx, 60; (5) cmp ecx, 20; mov eax, [rdi]; adc ebx, 0; setl dl; add esi, edx; sub ecx, 1; jnz 5; hlt
+    both(bits, "b9 3c 00 00 00 83 f9 14 8b 07 83 d3 00 0f 9c c2 01 d6 83 e9 01 75 ee f4", { rdi: BigInt(DATA) });
+  });
+
+  it("is dropped when its code changes, and the new code is executed", () => {
+    const m = new TinyMachine(bits, HOT).set({ rdi: BigInt(CODE + 6) });
+    // mov ecx, 20; (5) mov al, 1; add bl, al; sub ecx, 1; jnz 5; inc byte [rdi]; cmp byte [rdi], 4; jb 0; hlt
+    m.runToHalt("b9 14 00 00 00 b0 01 00 c3 83 e9 01 75 f7 fe 07 80 3f 04 72 eb f4");
+    expect(m.reg("rbx") & 0xffn).toBe(20n * (1n + 2n + 3n));
+    expect(counters(m).regionsDropped).toBeGreaterThan(0);
+  });
+
+  it("ends within its budget, whatever it loops over", () => {
+    const m = new TinyMachine(bits, HOT);
+    m.code(CODE, "90 90 eb fc");
+    for (let i = 0; i < 5; i++) expect(m.run(1000)).toBe("intr");
+    expect(m.vcpu.instructionCount).toBeGreaterThanOrEqual(5000);
+    expect(m.vcpu.instructionCount).toBeLessThan(5100);
+    expect(counters(m).regionsMade).toBe(1);
+  });
+
+  it("is left for an interrupt, and gone on with behind it", () => {
+    const m = new TinyMachine(bits, HOT);
+    // inc eax; jmp back: for ever
+    m.code(CODE, "83 c0 01 eb fb");
+    m.run(1000);
+    const state = m.vcpu.save();
+    m.vcpu.restore(state);
+    m.run(1000);
+    expect(m.vcpu.instructionCount).toBeGreaterThanOrEqual(2000);
+  });
+});
+
+describe("verification", () => {
+  it("counts nothing twice: fuel, instructions and stores are those of one run", () => {
+    const m = new TinyMachine(64, HOT).set({ rdi: BigInt(DATA) });
+    // mov ecx, 100; (5) add dword [rdi], 1; sub ecx, 1; jnz 5; hlt
+    m.runToHalt("b9 64 00 00 00 83 07 01 83 e9 01 75 f8 f4");
+    expect(m.read32(DATA)).toBe(100);
+    expect(m.vcpu.instructionCount).toBe(302);
+  });
+});
