@@ -60,7 +60,7 @@ describe("overlays in the private file system", () => {
 
   it("belong to one machine at a time", async () => {
     await openOpfsOverlay({ name: "a", base, root });
-    const locked = { code: "BACKEND_LOCKED", message: "the changes kept as 'a' are open in another tab" };
+    const locked = { code: "BACKEND_LOCKED", message: "the changes kept as 'a' are in use, here or in another tab" };
     await expect(openOpfsOverlay({ name: "a", base, root })).rejects.toMatchObject(locked);
     await expect(discardOpfsOverlay("a", root)).rejects.toMatchObject(locked);
     await openOpfsOverlay({ name: "b", base, root });

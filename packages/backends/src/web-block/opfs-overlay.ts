@@ -44,7 +44,7 @@ const SUFFIX = ".cow";
 /**
  * A writable disk over an image, whose writes the browser keeps for this origin until they are discarded. To be called
  * in a worker: only there may files be written without waiting.
- * @throws BackendError (as a rejection) as `openPersistentOverlay` does; `BACKEND_LOCKED`: another tab has it;
+ * @throws BackendError (as a rejection) as `openPersistentOverlay` does; `BACKEND_LOCKED`: another disk has it, here or in another tab;
  * `BACKEND_UNAVAILABLE`: this host keeps no files.
  */
 export async function openOpfsOverlay(options: OpfsOverlayOptions): Promise<PersistentOverlay> {
@@ -106,7 +106,9 @@ async function openFile(folder: PrivateFolder, name: string): Promise<SyncFile> 
 
 function refusal(name: string, cause: unknown): BackendError {
   if (nameOf(cause) === "NoModificationAllowedError") {
-    return new BackendError("BACKEND_LOCKED", `the changes kept as '${name}' are open in another tab`, { cause });
+    return new BackendError("BACKEND_LOCKED", `the changes kept as '${name}' are in use, here or in another tab`, {
+      cause,
+    });
   }
   return hostFailure("BACKEND_OPEN", `cannot open the changes kept as '${name}'`, cause);
 }
