@@ -37,6 +37,15 @@ export {
   EPT_VIOLATION_TRANSLATED,
   EPT_VIOLATION_WRITE,
 } from "./lab/ept-dimension.ts";
+export { createHashedTranslator, type HashedOptions, type HashedPaging } from "./lab/hashed.ts";
+export {
+  createHashedTables,
+  type HashedRoot,
+  type HashedTables,
+  type HashedTablesOptions,
+  type HashedWay,
+} from "./lab/hashed-tables.ts";
+export type { HashedProbes } from "./lab/hashed-walker.ts";
 export type { HostPaging } from "./lab/host-dimension.ts";
 export { guestView, LabMemory, type TableMemory } from "./lab/lab-memory.ts";
 export { createNativeTranslator, type NativeOptions } from "./lab/native.ts";
@@ -55,6 +64,7 @@ export {
   type ShadowSync,
   type ShadowTranslator,
 } from "./lab/shadow.ts";
+export type { TableMode } from "./lab/table-mode.ts";
 export type * from "./lab/translator.ts";
 export type { HitPlace, WalkLog } from "./lab/walk-log.ts";
 export type * from "./mmu.ts";

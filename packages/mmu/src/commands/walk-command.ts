@@ -1,11 +1,11 @@
 import { type DemonstrationOptions, demonstrate, type PageSize } from "../lab/demonstration.ts";
-import type { Scheme } from "../lab/translator.ts";
+
 import { type Command, fail, succeed } from "./command.ts";
 import { LEVEL_OPTIONS, levelsOf } from "./table-command.ts";
 import { drawWalk } from "./walk-svg.ts";
 import { explainWalk } from "./walk-text.ts";
 
-const SCHEMES: readonly Scheme[] = ["native", "naive", "ept", "npt", "shadow", "agile"];
+const SCHEMES: readonly DemonstrationOptions["scheme"][] = ["native", "naive", "ept", "npt", "shadow", "agile"];
 
 /** `tsvm-mmu walk`. */
 export const walkCommand: Command = {
@@ -30,7 +30,7 @@ export const walkCommand: Command = {
 
 function chooseWalk(options: ReadonlyMap<string, string>): DemonstrationOptions | string {
   const host = options.get("--host") ?? "4K";
-  const scheme = (options.get("--scheme") ?? (host === "native" ? "native" : "ept")) as Scheme;
+  const scheme = (options.get("--scheme") ?? (host === "native" ? "native" : "ept")) as DemonstrationOptions["scheme"];
   if (host === "native" && scheme !== "native") return `--host native and --scheme ${scheme} exclude each other`;
   const nested = options.get("--nested-levels");
   const { guestLevels, hostLevels } = levelsOf(options);

@@ -1,6 +1,6 @@
-import { createWalker } from "../create-walker.ts";
 import type { TableMemory } from "../lab/lab-memory.ts";
 import type { ShadowSync } from "../lab/shadow.ts";
+import { createTableWalker } from "../lab/table-mode.ts";
 import type { GuestFault, GuestPaging, HypervisorExit, Mapping, Translator } from "../lab/translator.ts";
 import type { Access } from "../mmu.ts";
 import { WalkStructures } from "../structures/walk-structures.ts";
@@ -369,7 +369,7 @@ export function memoryError(message: string): RangeError {
 
 /** Before anything is allocated. */
 function checkGuest({ scheme, guest = NO_PAGING }: VmOptions): void {
-  createWalker(guest.mode, NO_MEMORY, guest.registers);
+  createTableWalker(guest.mode, NO_MEMORY, guest.registers);
   if (scheme !== "shadow" || guest.mode === "long4" || guest.mode === "long5") return;
   const message = `shadow paging is for 4-level and 5-level guests, not ${guest.mode}`;
   throw Object.assign(new RangeError(message), { code: "MMU_HOST" });

@@ -2,9 +2,10 @@ import { ACCESS_KINDS, type AccessBits } from "../access.ts";
 import type { Access } from "../mmu.ts";
 import type { RightsControls } from "../rights.ts";
 import type { WalkStructures } from "../structures/walk-structures.ts";
-import type { PagingMode, Walker } from "../walker.ts";
+import type { Walker } from "../walker.ts";
 import { accessBits, GENERAL_PROTECTION, pageFault } from "./guest-address.ts";
 import { exitOf, type HostDimension } from "./host-dimension.ts";
+import { isWideMode, type TableMode } from "./table-mode.ts";
 import type { FoundPage, GuestFault, HypervisorExit, Mapping, Scheme, Translator, Walk } from "./translator.ts";
 import { WalkLog } from "./walk-log.ts";
 
@@ -27,18 +28,18 @@ export abstract class BaseTranslator implements Translator {
   readonly log: WalkLog;
   readonly structures: WalkStructures;
   hiddenFaults = 0;
-  readonly mode: PagingMode;
+  readonly mode: TableMode;
   protected hasDropped = false;
   /** Address bits, of which higher ones are copies of the highest; 0: 32-bit modes take bits 31:0 of any address. */
   readonly #canonicalBits: number;
 
-  constructor(mode: PagingMode, structures: WalkStructures) {
+  constructor(mode: TableMode, structures: WalkStructures) {
     this.mode = mode;
     this.structures = structures;
     this.log = new WalkLog();
     this.log.caches = structures.caches;
     this.log.memoryCycles = structures.memoryCycles;
-    this.#canonicalBits = mode === "long4" ? 48 : mode === "long5" ? 57 : 0;
+    this.#canonicalBits = mode === "long5" ? 57 : isWideMode(mode) ? 48 : 0;
   }
 
   translate(gva: bigint, access: Access): Walk {

@@ -2,15 +2,18 @@ import { EPT_A, EPT_D, EPT_PS, EPT_R, EPT_W, EPT_WB, EPT_X } from "../ept.ts";
 import { PTE_A, PTE_D, PTE_G, PTE_HIGH_XD, PTE_P, PTE_PS, PTE_RW, PTE_US } from "../pte.ts";
 import type { TableMemory } from "./lab-memory.ts";
 
-/** Entry formats that tables can be built in; `ept4` and `ept5` map guest physical addresses. */
-export type TableFormat = "legacy32" | "pae" | "long4" | "long5" | "ept4" | "ept5";
+/**
+ * Entry formats that tables can be built in; `ept4` and `ept5` map guest physical addresses; `flattened` has the levels of
+ * `long4` merged two by two, and takes frames of 2 MByte.
+ */
+export type TableFormat = "legacy32" | "pae" | "long4" | "long5" | "ept4" | "ept5" | "flattened";
 
 /** What {@link createTables} needs. */
 export interface TablesOptions {
   readonly format: TableFormat;
   /** Where the tables go, at the addresses that their entries use. */
   readonly memory: TableMemory;
-  /** Gives the physical address of a frame of zeros that nobody else uses. */
+  /** Gives the physical address of a frame of zeros that nobody else uses; `flattened`: of 2 MByte, aligned to that. */
   readonly allocateFrame: () => number;
 }
 
@@ -63,6 +66,7 @@ const FORMATS: Readonly<Record<TableFormat, Format>> = {
   pae: { ...WIDE, shifts: [12, 21, 30], pageShifts: [12, 21], addressBits: 32 },
   long4: { ...WIDE, shifts: [12, 21, 30, 39], pageShifts: [12, 21, 30], addressBits: 48 },
   long5: { ...WIDE, shifts: [12, 21, 30, 39, 48], pageShifts: [12, 21, 30], addressBits: 57 },
+  flattened: { ...WIDE, shifts: [12, 30], pageShifts: [12, 30], addressBits: 48 },
   ept4: { entryBytes: 8, isEpt: true, shifts: [12, 21, 30, 39], pageShifts: [12, 21, 30], addressBits: 48 },
   ept5: { entryBytes: 8, isEpt: true, shifts: [12, 21, 30, 39, 48], pageShifts: [12, 21, 30], addressBits: 57 },
 };
@@ -117,9 +121,10 @@ class TableBuilder implements Tables {
   }
 
   #slot(table: number, address: bigint, level: number): number {
-    const { shifts, entryBytes } = this.#format;
-    const indexMask = entryBytes === 4 ? 0x3ffn : 0x1ffn;
-    return table + Number((address >> BigInt(shifts[level - 1] as number)) & indexMask) * entryBytes;
+    const { shifts, entryBytes, addressBits } = this.#format;
+    const shift = shifts[level - 1] as number;
+    const indexBits = (shifts[level] ?? addressBits) - shift;
+    return table + Number(BigInt.asUintN(indexBits, address >> BigInt(shift))) * entryBytes;
   }
 
   /** The table under an entry, made if there is none. */

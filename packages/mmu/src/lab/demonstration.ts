@@ -11,7 +11,7 @@ export type PageSize = "4K" | "2M" | "1G";
 
 /** Which walk to demonstrate. */
 export interface DemonstrationOptions {
-  readonly scheme: Scheme;
+  readonly scheme: Exclude<Scheme, "hashed">;
   readonly guest: PageSize;
   /** Not under `native`. */
   readonly host: PageSize;

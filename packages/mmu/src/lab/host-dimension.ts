@@ -1,7 +1,8 @@
 import { ACCESS_KINDS, ACCESS_WRITE } from "../access.ts";
 import type { EptOptions } from "../ept.ts";
 import type { WalkStructures } from "../structures/walk-structures.ts";
-import type { PagingMode, PagingRegisters } from "../walker.ts";
+import type { PagingRegisters } from "../walker.ts";
+import type { TableMode } from "./table-mode.ts";
 import type { HypervisorExit } from "./translator.ts";
 import { HOST_ENTRY, PLACE_NESTED_TLB, type WalkLog } from "./walk-log.ts";
 
@@ -14,14 +15,14 @@ export type HostPaging =
   | {
       /** AMD's nested page tables: ordinary ones, at nCR3. Every nested access is a user access. */
       readonly kind: "npt";
-      readonly mode: Exclude<PagingMode, "bare">;
+      readonly mode: Exclude<TableMode, "bare">;
       /** The host's, with nCR3 as `cr3`. */
       readonly registers: Partial<PagingRegisters>;
     }
   | {
       /** No second dimension in hardware: the ordinary tables of the process that holds the guest's memory. */
       readonly kind: "process";
-      readonly mode: Exclude<PagingMode, "bare">;
+      readonly mode: Exclude<TableMode, "bare">;
       readonly registers: Partial<PagingRegisters>;
       /** Where gpa 0 is in that process; a multiple of 4096. */
       readonly hvaBase: number;

@@ -1,10 +1,10 @@
 import type { AccessBits } from "../access.ts";
-import { createWalker } from "../create-walker.ts";
 import type { RightsControls } from "../rights.ts";
 import { WalkStructures } from "../structures/walk-structures.ts";
 import type { PteMemory, Walker } from "../walker.ts";
 import { BaseTranslator } from "./base-translator.ts";
 import { GENERAL_PROTECTION, pageFault } from "./guest-address.ts";
+import { createTableWalker } from "./table-mode.ts";
 import { DirectTables, TABLE_SHAPES, walkCached } from "./traced-tables.ts";
 import type { GuestFault, GuestPaging, Translator } from "./translator.ts";
 import { NATIVE_ENTRY } from "./walk-log.ts";
@@ -43,7 +43,7 @@ class NativeTranslator extends BaseTranslator {
       this.log,
       structures.walkCache !== undefined,
     );
-    this.#walker = createWalker(mode, this.#tables, registers);
+    this.#walker = createTableWalker(mode, this.#tables, registers);
     this.controls = this.#walker.registers;
   }
 

@@ -1,5 +1,4 @@
 import type { AccessBits } from "../access.ts";
-import { createWalker } from "../create-walker.ts";
 import type { RightsControls } from "../rights.ts";
 import { WalkStructures } from "../structures/walk-structures.ts";
 import type { PteMemory, Walker } from "../walker.ts";
@@ -8,6 +7,7 @@ import { createHostDimension } from "./create-host-dimension.ts";
 import { GENERAL_PROTECTION } from "./guest-address.ts";
 import { GuestTables } from "./guest-tables.ts";
 import { exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
+import { createTableWalker } from "./table-mode.ts";
 import { TABLE_SHAPES, walkCached } from "./traced-tables.ts";
 import type { GuestFault, GuestPaging, HypervisorExit, Translator } from "./translator.ts";
 import { GUEST_ENTRY } from "./walk-log.ts";
@@ -49,7 +49,7 @@ class NestedTranslator extends BaseTranslator {
     this.scheme = host.kind === "process" ? "naive" : host.kind;
     this.#host = createHostDimension(host, memory, this.log, structures);
     this.#tables = new GuestTables(memory, TABLE_SHAPES[mode], this.#host, this.log);
-    this.#walker = createWalker(mode, this.#tables, registers);
+    this.#walker = createTableWalker(mode, this.#tables, registers);
     this.controls = this.#walker.registers;
   }
 

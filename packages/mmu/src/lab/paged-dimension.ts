@@ -1,9 +1,9 @@
 import { ACCESS_KINDS, ACCESS_READ, ACCESS_USER, ACCESS_WRITE } from "../access.ts";
-import { createWalker } from "../create-walker.ts";
 import { PF_US, PF_WR } from "../fault.ts";
 import type { WalkStructures } from "../structures/walk-structures.ts";
 import type { PteMemory, Walker } from "../walker.ts";
 import { HostDimension, type HostPaging } from "./host-dimension.ts";
+import { createTableWalker } from "./table-mode.ts";
 import { DirectTables, TABLE_SHAPES, walkCached } from "./traced-tables.ts";
 import type { HypervisorExit } from "./translator.ts";
 import { HOST_ENTRY, type WalkLog } from "./walk-log.ts";
@@ -31,7 +31,7 @@ export class PagedDimension extends HostDimension {
     super(log, structures);
     this.#isNpt = paging.kind === "npt";
     this.#hvaBase = paging.kind === "npt" ? 0 : paging.hvaBase;
-    this.#reach = { legacy32: 2 ** 32, pae: 2 ** 32, long4: 2 ** 48, long5: 2 ** 52 }[paging.mode];
+    this.#reach = { legacy32: 2 ** 32, pae: 2 ** 32, long4: 2 ** 48, flattened: 2 ** 48, long5: 2 ** 52 }[paging.mode];
     if (!Number.isInteger(this.#hvaBase / 0x1000) || this.#hvaBase < 0 || this.#hvaBase >= this.#reach) {
       const message = `hvaBase must be a multiple of 4096 that ${paging.mode} tables reach, not ${this.#hvaBase}`;
       throw Object.assign(new RangeError(message), { code: "MMU_HOST" });
@@ -43,8 +43,8 @@ export class PagedDimension extends HostDimension {
       log,
       structures.hostWalkCache !== undefined,
     );
-    this.#walker = createWalker(paging.mode, this.#tables, paging.registers);
-    this.#silent = createWalker(paging.mode, memory, paging.registers);
+    this.#walker = createTableWalker(paging.mode, this.#tables, paging.registers);
+    this.#silent = createTableWalker(paging.mode, memory, paging.registers);
     // Both are loaded silently: a host loads its PDPTEs long before the guest runs.
     this.#silent.loadPdptes();
     this.#walker.pdptes.set(this.#silent.pdptes);

@@ -18,6 +18,8 @@ export interface UsedEntry {
 export interface TableShape {
   readonly levels: number;
   readonly entryBytes: 4 | 8;
+  /** Address bits that a level resolves, where tables are no page: 18. */
+  readonly indexBits?: 18;
 }
 
 /** Per paging mode; the PDPTEs of PAE paging are registers, so its walks read two levels. */
@@ -27,6 +29,7 @@ export const TABLE_SHAPES = {
   pae: { levels: 2, entryBytes: 8 },
   long4: { levels: 4, entryBytes: 8 },
   long5: { levels: 5, entryBytes: 8 },
+  flattened: { levels: 2, entryBytes: 8, indexBits: 18 },
 } as const satisfies Record<string, TableShape>;
 
 const MOST_LEVELS = 5;
@@ -47,8 +50,9 @@ export abstract class TracedTables implements PteMemory {
   protected entryHpa = 0;
   protected readonly memory: PteMemory;
   protected readonly log: WalkLog;
-  /** 9, or 10 where entries have four bytes. */
+  /** Address bits that a level resolves: 9, 10 where entries have four bytes, 18 where two levels are one. */
   readonly indexBits: number;
+  readonly #isWide: boolean;
   readonly #shape: TableShape;
   /** Entries read since {@link begin}, top level first. */
   usedCount = 0;
@@ -65,7 +69,8 @@ export abstract class TracedTables implements PteMemory {
     this.memory = memory;
     this.log = log;
     this.#shape = shape;
-    this.indexBits = shape.entryBytes === 4 ? 10 : 9;
+    this.#isWide = shape.entryBytes === 8;
+    this.indexBits = shape.indexBits ?? (this.#isWide ? 9 : 10);
   }
 
   /** Entries read since {@link begin}, top level first; made anew at every call. */
@@ -99,7 +104,7 @@ export abstract class TracedTables implements PteMemory {
 
   load32(address: number): number {
     if (this.stopped) return 0;
-    if (this.indexBits === 9 && (address & 4) !== 0) {
+    if (this.#isWide && (address & 4) !== 0) {
       const high = this.memory.load32(this.entryHpa + 4);
       this.#highs[this.usedCount - 1] = high;
       return high;

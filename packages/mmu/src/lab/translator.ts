@@ -2,12 +2,13 @@ import type { AccessBits } from "../access.ts";
 import type { Access } from "../mmu.ts";
 import type { RightsControls } from "../rights.ts";
 import type { WalkStructures } from "../structures/walk-structures.ts";
-import type { PagingMode, PagingRegisters } from "../walker.ts";
+import type { PagingRegisters } from "../walker.ts";
+import type { TableMode } from "./table-mode.ts";
 import type { HitPlace, WalkLog } from "./walk-log.ts";
 
 /** What a scheme is told of the guest's paging. */
 export interface GuestPaging {
-  readonly mode: PagingMode;
+  readonly mode: TableMode;
   /** What differs from `DEFAULT_PAGING_REGISTERS`. */
   readonly registers: Partial<PagingRegisters>;
 }
@@ -41,7 +42,7 @@ export interface Translator {
   /** What the processor judges the rights of cached translations by, under this scheme. */
   readonly controls: RightsControls;
   /** The guest's. */
-  readonly mode: PagingMode;
+  readonly mode: TableMode;
   /**
    * Whether the hypervisor has dropped entries of tables it made since it was asked last: the processor must forget what
    * it has cached of them.
@@ -57,7 +58,7 @@ export interface Translator {
   writeCr3(cr3: number): GuestFault | HypervisorExit | undefined;
 }
 
-export type Scheme = "native" | "naive" | "ept" | "npt" | "shadow" | "agile";
+export type Scheme = "native" | "naive" | "ept" | "npt" | "shadow" | "agile" | "hashed";
 
 /** What the last walk found, in fields that the next one overwrites. */
 export interface FoundPage {

@@ -21,11 +21,11 @@ export class FlatMemory implements TableMemory {
     this.store32(physical, this.load32(physical) | bits);
   }
 
-  /** @throws RangeError (code `MMU_MEMORY`) above the regions: there are more tables than a simulation has room for. */
+  /** @throws RangeError (code `MMU_SIZE`) above the regions: there are more tables than a simulation has room for. */
   store32(physical: number, value: number): void {
     if (physical >= 2 * REGION_BYTES) {
       const message = "the page tables have outgrown the GByte a simulation has for them";
-      throw Object.assign(new RangeError(message), { code: "MMU_MEMORY" });
+      throw Object.assign(new RangeError(message), { code: "MMU_SIZE" });
     }
     const word = wordOf(physical);
     if (word >= this.#words.length) this.#grow(word);

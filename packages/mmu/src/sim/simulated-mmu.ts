@@ -1,5 +1,6 @@
 import { ACCESS_KINDS, ACCESS_WRITE, type AccessBits } from "../access.ts";
 import { accessBits } from "../lab/guest-address.ts";
+import { isWideMode } from "../lab/table-mode.ts";
 import type { GuestFault, HypervisorExit, Mapping, Translator, Walk } from "../lab/translator.ts";
 import type { Access } from "../mmu.ts";
 import { fillRights, RIGHTS_ENTRIES, rightsIndex } from "../rights.ts";
@@ -105,6 +106,8 @@ export function createSimulatedMmu(options: SimulatedMmuOptions): SimulatedMmu {
 
 /** Rights word of a TLB entry: `PAGE_*` below, host's `ACCESS_*` kinds from here up. */
 const HOST_PERMITS = 16;
+/** Address bits a level resolves, where they are not 9. */
+const INDEX_BITS: Readonly<Record<string, number>> = { legacy32: 10, flattened: 18 };
 const NESTED_SCHEMES: readonly string[] = ["ept", "npt", "naive", "agile"];
 
 const isUpTo = (n: number, most: number): boolean => Number.isInteger(n) && n >= 0 && n <= most;
@@ -150,7 +153,7 @@ class Processor implements SimulatedMmu {
     this.translator = translator;
     this.#vpid = vpid;
     this.#host = host ?? (NESTED_SCHEMES.includes(translator.scheme) ? 1 : 0);
-    this.#isWide = translator.mode === "long4" || translator.mode === "long5";
+    this.#isWide = isWideMode(translator.mode);
     // Without paging there are no rights to judge by.
     const off = { wp: false, smep: false, smap: false };
     fillRights(this.#granted, translator.mode === "bare" ? off : translator.controls);
@@ -292,7 +295,7 @@ class Processor implements SimulatedMmu {
   #dropFaulting(gvaLow: number, gvaHigh: number): void {
     const scope = { tag: this.#structures.linearTag, mask: TAG_VPID | TAG_PCID };
     this.#tlb?.dropPage(gvaLow, gvaHigh, scope);
-    this.#structures.walkCache?.dropWay(gvaLow, gvaHigh, scope, this.translator.mode === "legacy32" ? 10 : 9);
+    this.#structures.walkCache?.dropWay(gvaLow, gvaHigh, scope, INDEX_BITS[this.translator.mode] ?? 9);
   }
 
   #dropAll(mask: number, keepsGlobal: boolean): void {
