@@ -51,7 +51,7 @@ const TLB = {
   l2: [{ pages: ["4K", "2M"], entries: 1536, ways: 12 }],
 } as const;
 const SMALL = { name: "zipf", bytes: 2 ** 17, seed: 3 } as const;
-const WIDE = { name: "random", bytes: 2 ** 28, seed: 3 } as const;
+const WIDE = { name: "random", bytes: 2 ** 24, seed: 3 } as const;
 const CACHES = {
   l1: { bytes: 32 << 10, ways: 8, cycles: 4 },
   l2: { bytes: 256 << 10, ways: 4, cycles: 12 },
@@ -65,11 +65,11 @@ const WALK_CACHE = {
 } as const;
 
 console.log(`${cpus()[0]?.model}, Node ${process.version}, ${ROUNDS} rounds`);
-measure("EPT, TLB hits", { scheme: "ept", tlb: TLB }, SMALL, 40);
-measure("native, TLB hits", { scheme: "native", tlb: TLB }, SMALL, 40);
-measure("native, full walks", { scheme: "native" }, WIDE, 10);
-measure("EPT, full 2D walks", { scheme: "ept" }, WIDE, 4);
-measure("NPT, full 2D walks", { scheme: "npt" }, WIDE, 4);
+measure("EPT, TLB hits", { scheme: "ept", tlb: TLB }, SMALL, 20);
+measure("native, TLB hits", { scheme: "native", tlb: TLB }, SMALL, 20);
+measure("native, full walks", { scheme: "native" }, WIDE, 4);
+measure("EPT, full 2D walks", { scheme: "ept" }, WIDE, 2);
+measure("NPT, full 2D walks", { scheme: "npt" }, WIDE, 2);
 measure(
   "EPT, all structures, misses",
   {
@@ -83,5 +83,5 @@ measure(
     },
   },
   WIDE,
-  4,
+  2,
 );

@@ -67,16 +67,24 @@ export class EptDimension extends HostDimension {
     if (this.findNested(gpa, kinds, guestLevel)) return true;
     const result = this.#walk(gpa, guestLevel, kinds);
     if (result !== "mapped") return this.#fail(this.#walker, result, gpa, kinds, place);
-    this.#take(this.#walker);
     if ((kinds & ACCESS_KINDS) !== 0) this.fillNested(gpa);
     return true;
   }
 
   #walk(gpa: number, guestLevel: number, kinds: number): EptResult {
     const cache = this.structures.hostWalkCache;
+    if (cache === undefined && this.log.isPlain) {
+      // One that fails is made again with every entry counted.
+      const plain = this.#silent;
+      if (plain.walk(gpa, kinds) === "mapped") {
+        this.log.count(HOST_ENTRY, plain.levels - (plain.pageShift - 12) / 9);
+        this.#take(plain);
+        return "mapped";
+      }
+    }
     this.#tables.guestLevel = guestLevel;
     this.#tables.begin();
-    if (cache === undefined) return this.#walker.walk(gpa, kinds);
+    if (cache === undefined) return this.#end(this.#walker.walk(gpa, kinds));
     const { physicalTag } = this.structures;
     const low = gpa | 0;
     const high = (gpa / 2 ** 32) | 0;
@@ -88,6 +96,11 @@ export class EptDimension extends HostDimension {
         ? this.#walker.walk(gpa, kinds)
         : this.#walker.walkBelow(level, cache.low, cache.high, cache.allLow, gpa, kinds);
     if (result === "mapped" && (kinds & ACCESS_KINDS) !== 0) this.#tables.fillCache(cache, low, high, physicalTag);
+    return this.#end(result);
+  }
+
+  #end(result: EptResult): EptResult {
+    if (result === "mapped") this.#take(this.#walker);
     return result;
   }
 

@@ -49,6 +49,18 @@ export class WalkLog {
     this.cycles = 0;
   }
 
+  /** Whether a walk's references are all alike and only counted, so that {@link count} may stand for them. */
+  get isPlain(): boolean {
+    return !this.tells && this.caches === undefined;
+  }
+
+  /** So many references of a plain walk. */
+  count(dimension: number, references: number): void {
+    this.references += references;
+    (this.totals[dimension] as number) += references;
+    this.cycles += references * this.memoryCycles;
+  }
+
   /** An entry is read from memory. @param address where its table's owner sees it. */
   add(dimension: number, level: number, guestLevel: number, address: number, hpa: number): void {
     let place = 0;
