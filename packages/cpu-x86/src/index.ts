@@ -7,6 +7,8 @@ export { DR6, raiseDebug } from "./exceptions/debug.ts";
 export { takePendingException } from "./exceptions/deliver.ts";
 export type { EventKind } from "./exceptions/event.ts";
 export { VECTOR } from "./exceptions/vectors.ts";
+export { allRows } from "./instructions/all-rows.ts";
+export type { Row } from "./instructions/row.ts";
 export { generationKey } from "./interpreter/generation-key.ts";
 export { jumpCacheIndex } from "./interpreter/main-loop.ts";
 export { deliverInterrupt, deliverNmi, interruptDeliverable, nmiDeliverable } from "./interrupts/interrupts.ts";

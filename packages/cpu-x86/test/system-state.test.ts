@@ -255,6 +255,12 @@ describe("FXSAVE and XSAVE", () => {
     expect([m.faultOf("fxsave", 0x5000, 64), m.faultOf("xrstor", 0x5000, 64)]).toEqual(["#NM", "#NM"]);
   });
 
+  it("an address that is not canonical is #SS in the stack segment, before its alignment matters", () => {
+    expect(m.faultOf("fxsave", 0x8000_0000_0001n << 4n, 64, SEGMENT.ss)).toBe("#SS(0)");
+    expect(m.faultOf("fxrstor", (0x8000_0000_0001n << 4n) + 1n, 64, SEGMENT.ss)).toBe("#SS(0)");
+    expect(m.faultOf("xsave", 0x8000_0000_0001n << 8n, 64, SEGMENT.ds)).toBe("#GP(0)");
+  });
+
   it("crosses pages", () => {
     m.call("fxsave", 0x5f00, 64);
     expect([m.read64(0x5f20), m.read64(0x5f00 + 160 + 15 * 16)]).toEqual([0x8000_0000_0000_0001n, 0xf00n]);

@@ -1,6 +1,12 @@
 import { FXSAVE, VISIBLE_FLAGS } from "./cpu-state.ts";
 import { SEGMENT_NAMES } from "./environment.ts";
-import { definedWrites, undefinedConditionBits, undefinedFlags, undefinedRegisterBits } from "./undefined-results.ts";
+import {
+  definedException,
+  definedWrites,
+  undefinedConditionBits,
+  undefinedFlags,
+  undefinedRegisterBits,
+} from "./undefined-results.ts";
 import { type Bytes, OVERRIDABLE, type VectorInput, type VectorOutcome } from "./vector.ts";
 
 /** One field that differs, as text for people. */
@@ -27,7 +33,7 @@ export function compareOutcomes(
   const check = (field: string, a: bigint | number, b: bigint | number): void => {
     if (BigInt(a) !== BigInt(b)) differences.push({ field, expected: hex(a), actual: hex(b) });
   };
-  compareExceptions(expected, actual, differences);
+  compareExceptions(definedException(input, expected), definedException(input, actual), differences);
   check("rip", expected.state.rip, actual.state.rip);
   const defined = options.strict ? -1n : ~undefinedRegisterBits(input);
   for (let i = 0; i < 16; i++)

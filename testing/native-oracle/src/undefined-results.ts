@@ -4,7 +4,7 @@
  */
 import { FLAGS, STATUS_FLAGS } from "./cpu-state.ts";
 import { SAVE_AREAS } from "./environment.ts";
-import { type Bytes, initialStateOf, type VectorInput } from "./vector.ts";
+import { type Bytes, initialStateOf, type VectorInput, type VectorOutcome } from "./vector.ts";
 
 const { CF, PF, AF, ZF, SF, OF } = FLAGS;
 type FlagRule = number | ((input: VectorInput) => number);
@@ -59,6 +59,17 @@ export function undefinedFlags(input: VectorInput): number {
 /** Bits of general registers whose value after `input` means nothing: LAR's copy of the limit's upper bits. */
 export function undefinedRegisterBits({ form }: VectorInput): bigint {
   return form.mnemonic === "LAR" ? 0xf_0000n : 0n;
+}
+
+/**
+ * Where in a page a save area's fault is reported is the maker's choice: AMD looks at the last byte first. The same goes
+ * for which operand of CMPS is looked at first.
+ */
+export function definedException({ form }: VectorInput, outcome: VectorOutcome): VectorOutcome {
+  const { exception } = outcome;
+  const vague = /^(FXSAVE|FXRSTOR|XSAVE|XRSTOR|CMPS)/.test(form.mnemonic);
+  if (!vague || exception === undefined) return outcome;
+  return { ...outcome, exception: { ...exception, cr2: exception.cr2 & ~0xfffn } };
 }
 
 /** MXCSR_MASK of a save area: AMD has a bit that others do not (misaligned exceptions masked). */

@@ -57,6 +57,8 @@ const pseudo = (mnemonic: string, semantics: Semantics, options: Partial<Row> = 
 export const PSEUDO = {
   addressRead: pseudo("ADDRESS", address("read"), { asize: true }),
   addressWrite: pseudo("ADDRESS", address("write"), { asize: true }),
+  /** For rows that are #GP above CPL 0: that comes before the limits. */
+  addressPrivileged: pseudo("ADDRESS-CPL0", address("read"), { asize: true, cpl0: true }),
   addressOnly: pseudo("ADDRESS", address("none"), { asize: true }),
   undefinedOpcode: pseudo("UNDEFINED", undefinedOpcode),
   tooLong: pseudo("TOO-LONG", tooLong),

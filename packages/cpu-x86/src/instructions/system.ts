@@ -26,7 +26,7 @@ const onMemory =
   (name: HelperName, bytes: number, write: boolean): Semantics =>
   (b, area) => {
     b.noteOperandAccess(bytes, write);
-    b.helper(name, area!.address(), opsize(b));
+    b.helper(name, area!.address(), opsize(b), b.fields.segment());
   };
 
 /** Bits of one field that user-mode code may read unless CR4.UMIP forbids it. */

@@ -10,10 +10,16 @@ const CHUNK = 64;
 
 /**
  * Writes `bytes` (at most a page) to a linear address; either all of them or, if that faults, none.
- * @param access ACCESS_USER or ACCESS_AC, or 0. @returns false: exception pending.
+ * @param access ACCESS_USER or ACCESS_AC, or 0. @param segment of the operand. @returns false: exception pending.
  */
-export function writeBlock(cpu: Cpu, linear: bigint, bytes: Uint8Array, access: number): boolean {
-  if (!reachBlock(cpu, linear, bytes.length, access | ACCESS_WRITE)) return false;
+export function writeBlock(
+  cpu: Cpu,
+  linear: bigint,
+  bytes: Uint8Array,
+  access: number,
+  segment: number = SEGMENT.ds,
+): boolean {
+  if (!reachBlock(cpu, linear, bytes.length, access | ACCESS_WRITE, segment)) return false;
   const head = headLength(linear, bytes.length);
   storeAt(cpu, firstGpa, bytes, 0, head);
   if (head < bytes.length) storeAt(cpu, secondGpa, bytes, head, bytes.length);
@@ -21,8 +27,14 @@ export function writeBlock(cpu: Cpu, linear: bigint, bytes: Uint8Array, access: 
 }
 
 /** Reads `into.length` bytes (at most a page). @returns false: exception pending, `into` unchanged. */
-export function readBlock(cpu: Cpu, linear: bigint, into: Uint8Array, access: number): boolean {
-  if (!reachBlock(cpu, linear, into.length, access | ACCESS_READ)) return false;
+export function readBlock(
+  cpu: Cpu,
+  linear: bigint,
+  into: Uint8Array,
+  access: number,
+  segment: number = SEGMENT.ds,
+): boolean {
+  if (!reachBlock(cpu, linear, into.length, access | ACCESS_READ, segment)) return false;
   const head = headLength(linear, into.length);
   loadFrom(cpu, firstGpa, into, 0, head);
   if (head < into.length) loadFrom(cpu, secondGpa, into, head, into.length);
@@ -44,13 +56,21 @@ export function movdir64b(cpu: Cpu): HelperResult {
 let firstGpa = 0;
 let secondGpa = 0;
 
-function reachBlock(cpu: Cpu, linear: bigint, length: number, access: number): boolean {
+function reachBlock(cpu: Cpu, linear: bigint, length: number, access: number, segment: number): boolean {
+  if (!isOperandCanonical(cpu, linear, segment)) return false;
   if (!cpu.linear.probe(linear, length, access)) return false;
   secondGpa = cpu.walker.gfn * PAGE;
   // A crossing probe leaves the second page in the walker; the first is walked again, and cannot fault any more.
   if (headLength(linear, length) < length) cpu.linear.probe(linear, 1, access);
   firstGpa = cpu.walker.gfn * PAGE + Number(linear & 0xfffn);
   return true;
+}
+
+/** In the stack segment an address that is not canonical is #SS, else #GP. @returns false: exception pending. */
+export function isOperandCanonical(cpu: Cpu, linear: bigint, segment: number): boolean {
+  return (
+    !cpu.code64 || elementAddress(cpu, segment === SEGMENT.ss ? segment : SEGMENT.ds, linear, 1, "Read") !== undefined
+  );
 }
 
 function headLength(linear: bigint, length: number): number {

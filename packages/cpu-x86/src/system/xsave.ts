@@ -8,7 +8,7 @@ import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { GPR } from "../state/layout.ts";
 import { XSTATE } from "../state/xstate.ts";
 import { isValidMxcsr, MXCSR_RESET, readMxcsr, writeMxcsr } from "./fpu-area.ts";
-import { readBlock, writeBlock } from "./memory-block.ts";
+import { isOperandCanonical, readBlock, writeBlock } from "./memory-block.ts";
 import {
   compactedSize,
   componentsOf,
@@ -39,7 +39,7 @@ function inUse(cpu: Cpu): number {
   return componentsOf(cpu.model).reduce((mask, { bit, isInitial }) => (isInitial(cpu) ? mask : mask | bit), 0);
 }
 
-/** XSAVE. Arguments: linear address, operand size in bits. */
+/** XSAVE. Arguments: linear address, operand size in bits, segment. */
 export const xsave = (cpu: Cpu): HelperResult => saveStandard(cpu, false);
 
 /** XSAVEOPT leaves components alone that have their initial configuration. Arguments as of XSAVE. */
@@ -52,7 +52,7 @@ function saveStandard(cpu: Cpu, optimize: boolean): HelperResult {
   const used = inUse(cpu);
   const whole = bytes.subarray(0, standardSize(cpu.model, wanted));
   // Bytes that are left alone keep what memory has; the read faults as the write will.
-  if (!readBlock(cpu, linear, whole, cpu.explicitAccess | ACCESS_WRITE)) return HELPER.fault;
+  if (!readBlock(cpu, linear, whole, cpu.explicitAccess | ACCESS_WRITE, cpu.arg32(2))) return HELPER.fault;
   const saved = optimize ? wanted & used : wanted;
   const wide = cpu.arg32(1) === 64;
   for (const { bit, offset, write } of componentsOf(cpu.model)) {
@@ -61,10 +61,10 @@ function saveStandard(cpu: Cpu, optimize: boolean): HelperResult {
   // MXCSR belongs to SSE and AVX alike.
   if ((wanted & (XSTATE.SSE | XSTATE.AVX)) !== 0) writeMxcsr(cpu, view);
   view.setUint32(XSTATE_BV, (view.getUint32(XSTATE_BV, true) & ~wanted) | (wanted & used), true);
-  return writeBlock(cpu, linear, whole, cpu.explicitAccess) ? HELPER.next : HELPER.fault;
+  return writeBlock(cpu, linear, whole, cpu.explicitAccess, cpu.arg32(2)) ? HELPER.next : HELPER.fault;
 }
 
-/** XSAVEC. Arguments: linear address, operand size in bits. */
+/** XSAVEC. Arguments: linear address, operand size in bits, segment. */
 export const xsavec = (cpu: Cpu): HelperResult => saveCompacted(cpu);
 
 /** XSAVES: supervisor code only. Arguments as of XSAVEC. */
@@ -78,7 +78,7 @@ function saveCompacted(cpu: Cpu): HelperResult {
   const used = inUse(cpu) | (cpu.get32("mxcsr") === MXCSR_RESET ? 0 : XSTATE.SSE);
   const saved = wanted & used;
   const whole = bytes.subarray(0, compactedSize(cpu.model, wanted));
-  if (!readBlock(cpu, linear, whole, cpu.explicitAccess | ACCESS_WRITE)) return HELPER.fault;
+  if (!readBlock(cpu, linear, whole, cpu.explicitAccess | ACCESS_WRITE, cpu.arg32(2))) return HELPER.fault;
   const wide = cpu.arg32(1) === 64;
   let at = XSAVE_MINIMUM;
   for (const { bit, length, write } of componentsOf(cpu.model)) {
@@ -88,7 +88,7 @@ function saveCompacted(cpu: Cpu): HelperResult {
   if ((saved & XSTATE.SSE) !== 0) writeMxcsr(cpu, view);
   writeBitmap(XSTATE_BV, saved, 0);
   writeBitmap(XCOMP_BV, wanted, COMPACTED);
-  return writeBlock(cpu, linear, whole, cpu.explicitAccess) ? HELPER.next : HELPER.fault;
+  return writeBlock(cpu, linear, whole, cpu.explicitAccess, cpu.arg32(2)) ? HELPER.next : HELPER.fault;
 }
 
 function writeBitmap(at: number, low: number, high: number): void {
@@ -96,11 +96,11 @@ function writeBitmap(at: number, low: number, high: number): void {
   view.setUint32(at + 4, high, true);
 }
 
-/** XRSTOR. Arguments: linear address, operand size in bits. */
+/** XRSTOR. Arguments: linear address, operand size in bits, segment. */
 export function xrstor(cpu: Cpu): HelperResult {
   const linear = cpu.arg64(0);
   if (!mayMove(cpu, linear)) return HELPER.fault;
-  if (!readBlock(cpu, linear, bytes.subarray(0, XSAVE_MINIMUM), cpu.explicitAccess)) return HELPER.fault;
+  if (!readBlock(cpu, linear, bytes.subarray(0, XSAVE_MINIMUM), cpu.explicitAccess, cpu.arg32(2))) return HELPER.fault;
   if ((view.getUint32(XCOMP_BV + 4, true) & COMPACTED) === 0) return restoreStandard(cpu, linear);
   return cpu.model.features.has("xsavec") ? restoreCompacted(cpu, linear) : cpu.raise("GP", 0);
 }
@@ -109,7 +109,7 @@ export function xrstor(cpu: Cpu): HelperResult {
 export function xrstors(cpu: Cpu): HelperResult {
   const linear = cpu.arg64(0);
   if (!mayBeSupervisor(cpu) || !mayMove(cpu, linear)) return HELPER.fault;
-  if (!readBlock(cpu, linear, bytes.subarray(0, XSAVE_MINIMUM), cpu.explicitAccess)) return HELPER.fault;
+  if (!readBlock(cpu, linear, bytes.subarray(0, XSAVE_MINIMUM), cpu.explicitAccess, cpu.arg32(2))) return HELPER.fault;
   if ((view.getUint32(XCOMP_BV + 4, true) & COMPACTED) === 0) return cpu.raise("GP", 0);
   return restoreCompacted(cpu, linear);
 }
@@ -124,7 +124,7 @@ function restoreStandard(cpu: Cpu, linear: bigint): HelperResult {
   const loadsMxcsr = (wanted & (XSTATE.SSE | XSTATE.AVX)) !== 0;
   if (loadsMxcsr && !isValidMxcsr(cpu, view)) return cpu.raise("GP", 0);
   const whole = bytes.subarray(0, standardSize(cpu.model, wanted & present));
-  if (!readBlock(cpu, linear, whole, cpu.explicitAccess)) return HELPER.fault;
+  if (!readBlock(cpu, linear, whole, cpu.explicitAccess, cpu.arg32(2))) return HELPER.fault;
   const wide = cpu.arg32(1) === 64;
   for (const { bit, offset, read, initialize } of componentsOf(cpu.model)) {
     if ((wanted & bit) === 0) continue;
@@ -142,7 +142,7 @@ function restoreCompacted(cpu: Cpu, linear: bigint): HelperResult {
   const loadsSse = (wanted & present & XSTATE.SSE) !== 0;
   if (loadsSse && !isValidMxcsr(cpu, view)) return cpu.raise("GP", 0);
   const whole = bytes.subarray(0, compactedSize(cpu.model, layout));
-  if (!readBlock(cpu, linear, whole, cpu.explicitAccess)) return HELPER.fault;
+  if (!readBlock(cpu, linear, whole, cpu.explicitAccess, cpu.arg32(2))) return HELPER.fault;
   const wide = cpu.arg32(1) === 64;
   let at = XSAVE_MINIMUM;
   for (const { bit, length, read, initialize } of componentsOf(cpu.model)) {
@@ -164,7 +164,7 @@ function isValidCompacted(cpu: Cpu, present: number, layout: number): boolean {
 function mayMove(cpu: Cpu, linear: bigint): boolean {
   if (!hasOsxsave(cpu)) return false;
   if ((cpu.low("cr0") & CR0.TS) !== 0) cpu.raise("NM");
-  else if ((linear & 63n) !== 0n) cpu.raise("GP", 0);
+  else if (isOperandCanonical(cpu, linear, cpu.arg32(2)) && (linear & 63n) !== 0n) cpu.raise("GP", 0);
   return !cpu.faulted;
 }
 
