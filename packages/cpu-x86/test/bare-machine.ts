@@ -44,6 +44,7 @@ export const SEL = {
 
 export class BareMachine {
   readonly cpu: Cpu;
+  readonly memory = new WebAssembly.Memory({ initial: (RESERVED_BYTES + RAM_BYTES) / 0x1_0000 });
   nowNs = 0;
   randomState = 1;
   readonly portLog: string[] = [];
@@ -52,7 +53,7 @@ export class BareMachine {
   readonly #ram: DataView;
 
   constructor(model = "max,kvm=on,+la57") {
-    const buffer = new ArrayBuffer(RESERVED_BYTES + RAM_BYTES);
+    const { buffer } = this.memory;
     this.#ram = new DataView(buffer, RESERVED_BYTES);
     const bytes = new Uint8Array(buffer);
     const frame = (gfn: number): number => (gfn * 4096 < RAM_BYTES ? RESERVED_BYTES + gfn * 4096 : -1);

@@ -186,6 +186,12 @@ export class X86Builder extends IrBuilder {
     return { hit, host: this.hostAddress(entry, TLB_WRITE, linear) };
   }
 
+  /** The same for reading: `hit` says whether all `bytes` are plain host memory at `host`. */
+  probeForRead(bytes: number, linear: Val): { hit: Val; host: Val } {
+    const { entry, hit } = this.lookup(TLB_READ, bytes, linear);
+    return { hit, host: this.hostAddress(entry, TLB_READ, linear) };
+  }
+
   /** Reads at a host address, as {@link guestAddress} gives it; zero-extends. */
   hostLoad(width: Width, host: Val): Val {
     return this.load(LOADS[width], host, 0);
@@ -237,10 +243,12 @@ export class X86Builder extends IrBuilder {
 
   /** See tcg's softmmu/tlb-layout.ts. */
   protected lookup(table: number, bytes: number, linear: Val): { entry: Val; hit: Val } {
-    const index = this.op("i32.shr_u", this.wrap(linear), this.const32(TLB_INDEX_SHIFT));
+    const context = this.state("tlbContext");
+    const mixed = this.op("i32.xor", this.wrap(linear), this.wrap(context));
+    const index = this.op("i32.shr_u", mixed, this.const32(TLB_INDEX_SHIFT));
     const entry = this.op("i32.and", index, this.const32(TLB_INDEX_MASK));
     const last = this.add(linear, this.const(bytes - 1));
-    const tag = this.or(this.and(last, this.const(-4096)), this.state("tlbContext"));
+    const tag = this.xor(this.and(last, this.const(-4096)), context);
     return { entry, hit: this.eq(this.load("i64.load", entry, table), tag) };
   }
 

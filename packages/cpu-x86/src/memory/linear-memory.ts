@@ -1,8 +1,6 @@
 import {
-  ACCESS_AC,
   ACCESS_FETCH,
   ACCESS_READ,
-  ACCESS_USER,
   ACCESS_WRITE,
   createWalker,
   type PagingMode,
@@ -11,20 +9,16 @@ import {
   pagingModeOf,
   type Walker,
 } from "@tsvm/mmu";
-import { TLB_ADDEND, TLB_CONTEXT_LIMIT, TLB_INDEX_MASK, TLB_INDEX_SHIFT, TLB_TABLE_BYTES } from "@tsvm/tcg";
 import { RECORD } from "../decode/decoded-insn.ts";
-import { CR3_LAM_U48, CR3_LAM_U57, CR4, FLAG } from "../state/bits.ts";
+import { CR3_LAM_U48, CR3_LAM_U57, CR4 } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
-import { JUMP_CACHE, SCRATCH_RECORDS, TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
+import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
+import { AddressSpaces } from "./address-spaces.ts";
+import { CodeTranslations } from "./code-translations.ts";
+import { SoftTlb } from "./soft-tlb.ts";
 
-/** Privileges that have TLB contexts of their own: supervisor, supervisor with EFLAGS.AC, user. */
-const CONTEXTS_PER_SPACE = 4;
 const BOUNCE = AT.bounce;
-/** The jump key: TLB context in bits 11:0, mode in 16:12, number of the code segment's base in 31:17. */
-const MODE_SHIFT = 12;
-const CODE_BASE_SHIFT = 17;
-const CODE_BASES = 2 ** 15 - 1;
 /** Beside what a store has left in the bounce buffer before its walk. */
 const PTE_BOUNCE = AT.bounce + 64;
 const PAGE = 4096;
@@ -48,19 +42,15 @@ export class LinearMemory {
   walker: Walker;
   readonly #cpu: Cpu;
   readonly #walkers: Readonly<Record<PagingMode, Walker>>;
-  /** First TLB context of the current address space. */
-  #contextBase = 0;
-  /** First TLB context that no address space has had since the tables were last cleared; context 0 is never used. */
-  #nextContext = CONTEXTS_PER_SPACE;
-  /** First TLB context of each address space kept under a PCID; 0: none. */
-  readonly #contextOfPcid = new Uint16Array(4096);
-  /** Changes when translations were dropped other than by a new context; for caches of fetch translations. */
-  mappingGeneration = 0;
-  /** Counts soft-TLB fills, for the counters of the facade. */
-  fills = 0;
+  readonly #tlb: SoftTlb;
+  readonly #code: CodeTranslations;
+  readonly #spaces: AddressSpaces;
 
   constructor(cpu: Cpu) {
     this.#cpu = cpu;
+    this.#tlb = new SoftTlb(cpu);
+    this.#code = new CodeTranslations(cpu);
+    this.#spaces = new AddressSpaces(cpu, this.#tlb, this.#code);
     const memory: PteMemory = {
       load32: (gpa) => this.#loadPte(gpa),
       or32: (gpa, bits) => this.#orPte(gpa, bits),
@@ -91,7 +81,7 @@ export class LinearMemory {
     this.walker = walker;
     this.#adoptMasking();
     this.#adoptProtectionKeys();
-    this.flushAll();
+    this.#spaces.pagingChanged();
     return true;
   }
 
@@ -124,78 +114,49 @@ export class LinearMemory {
     const walker = this.walker;
     walker.setCr3(this.#cr3());
     if (walker.mode === "pae" && !walker.loadPdptes()) return false;
-    const cpu = this.#cpu;
-    if (this.#adoptMasking() || (cpu.low("cr4") & CR4.PCIDE) === 0) {
-      this.flushAll();
-      return true;
-    }
-    const pcid = cpu.low("cr3") & 0xfff;
-    const known = this.#contextOfPcid[pcid] as number;
-    if (keep && known !== 0) {
-      this.#contextBase = known;
-      this.contextChanged();
-    } else this.#newSpace(pcid);
+    if (this.#adoptMasking()) this.flushAll();
+    else this.#spaces.change(keep);
     return true;
   }
 
   /** Drops every translation of every address space. */
   flushAll(): void {
-    this.#largeFirst = Number.POSITIVE_INFINITY;
-    this.#largeLast = -1;
-    this.#contextOfPcid.fill(0);
-    this.#newSpace(this.#cpu.low("cr4") & CR4.PCIDE ? this.#cpu.low("cr3") & 0xfff : 0);
+    this.#spaces.dropAll();
   }
 
-  /** INVLPG: drops the page (whatever its size) of the address in every address space. */
-  flushPage(low: number, high: number): void {
-    const offset = (low >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK;
-    // Entries are of 4 KiB each; one that came from a large page has neighbours elsewhere in the table.
-    const page = (high >>> 0) * 0x10_0000 + (low >>> 12);
-    if (page >= this.#largeFirst && page <= this.#largeLast) this.flushAll();
-    else {
-      this.#cpu.u64[(TLB_READ + offset) >> 3] = 0n;
-      this.#cpu.u64[(TLB_WRITE + offset) >> 3] = 0n;
-      this.#dropJumpCache();
+  /** INVLPG: drops the page (whatever its size) of the address in the current address space, and global ones in all. */
+  flushPage(low: number, gvaHigh: number): void {
+    const high = gvaHigh | 0;
+    const scattered = this.#tlb.isScattered(low, high);
+    // Masked addresses differ in their high halves.
+    if (scattered && this.#masks) this.flushAll();
+    else if (scattered) {
+      this.#tlb.dropGib(low, high);
+      this.#code.dropGib(low, high);
+    } else {
+      this.#spaces.dropPage(low);
+      this.#code.dropPage(low, high);
     }
   }
 
   /** Recomputes the TLB context and jump key after CPL, EFLAGS.AC, mode or address space changed. */
   contextChanged(): void {
-    const cpu = this.#cpu;
-    const privilege = cpu.cpl === 3 ? 2 : (cpu.get32("rflags") & FLAG.AC) !== 0 ? 1 : 0;
-    const context = this.#contextBase | privilege;
-    cpu.setLow("tlbContext", context);
-    cpu.set32("jumpKey", context | (cpu.get32("mode") << MODE_SHIFT) | (this.#codeBaseNumber() << CODE_BASE_SHIFT));
+    this.#spaces.contextChanged();
   }
 
-  /**
-   * Numbers of the bases that code segments have had, other than 0: decoded code is found by rip, which in segments with
-   * different bases means different places.
-   */
-  readonly #codeBases = new Map<number, number>();
+  /** Changes whenever translations of fetches have to be made anew. */
+  get mappingGeneration(): number {
+    return this.#code.generation;
+  }
 
-  #codeBaseNumber(): number {
-    const cpu = this.#cpu;
-    const base = cpu.low("segBase", SEGMENT.cs);
-    if (base === 0 || cpu.code64) return 0;
-    const known = this.#codeBases.get(base);
-    if (known !== undefined) return known;
-    if (this.#codeBases.size === CODE_BASES) {
-      this.#codeBases.clear();
-      this.#dropJumpCache();
-    }
-    const number = this.#codeBases.size + 1;
-    this.#codeBases.set(base, number);
-    return number;
+  /** Soft-TLB entries made; for the counters of the facade. */
+  get fills(): number {
+    return this.#tlb.fills;
   }
 
   /** The frame changed from plain RAM to decoded code: stores to it must miss from now on. */
   dropWriteEntries(frameHva: number): void {
-    const { i32, u64 } = this.#cpu;
-    for (let at = TLB_WRITE; at < TLB_WRITE + TLB_TABLE_BYTES; at += 16) {
-      const page = (i32[at >> 2] as number) & ~0xfff;
-      if (((page + (i32[(at + TLB_ADDEND) >> 2] as number)) | 0) === (frameHva | 0)) u64[at >> 3] = 0n;
-    }
+    this.#tlb.dropWritesTo(frameHva);
   }
 
   // --- misses of generated code; `record` is the address of the decoded-instruction record ---
@@ -296,9 +257,9 @@ export class LinearMemory {
     if (cpu.faulted) return 0;
     const offset = low & 0xfff;
     if (offset + size > PAGE) return this.#gather(low, high, size, 0, access | ACCESS_READ);
-    const context = this.#contextOf(access);
+    const context = this.#spaces.contextOf(access);
     const table = (access & ACCESS_WRITE) === 0 ? TLB_READ : TLB_WRITE;
-    const known = this.#lookup(table, low, high, context);
+    const known = this.#tlb.lookup(table, low, high, context);
     if (known !== 0) return known;
     if (!this.#translate(low, high, 0, access | ACCESS_READ)) return 0;
     const { gfn } = this.walker;
@@ -319,8 +280,8 @@ export class LinearMemory {
     const offset = low & 0xfff;
     const rights = access | ACCESS_WRITE;
     if (offset + size > PAGE) return this.#scatter(low, high, size, 0, rights) !== 0;
-    const context = this.#contextOf(access);
-    const known = this.#lookup(TLB_WRITE, low, high, context);
+    const context = this.#spaces.contextOf(access);
+    const known = this.#tlb.lookup(TLB_WRITE, low, high, context);
     if (known !== 0) {
       cpu.u8.copyWithin(known, BOUNCE, BOUNCE + size);
       return true;
@@ -331,19 +292,6 @@ export class LinearMemory {
     if (hva >= 0) this.#fill(TLB_WRITE, low, high, hva, context);
     cpu.host.physical.store(gfn * PAGE + offset, size, BOUNCE);
     return true;
-  }
-
-  /** TLB context of an access of a helper, which need not be of the current privilege. */
-  #contextOf(access: number): number {
-    return this.#contextBase | ((access & ACCESS_USER) !== 0 ? 2 : (access & ACCESS_AC) !== 0 ? 1 : 0);
-  }
-
-  /** @returns hva of the address if a table has its page, else 0. */
-  #lookup(table: number, low: number, high: number, context: number): number {
-    const { i32 } = this.#cpu;
-    const at = (table + ((low >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK)) >> 2;
-    if (i32[at] !== ((low & ~0xfff) | context) || i32[at + 1] !== high) return 0;
-    return (low + (i32[at + 2] as number)) >>> 0;
   }
 
   /**
@@ -361,7 +309,9 @@ export class LinearMemory {
   /** Translates for an instruction fetch. @returns the gfn, or -1: exception pending. */
   fetchFrame(low: number, high: number): number {
     if (!this.#canonical(low, high, 0)) return -1;
-    return this.#walk(low, high, ACCESS_FETCH | this.#cpu.explicitAccess) ? this.walker.gfn : -1;
+    if (!this.#walk(low, high, ACCESS_FETCH | this.#cpu.explicitAccess)) return -1;
+    this.#spaces.fetched(low, this.walker.global);
+    return this.walker.gfn;
   }
 
   /** As a debugger would: no faults, no accessed flags. @returns the gpa, or -1. */
@@ -451,52 +401,16 @@ export class LinearMemory {
   #walk(low: number, high: number, access: number): boolean {
     const walker = this.walker;
     if (walker.walk(low, high, access)) {
-      if (walker.pageShift !== 12) this.#noteLargePage(low, high, walker.pageShift);
+      if (walker.pageShift !== 12) this.#tlb.noteLargePage(low, high, walker.pageShift);
       return true;
     }
     this.#cpu.raisePageFault(low, high, walker.errorCode);
     return false;
   }
 
-  /** First and last page (gva >> 12) of all large pages translated since the TLB was last empty. */
-  #largeFirst = Number.POSITIVE_INFINITY;
-  #largeLast = -1;
-
-  #noteLargePage(low: number, high: number, shift: number): void {
-    const page = (high >>> 0) * 0x10_0000 + (low >>> 12);
-    const pages = 2 ** (shift - 12);
-    const first = page - (page % pages);
-    if (first < this.#largeFirst) this.#largeFirst = first;
-    if (first + pages - 1 > this.#largeLast) this.#largeLast = first + pages - 1;
-  }
-
   #fill(table: number, low: number, high: number, hva: number, context: number): void {
-    this.fills++;
-    const { i32 } = this.#cpu;
-    const at = (table + ((low >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK)) >> 2;
-    i32[at] = (low & ~0xfff) | context;
-    i32[at + 1] = high;
-    i32[at + 2] = hva - (low & ~0xfff);
-  }
-
-  #newSpace(pcid: number): void {
-    if (this.#nextContext >= TLB_CONTEXT_LIMIT) this.#recycleContexts();
-    this.#contextBase = this.#nextContext;
-    this.#nextContext += CONTEXTS_PER_SPACE;
-    this.#contextOfPcid[pcid] = this.#contextBase;
-    this.contextChanged();
-  }
-
-  #recycleContexts(): void {
-    this.#cpu.u8.fill(0, TLB_READ, TLB_WRITE + TLB_TABLE_BYTES);
-    this.#dropJumpCache();
-    this.#contextOfPcid.fill(0);
-    this.#nextContext = CONTEXTS_PER_SPACE;
-  }
-
-  #dropJumpCache(): void {
-    this.mappingGeneration++;
-    this.#cpu.u8.fill(0, JUMP_CACHE, SCRATCH_RECORDS);
+    this.#tlb.fill(table, low, high, hva, context);
+    this.#spaces.filled(low, high, context, this.walker.global);
   }
 
   #cr3(): number {

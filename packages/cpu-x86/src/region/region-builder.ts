@@ -11,7 +11,7 @@ import type { Shape } from "../emit/shape.ts";
 import { type Width, X86Builder, type X86Exit } from "../emit/x86-builder.ts";
 import type { VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
-import { AT, GPR } from "../state/layout.ts";
+import { AT, type FieldName, GPR } from "../state/layout.ts";
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
 import { recordConstants } from "./record-constants.ts";
@@ -113,6 +113,14 @@ export class RegionBuilder extends X86Builder {
     const value = super.gpr(width, offset);
     if (offset.constant !== BigInt(PAGE_RIP)) return value;
     return this.add(value, this.const(this.#pageDistance * PAGE));
+  }
+
+  /** In another context, other pages may be reached. */
+  override setState(field: FieldName, value: Val, index = 0): void {
+    super.setState(field, value, index);
+    if (field !== "tlbContext") return;
+    this.#reached.clear();
+    this.#reachedKeys.length = 0;
   }
 
   override checkUnit(unit: FpuUse): void {

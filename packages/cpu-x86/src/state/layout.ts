@@ -21,6 +21,9 @@ export const SEGMENT = { es: 0, cs: 1, ss: 2, ds: 3, fs: 4, gs: 5, ldtr: 6, tr: 
 /** Number of segment caches kept. */
 const SEGMENT_COUNT = 9;
 
+/** Privileges that have TLB contexts of their own: supervisor, supervisor with EFLAGS.AC, user. */
+export const PRIVILEGE = { supervisor: 0, supervisorAc: 1, user: 2 } as const;
+
 const FIELDS = {
   /** rax, rcx, rdx, rbx, rsp, rbp, rsi, rdi, r8..r15, then two pseudo registers: always zero, and `pageRip`. */
   gpr: u64(18),
@@ -46,6 +49,8 @@ const FIELDS = {
   mode: u32(),
   /** Low 12 bits of every valid soft-TLB tag of the current address space and privilege, see softmmu. */
   tlbContext: u64(),
+  /** What tlbContext is in the current address space, by PRIVILEGE. */
+  tlbContexts: u64(3),
   /** What a jump cache entry must match besides rip: TLB context, mode, and which base the code segment has. */
   jumpKey: u32(),
   /** Pending exception: vector + 1, or 0; its error code (-1: none), and CR2 for #PF. */

@@ -35,8 +35,9 @@ export function invpcid(cpu: Cpu): HelperResult {
   const named = type === INDIVIDUAL_ADDRESS || type === SINGLE_CONTEXT;
   const pcide = (cpu.low("cr4") & CR4.PCIDE) !== 0;
   if (pcid > 0xfffn || (named && pcid !== 0n && !pcide)) return cpu.raise("GP", 0);
-  if (type !== INDIVIDUAL_ADDRESS) cpu.linear.flushAll();
-  else if (!isCanonical(cpu, linear)) return cpu.raise("GP", 0);
+  if (type === INDIVIDUAL_ADDRESS && !isCanonical(cpu, linear)) return cpu.raise("GP", 0);
+  const current = pcide ? BigInt(cpu.low("cr3") & 0xfff) : 0n;
+  if (type !== INDIVIDUAL_ADDRESS || pcid !== current) cpu.linear.flushAll();
   else cpu.linear.flushPage(Number(linear & 0xffff_ffffn) | 0, Number(linear >> 32n) | 0);
   return HELPER.jump;
 }

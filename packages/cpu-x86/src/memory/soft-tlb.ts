@@ -1,0 +1,113 @@
+// The tables of the soft TLB as TypeScript fills and clears them; tcg's softmmu/tlb-layout.ts says what an entry is.
+//
+// Invariants:
+// 1. An address has one entry of each table in a context; contexts say by their upper bits where.
+// 2. Context 0 is never current: a low half of 0 makes an entry that nothing matches.
+// 3. Entries are of 4 KiB; those of a large page may stand anywhere, so the places of large pages are remembered.
+import { TLB_ADDEND, TLB_FRAME, TLB_INDEX_MASK, TLB_INDEX_SHIFT, TLB_TABLE_BYTES } from "@tsvm/tcg";
+import type { Cpu } from "../state/cpu.ts";
+import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
+
+const PAGE_MASK = ~0xfff;
+/** The largest page there is; INVLPG of a large page drops all entries of the GiB around it. */
+export const GIB_MASK: number = ~0x3fff_ffff;
+const ENTRY_WORDS = 4;
+/** Room for marks of large pages, by the number of the 2 MiB they are in; a hash, so a mark may mean another place. */
+const LARGE_MARKS = 1 << 16;
+/** log2 of the pages of 2 MiB. */
+const LARGE_SHIFT = 9;
+
+export class SoftTlb {
+  readonly #cpu: Pick<Cpu, "i32" | "u8">;
+  readonly #large = new Uint8Array(LARGE_MARKS);
+  #marked = false;
+  /** Entries made; for the counters of the facade. */
+  fills = 0;
+
+  constructor(cpu: Pick<Cpu, "i32" | "u8">) {
+    this.#cpu = cpu;
+  }
+
+  /** @returns hva of the address if the table has its page, else 0. Halves are signed. */
+  lookup(table: number, low: number, high: number, context: number): number {
+    const { i32 } = this.#cpu;
+    const at = (table + offsetOf(low, context)) >> 2;
+    if (i32[at] !== ((low & PAGE_MASK) ^ context) || i32[at + 1] !== high) return 0;
+    return (low + (i32[at + 2] as number)) >>> 0;
+  }
+
+  /** Makes the entry of the page of an address; `hva`: where the page is. */
+  fill(table: number, low: number, high: number, hva: number, context: number): void {
+    this.fills++;
+    const { i32 } = this.#cpu;
+    const at = (table + offsetOf(low, context)) >> 2;
+    i32[at] = (low & PAGE_MASK) ^ context;
+    i32[at + 1] = high;
+    i32[at + (TLB_ADDEND >> 2)] = hva - (low & PAGE_MASK);
+    i32[at + (TLB_FRAME >> 2)] = hva;
+  }
+
+  /** A page of 2^`shift` bytes was translated of which entries may be made. */
+  noteLargePage(low: number, high: number, shift: number): void {
+    const place = placeOf(low, high);
+    if (this.#large[place & (LARGE_MARKS - 1)] !== 0) return;
+    this.#marked = true;
+    const places = shift <= 21 ? 1 : 2 ** (shift - 21);
+    const first = place - (place % places);
+    for (let i = 0; i < places; i++) this.#large[(first + i) & (LARGE_MARKS - 1)] = 1;
+  }
+
+  /** Entries of this page may be in places that an INVLPG of it would not look at. */
+  noteScattered(low: number, high: number): void {
+    this.#marked = true;
+    this.#large[placeOf(low, high) & (LARGE_MARKS - 1)] = 1;
+  }
+
+  /** Whether INVLPG of the address has to look at all entries. */
+  isScattered(low: number, high: number): boolean {
+    return this.#large[placeOf(low, high) & (LARGE_MARKS - 1)] !== 0;
+  }
+
+  /** Drops the entry at an offset that {@link offsetOf} gave, of both tables. */
+  dropAt(offset: number): void {
+    const { i32 } = this.#cpu;
+    i32[(TLB_READ + offset) >> 2] = 0;
+    i32[(TLB_WRITE + offset) >> 2] = 0;
+  }
+
+  /** Drops the entries of all addresses in the same GiB, in every context. */
+  dropGib(low: number, high: number): void {
+    const { i32 } = this.#cpu;
+    const wanted = low & GIB_MASK;
+    for (let at = TLB_READ >> 2; at < (TLB_WRITE + TLB_TABLE_BYTES) >> 2; at += ENTRY_WORDS)
+      if (((i32[at] as number) & GIB_MASK) === wanted && i32[at + 1] === high) i32[at] = 0;
+  }
+
+  /** The frame at `frameHva` may not be written from now on. */
+  dropWritesTo(frameHva: number): void {
+    const { i32 } = this.#cpu;
+    for (let at = TLB_WRITE >> 2; at < (TLB_WRITE + TLB_TABLE_BYTES) >> 2; at += ENTRY_WORDS)
+      if (i32[at + (TLB_FRAME >> 2)] === (frameHva | 0)) i32[at] = 0;
+  }
+
+  /** Forgets where large pages are; only when no entry can be used any more. */
+  forgetLargePages(): void {
+    if (this.#marked) this.#large.fill(0);
+    this.#marked = false;
+  }
+
+  clear(): void {
+    this.#cpu.u8.fill(0, TLB_READ, TLB_WRITE + TLB_TABLE_BYTES);
+    this.forgetLargePages();
+  }
+}
+
+/** Byte offset of the entry of an address in each table. */
+export function offsetOf(low: number, context: number): number {
+  return ((low ^ context) >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK;
+}
+
+/** Number of the 2 MiB around an address. */
+function placeOf(low: number, high: number): number {
+  return (high >>> 0) * (0x10_0000 >> LARGE_SHIFT) + (low >>> (12 + LARGE_SHIFT));
+}

@@ -1,0 +1,128 @@
+// What the soft TLB keeps and drops when the guest changes address spaces or invalidates pages.
+import { beforeEach, describe, expect, it } from "vitest";
+import { jumpCacheIndex } from "../src/interpreter/main-loop.ts";
+import { CR4, FLAG } from "../src/state/bits.ts";
+import { AT } from "../src/state/layout.ts";
+import { JUMP_CACHE } from "../src/state/memory-map.ts";
+import { BareMachine, PAGE_TABLES } from "./bare-machine.ts";
+
+const PRESENT_WRITABLE = 0x63n;
+const USER = 4n;
+const LARGE = 0x80n;
+const GLOBAL = 0x100n;
+const DIRECTORY = PAGE_TABLES + 0x2000;
+const TABLE = PAGE_TABLES + 0x3000;
+/** Two frames with different contents. */
+const FIRST = 0x80_0000;
+const SECOND = 0xa0_0000;
+const PAGE = 0x5000;
+
+let m: BareMachine;
+
+function map(gva: number, gpa: number, flags: bigint): void {
+  m.write64(TABLE + (gva >> 12) * 8, BigInt(gpa) | PRESENT_WRITABLE | flags);
+}
+
+function mapLarge(gva: number, gpa: number): void {
+  m.write64(DIRECTORY + (gva >> 21) * 8, BigInt(gpa) | PRESENT_WRITABLE | LARGE);
+}
+
+const read = (gva: number, access = 0): number => m.cpu.linear.read(BigInt(gva), 4, access);
+const loadCr3 = (): void => void m.call("movToCr", 3, PAGE_TABLES);
+const invlpg = (gva: number): void => void m.call("invlpg", gva);
+
+beforeEach(() => {
+  m = new BareMachine().long();
+  m.write64(PAGE_TABLES + 0x1000, BigInt(DIRECTORY) | 7n);
+  m.write64(DIRECTORY, BigInt(TABLE) | 7n);
+  for (let gva = 0; gva < 0x20_0000; gva += 0x1000) map(gva, gva, 0n);
+  for (let gva = FIRST; gva < 0xc0_0000; gva += 0x1000) m.write32(gva, gva < SECOND ? 1 : 2);
+  m.cpu.set64("cr4", BigInt(0x20 | CR4.PGE));
+  m.cpu.linear.pagingChanged(true);
+});
+
+describe("MOV to CR3", () => {
+  it("drops the supervisor's pages that are not global", () => {
+    map(PAGE, FIRST, 0n);
+    expect(read(PAGE)).toBe(1);
+    map(PAGE, SECOND, 0n);
+    loadCr3();
+    expect(read(PAGE)).toBe(2);
+  });
+
+  it("drops them also when they are many", () => {
+    for (let i = 0; i < 0x200; i++) map(i << 12, FIRST, 0n);
+    for (let round = 0; round < 2; round++) for (let i = 0; i < 0x200; i++) expect(read(i << 12)).toBe(1);
+    for (let i = 0x10; i < 0xf0; i++) {
+      invlpg(i << 12);
+      expect(read(i << 12)).toBe(1);
+    }
+    for (let i = 0; i < 0x200; i++) map(i << 12, SECOND, 0n);
+    loadCr3();
+    for (let i = 0; i < 0x200; i++) expect(read(i << 12)).toBe(2);
+  });
+
+  it("keeps global ones, until INVLPG drops them", () => {
+    map(PAGE, FIRST, GLOBAL);
+    expect(read(PAGE)).toBe(1);
+    map(PAGE, SECOND, GLOBAL);
+    loadCr3();
+    const fills = m.cpu.linear.fills;
+    expect([read(PAGE), m.cpu.linear.fills]).toEqual([1, fills]);
+    invlpg(PAGE);
+    expect(read(PAGE)).toBe(2);
+  });
+
+  it("drops code that was fetched from pages that are not global", () => {
+    for (const [gva, flags] of [
+      [PAGE, 0n],
+      [PAGE + 0x1000, GLOBAL],
+    ] as const)
+      map(gva, FIRST, flags);
+    m.cpu.linear.fetchFrame(PAGE + 0x1000, 0);
+    const before = m.cpu.linear.mappingGeneration;
+    loadCr3();
+    expect(m.cpu.linear.mappingGeneration).toBe(before);
+    m.cpu.linear.fetchFrame(PAGE, 0);
+    loadCr3();
+    expect(m.cpu.linear.mappingGeneration).not.toBe(before);
+  });
+});
+
+describe("INVLPG", () => {
+  it.each([
+    ["supervisor", 0, 0n],
+    ["supervisor with EFLAGS.AC", FLAG.AC, 0n],
+    ["user", 4, USER],
+  ] as const)("drops the entries of the %s", (_, access, flags) => {
+    map(PAGE, FIRST, flags);
+    expect(read(PAGE, access)).toBe(1);
+    map(PAGE, SECOND, flags);
+    invlpg(PAGE);
+    expect(read(PAGE, access)).toBe(2);
+  });
+
+  it("drops all of a large page, and nothing beyond it", () => {
+    mapLarge(0x20_0000, FIRST);
+    map(PAGE, FIRST, 0n);
+    expect([read(0x20_0000), read(0x3f_f000), read(PAGE)]).toEqual([1, 1, 1]);
+    mapLarge(0x20_0000, SECOND);
+    invlpg(0x25_0000);
+    expect([read(0x20_0000), read(0x3f_f000)]).toEqual([2, 2]);
+  });
+
+  it("drops the jump cache's entries of a page with code, and keeps the others", () => {
+    const { cpu } = m;
+    const enter = (rip: number): number => {
+      const at = (JUMP_CACHE + jumpCacheIndex(rip) * 16) >> 2;
+      cpu.linear.fetchFrame(rip, 0);
+      cpu.i32.set([rip, 0, cpu.i32[AT.jumpKey >> 2] as number, 1], at);
+      return at + 2;
+    };
+    const [mine, other] = [enter(PAGE + 0x123), enter(PAGE + 0x1123)];
+    invlpg(PAGE + 0x2000);
+    expect(cpu.i32[mine]).toBe(cpu.i32[AT.jumpKey >> 2]);
+    invlpg(PAGE);
+    expect([cpu.i32[mine], cpu.i32[other]]).toEqual([0, cpu.i32[AT.jumpKey >> 2]]);
+  });
+});
