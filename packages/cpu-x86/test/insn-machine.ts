@@ -50,7 +50,7 @@ const SUBROUTINE_USERS: ReadonlySet<string> = new Set([
 ]);
 
 /** A module that exports the handler of one shape as `handler`. */
-function compileHandler(number: number): WebAssembly.Module {
+export function compileHandler(number: number): WebAssembly.Module {
   const module = new ModuleBuilder({ minPages: 1 });
   const indices = new Map<string, number>();
   for (const [name, type] of Object.entries(IMPORTS)) indices.set(name, module.importFunction("env", name, type));

@@ -11,8 +11,10 @@ import { rows as crc32 } from "./crc32.ts";
 import { rows as exchange } from "./exchange.ts";
 import { rows as f16c } from "./f16c.ts";
 import { rows as far } from "./far.ts";
+import { rows as fastCalls } from "./fast-calls.ts";
 import { rows as flags } from "./flags.ts";
 import { rows as fma } from "./fma.ts";
+import { rows as interruptFlag } from "./interrupt-flag.ts";
 import { rows as io } from "./io.ts";
 import { rows as mmx } from "./mmx.ts";
 import { rows as mov } from "./mov.ts";
@@ -53,6 +55,8 @@ export const allRows: readonly Row[] = [
   ...exchange,
   ...flags,
   ...far,
+  ...fastCalls,
+  ...interruptFlag,
   ...io,
   ...system,
   ...mmx,

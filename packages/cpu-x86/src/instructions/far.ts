@@ -3,6 +3,7 @@ import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
 import { SEGMENT } from "../state/layout.ts";
+import { returnFromInterrupt } from "./interrupt-return.ts";
 import { type Row, row, type Semantics } from "./row.ts";
 
 const opsize = (b: X86Builder): Val => b.const(b.shape.opsize);
@@ -52,7 +53,7 @@ export const rows: readonly Row[] = [
   row("FF /3", "CALL far", ["Mp"], transferMemory("callFar"), FAR),
   row("CB", "RET far", [], (b) => b.helper("returnFar", b.const(0), opsize(b)), FAR),
   row("CA iw", "RET far", ["Iw"], (b, bytes) => b.helper("returnFar", bytes!.load(), opsize(b)), FAR),
-  row("CF", "IRET", [], (b) => b.helper("returnFromInterrupt", opsize(b)), FAR),
+  row("CF", "IRET", [], returnFromInterrupt, FAR),
   row("CC", "INT3", [], (b) => b.helper("breakpoint"), { flow: "jump" }),
   row("CD ib", "INT", ["Ib"], (b, vector) => b.helper("softwareInterrupt", vector!.load()), { flow: "jump" }),
   row("CE", "INTO", [], (b) => b.helper("overflow"), { i64: true }),

@@ -2,7 +2,7 @@
 import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
-import { FLAG, IOPL_SHIFT } from "../state/bits.ts";
+import { FLAG } from "../state/bits.ts";
 import { SEGMENT } from "../state/layout.ts";
 import type { HelperName } from "../system/helpers.ts";
 import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
@@ -72,43 +72,27 @@ const monitor: Semantics = (b) => {
   b.helper("monitor", b.segmentLinear(offset, b.fields.segment(), b.const(1), false));
 };
 
-/** Virtual-8086 mode below IOPL 3 may neither read nor write its flags. */
-const vm86Guard = (b: X86Builder): void => {
-  if (b.shape.code64) return;
-  const flags = b.state("rflags");
-  const vm86 = b.ne(b.and(flags, b.const(FLAG.VM)), b.const(0));
-  const iopl = b.const(3 << IOPL_SHIFT);
-  b.raiseIf(b.op("i32.and", vm86, b.ne(b.and(flags, iopl), iopl)), "GP", b.const(0));
-};
-
-/** VM and RF read as 0. */
-const pushf: Semantics = (b) => {
-  vm86Guard(b);
-  const flags = b.and(b.or(b.state("rflags"), b.flags.image()), b.const(~(FLAG.VM | FLAG.RF)));
-  b.stackStore(b.shape.opsize, flags);
-  b.adjustStack(b.const(-b.shape.opsize / 8));
-};
-
-const popf: Semantics = (b) => b.helper("popf", b.stackLoad(b.shape.opsize), opsize(b));
-
 const cr = { f64: true } as const;
-const readRegister =
-  (name: "movFromCr" | "movFromDr"): Semantics =>
-  (b, dst, number) =>
-    b.helper(name, number!.register(), dst!.register());
+const movFromDr: Semantics = (b, dst, number) => b.helper("movFromDr", number!.register(), dst!.register());
+
+/** CR0, CR2, CR3 and CR4 are plain; the helper has CR8, and the faults. */
+const movFromCr: Semantics = (b, dst, operand) => {
+  const number = operand!.register();
+  const is = (other: number): Val => b.op("i32.eq", number, b.const32(other));
+  const plain = b.either(b.either(is(0), is(2)), b.either(is(3), is(4)));
+  b.when(
+    b.either(b.isFalse(plain), b.ne(b.state("cpl"), b.const(0))),
+    () => b.helper("movFromCr", number, dst!.register()),
+    () => {
+      const upper = b.select(is(3), b.state("cr3"), b.state("cr4"));
+      dst!.store(b.select(is(0), b.state("cr0"), b.select(is(2), b.state("cr2"), upper)));
+    },
+  );
+};
 const writeRegister =
   (name: "movToCr" | "movToDr"): Semantics =>
   (b, number, src) =>
     b.helper(name, number!.register(), src!.load());
-
-const readBase =
-  (segment: number): Semantics =>
-  (b, dst) =>
-    b.helper("readSegmentBase", b.const32(segment), dst!.register(), opsize(b));
-const writeBase =
-  (segment: number): Semantics =>
-  (b, src) =>
-    b.helper("writeSegmentBase", b.const32(segment), src!.load());
 
 /** The line is not written back, there is no cache; but the address must be readable. */
 const touchLine: Semantics = (_b, line) => {
@@ -130,21 +114,16 @@ const protectedOnly = { protectedOnly: true } as const;
 const area = { opsize: true } as const;
 /** Save areas. */
 const saved = { opsize: true, no66: true } as const;
-const bases = { o64: true, cpuid: "fsgsbase" } as const;
 
 export const rows: readonly Row[] = [
-  row("0F 20 /r", "MOV", ["Ry", "Cy"], readRegister("movFromCr"), cr),
-  row("0F 21 /r", "MOV", ["Ry", "Dy"], readRegister("movFromDr"), cr),
+  row("0F 20 /r", "MOV", ["Ry", "Cy"], movFromCr, cr),
+  row("0F 21 /r", "MOV", ["Ry", "Dy"], movFromDr, cr),
   row("0F 22 /r", "MOV", ["Cy", "Ry"], writeRegister("movToCr"), cr),
   row("0F 23 /r", "MOV", ["Dy", "Ry"], writeRegister("movToDr"), cr),
   row("0F 06", "CLTS", [], helper("clts")),
   row("0F 08", "INVD", [], helper("checkSupervisor")),
   row("0F 09", "WBINVD", [], helper("checkSupervisor")),
   row("F4", "HLT", [], helper("hlt")),
-  row("FA", "CLI", [], helper("cli")),
-  row("FB", "STI", [], helper("sti")),
-  row("9C", "PUSHF", [], pushf, { d64: true, stack: true, opsize: true }),
-  row("9D", "POPF", [], popf, { d64: true, stack: true, opsize: true }),
 
   row(
     "0F 00 /0",
@@ -204,15 +183,12 @@ export const rows: readonly Row[] = [
 
   row("0F 01 C8", "MONITOR", [], monitor, { cpuid: "monitor", asize: true }),
   row("0F 01 C9", "MWAIT", [], helper("mwait"), { cpuid: "monitor" }),
-  row("0F 01 CA", "CLAC", [], helper("clac"), { cpuid: "smap" }),
-  row("0F 01 CB", "STAC", [], helper("stac"), { cpuid: "smap" }),
   row("0F 01 D0", "XGETBV", [], helper("xgetbv"), { cpuid: "xsave" }),
   row("0F 01 D1", "XSETBV", [], helper("xsetbv"), { cpuid: "xsave" }),
   row("NP 0F 01 E8", "SERIALIZE", [], () => {}, { cpuid: "serialize", no66: true }),
   row("NP 0F 01 EE", "RDPKRU", [], helper("rdpkru"), { cpuid: "pku", no66: true }),
   row("NP 0F 01 EF", "WRPKRU", [], helper("wrpkru"), { cpuid: "pku", no66: true }),
   row("66 0F 38 F8 /r", "MOVDIR64B", ["Gd", "M"], movdir64b, { cpuid: "movdir64b", asize: true }),
-  row("0F 01 F8", "SWAPGS", [], helper("swapgs"), { o64: true }),
   row("0F 01 F9", "RDTSCP", [], helper("rdtscp"), { cpuid: "rdtscp" }),
 
   row("0F 30", "WRMSR", [], helper("wrmsr"), { cpuid: "msr" }),
@@ -222,15 +198,6 @@ export const rows: readonly Row[] = [
   row("0F A2", "CPUID", [], helper("cpuid")),
   row("F3 0F C7 /7", "RDPID", ["Rd"], (b, dst) => b.helper("rdpid", dst!.register()), { cpuid: "rdpid" }),
 
-  row("0F 05", "SYSCALL", [], helper("syscall"), { cpuid: "syscall", ...jump }),
-  row("0F 07", "SYSRET", [], (b) => b.helper("sysret", opsize(b)), { cpuid: "syscall", opsize: true, ...jump }),
-  row("0F 34", "SYSENTER", [], helper("sysenter"), { cpuid: "sep", ...jump }),
-  row("0F 35", "SYSEXIT", [], (b) => b.helper("sysexit", opsize(b)), { cpuid: "sep", opsize: true, ...jump }),
-
-  row("F3 0F AE /0", "RDFSBASE", ["Ry"], readBase(SEGMENT.fs), bases),
-  row("F3 0F AE /1", "RDGSBASE", ["Ry"], readBase(SEGMENT.gs), bases),
-  row("F3 0F AE /2", "WRFSBASE", ["Ry"], writeBase(SEGMENT.fs), bases),
-  row("F3 0F AE /3", "WRGSBASE", ["Ry"], writeBase(SEGMENT.gs), bases),
   row("NP 0F AE /0", "FXSAVE", ["M"], onMemory("fxsave", 512, true), { cpuid: "fxsr", ...saved }),
   row("NP 0F AE /1", "FXRSTOR", ["M"], onMemory("fxrstor", 512, false), { cpuid: "fxsr", ...saved }),
   row("NP 0F AE /2", "LDMXCSR", ["Md"], onValue("ldmxcsr"), sse),
