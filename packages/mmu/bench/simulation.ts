@@ -10,7 +10,7 @@ import {
   type WorkloadOptions,
 } from "../src/index.ts";
 
-const ROUNDS = 7;
+const ROUNDS = 5;
 const BATCHES = 64;
 
 /** The same records for every round: making them is not what is measured. */

@@ -26,7 +26,7 @@ type Options = ReadonlyMap<string, string>;
 const PAGE_SIZES = ["4K", "2M", "1G"] as const;
 const DEFAULT_ACCESSES = "1M";
 /** Records between two looks at the terminal. */
-const PAUSE_RECORDS = 2 ** 18;
+const PAUSE_RECORDS = 2 ** 15;
 /** A decoder is not given more at once, so that Ctrl-C is heard soon and batches stay few. */
 const CHUNK_BYTES = 2 ** 20;
 
