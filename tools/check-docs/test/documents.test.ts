@@ -38,16 +38,20 @@ describe.each(packages)("%s", (name) => {
       (example, index) => [document, index, example] as const,
     ),
   );
-  test.each(examples)("%s: example %i runs", (document, index, example) => {
-    // Inside the package, so that it may import the package by its name, as the reader will.
-    const folder = join(ROOT, "packages", name, ".tsc/examples");
-    mkdirSync(folder, { recursive: true });
-    const file = join(folder, `${basename(document, ".md")}-${index}.ts`);
-    writeFileSync(file, example);
-    try {
-      execFileSync(process.execPath, ["--conditions=@tsvm/source", file], { encoding: "utf8", stdio: "pipe" });
-    } finally {
-      rmSync(file);
-    }
-  });
+  test.each(examples)(
+    "%s: example %i runs",
+    (document, index, example) => {
+      // Inside the package, so that it may import the package by its name, as the reader will.
+      const folder = join(ROOT, "packages", name, ".tsc/examples");
+      mkdirSync(folder, { recursive: true });
+      const file = join(folder, `${basename(document, ".md")}-${index}.ts`);
+      writeFileSync(file, example);
+      try {
+        execFileSync(process.execPath, ["--conditions=@tsvm/source", file], { encoding: "utf8", stdio: "pipe" });
+      } finally {
+        rmSync(file);
+      }
+    },
+    60_000,
+  );
 });

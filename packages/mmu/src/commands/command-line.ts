@@ -1,9 +1,17 @@
 import { type Command, type CommandResult, fail, succeed, type Terminal } from "./command.ts";
+import { compareCommand } from "./compare-command.ts";
+import { paperCommand } from "./paper-command.ts";
 import { simCommand } from "./sim-command.ts";
 import { tableCommand } from "./table-command.ts";
 import { walkCommand } from "./walk-command.ts";
 
-const COMMANDS: Readonly<Record<string, Command>> = { table: tableCommand, walk: walkCommand, sim: simCommand };
+const COMMANDS: Readonly<Record<string, Command>> = {
+  table: tableCommand,
+  walk: walkCommand,
+  sim: simCommand,
+  compare: compareCommand,
+  paper: paperCommand,
+};
 
 /** Runs `tsvm-mmu` with the arguments after its name. */
 export async function runCommand(args: readonly string[], terminal: Terminal): Promise<CommandResult> {

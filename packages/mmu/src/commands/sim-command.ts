@@ -18,6 +18,7 @@ import {
   parseTlb,
   parseWalkCache,
 } from "./geometry-text.ts";
+import { progressBar } from "./progress-bar.ts";
 import { printReport } from "./sim-report.ts";
 import { LEVEL_OPTIONS, levelsOf } from "./table-command.ts";
 
@@ -166,7 +167,7 @@ class Run {
   async #isInterrupted(share: () => number): Promise<boolean> {
     if (this.#records < this.#nextPause) return false;
     this.#nextPause = this.#records + PAUSE_RECORDS;
-    this.#terminal.progress(`${bar(share())}  ${(this.#records / 1e6).toFixed(1)} million records`);
+    this.#terminal.progress(`${progressBar(share())}  ${(this.#records / 1e6).toFixed(1)} million records`);
     await this.#terminal.pause();
     return this.#terminal.isInterrupted;
   }
@@ -211,12 +212,6 @@ function number(options: Options, name: string, otherwise: string): number {
 /** @returns 0 to 1, or NaN where nobody knows how long the trace is. */
 function shareOf({ bytes, bytesRead }: TraceFile): number {
   return bytes === undefined ? Number.NaN : bytesRead() / bytes;
-}
-
-function bar(share: number): string {
-  if (Number.isNaN(share)) return "";
-  const filled = Math.min(30, Math.round(share * 30));
-  return `[${"#".repeat(filled)}${".".repeat(30 - filled)}] ${Math.min(100, Math.floor(share * 100))} %`;
 }
 
 function fileError(message: string): RangeError {
