@@ -200,8 +200,8 @@ export function xsetbv(cpu: Cpu): HelperResult {
   return HELPER.next;
 }
 
-/** Components that there are; x87 cannot be switched off, and AVX needs SSE. */
+/** Components that there are; x87 cannot be switched off, also not on a model without XSAVE, and AVX needs SSE. */
 export function isValidXcr0(cpu: Cpu, value: number): boolean {
-  if ((value & ~supportedXcr0(cpu.model)) !== 0 || (value & XSTATE.X87) === 0) return false;
+  if ((value & ~(supportedXcr0(cpu.model) | XSTATE.X87)) !== 0 || (value & XSTATE.X87) === 0) return false;
   return (value & (XSTATE.SSE | XSTATE.AVX)) !== XSTATE.AVX;
 }
