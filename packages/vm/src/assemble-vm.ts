@@ -103,12 +103,13 @@ function createRandom({ clock }: ResolvedOptions): (() => number) | undefined {
 }
 
 function acceleratorChoice(resolved: ResolvedOptions, host: MachineHost): AcceleratorChoice {
-  const { cpu, rtcBaseMs, log, translation } = resolved;
+  const { clock, cpu, rtcBaseMs, log, translation } = resolved;
   const random = createRandom(resolved);
   return {
     cpu,
     powerOnTime: rtcBaseMs / 1000,
-    monotonicMs: () => host.monotonicNs() / 1e6,
+    // On the virtual clock a run is the same again, its counters too.
+    ...(clock === "realtime" && { monotonicMs: () => host.monotonicNs() / 1e6 }),
     ...translation,
     ...(random && { random }),
     ...(log && {
