@@ -46,7 +46,7 @@ export const accelerator: Apply = (config, value, option) => {
 /** `regions=off` leaves everything to the interpreter; `heat=N` says when a block is hot; `verify=on` checks regions. */
 function translation(config: CliConfig, values: ReadonlyMap<string, string>, where: string): void {
   const heat = values.get("heat");
-  if (heat !== undefined && !/^\d{1,5}$/.test(heat)) throw usageError(where, "heat is a number, like heat=4000");
+  if (heat !== undefined && !/^\d{1,5}$/.test(heat)) throw usageError(where, "heat is a number, like heat=30000");
   const regions = isOn(values, "regions", where) ?? true;
   const verify = isOn(values, "verify", where) ?? false;
   if (heat !== undefined) config.heatLimit = Number(heat);
