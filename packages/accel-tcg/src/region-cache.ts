@@ -146,8 +146,8 @@ export class RegionCache {
     if (verifier === undefined) return run;
     const name = `region of ${entries.length} entries at ${code.start.toString(16)}`;
     return callableFromTable((entry) => {
-      verifier.entryOffset = (entries[(entry & 0xff) - 1] as number) & 0xfff;
-      return verifier.run(run, entry, name);
+      const offset = entries[(entry & 0xff) - 1] as number;
+      return verifier.run(run, entry, offset & 0xfff, name);
     });
   }
 

@@ -1,6 +1,6 @@
 // `-accel tcg,verify=on`: what a region did is undone and done again by the interpreter, one instruction at a time; both must
 // end in the same state.
-import { AT, type Cpu, describe, STATE_BASE, TLB_READ, UNDO_LOG } from "@tsvm/cpu-x86";
+import { AT, type Cpu, describe, GPR, STATE_BASE, TLB_READ, UNDO_LOG } from "@tsvm/cpu-x86";
 
 /** Instructions a region is given at once, so that the undo log has room for what they store. */
 const FUEL = 200;
@@ -34,8 +34,6 @@ interface LoggedStore {
 export class RegionVerifier {
   readonly #cpu: Cpu;
   readonly #stepOne: () => void;
-  /** Region runs that were compared. */
-  runs = 0;
   readonly #runsOf = new Map<unknown, number>();
 
   /** @param stepOne executes one instruction at rip by the interpreter. */
@@ -44,8 +42,11 @@ export class RegionVerifier {
     this.#stepOne = stepOne;
   }
 
-  /** Runs a region and checks what it did. @returns what the region returned. @throws VerificationError */
-  run(region: (entry: number) => number, entry: number, name: string): number {
+  /**
+   * Runs a region and checks what it did. @param pageOffset of the instruction at which it is entered.
+   * @returns what the region returned. @throws VerificationError
+   */
+  run(region: (entry: number) => number, entry: number, pageOffset: number, name: string): number {
     const cpu = this.#cpu;
     const fuelAt = AT.fuel >> 2;
     const fuel = cpu.i32[fuelAt] as number;
@@ -66,21 +67,14 @@ export class RegionVerifier {
     const stores = this.#readLog();
     for (const { at, before: bytes } of stores.toReversed()) cpu.u8.set(bytes, at);
     cpu.u8.set(before, STATE_BASE);
-    const startRip = this.#entryRip();
+    // The record that leads in left pageRip at its page.
+    const startRip = cpu.get64("gpr", GPR.pageRip) + BigInt(pageOffset);
     cpu.rip = startRip;
     for (let i = 0; i < spent; i++) this.#stepOne();
     this.#compare(after, stores, `${name} entered at ${startRip.toString(16)}, ${spent} instructions`, before);
     cpu.i32[fuelAt] = fuel - spent;
-    this.runs++;
     return result;
   }
-
-  /** The record that leads in has just set pageRip; its offset stands in `verifyOffset`. */
-  #entryRip(): bigint {
-    return this.#cpu.get64("gpr", 17) + BigInt(this.entryOffset);
-  }
-  /** Page offset of the instruction at which the region was entered. */
-  entryOffset = 0;
 
   #readLog(): LoggedStore[] {
     const { u8, u32 } = this.#cpu;
@@ -101,7 +95,7 @@ export class RegionVerifier {
       if ((IGNORED as readonly string[]).includes(field)) continue;
       const end = this.#endOf(at);
       for (let i = at; i < end; i += 4) {
-        if (field === "gpr" && i >= at + 16 * 8) continue;
+        if (field === "gpr" && i >= at + GPR.zero * 8) continue;
         const [mine, theirs] = [word(after, i - STATE_BASE), cpu.u32[i >> 2] as number];
         if (mine !== theirs)
           differences.push(

@@ -1,5 +1,5 @@
 // From decoded records to a WebAssembly module with one region.
-import { lowerRegion, type Node, type RegionFlow, type StructuredFlow, structureEntries } from "@tsvm/tcg";
+import { forEachNode, lowerRegion, type Node, type RegionFlow, type StructuredFlow, structureEntries } from "@tsvm/tcg";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
 import { type CodeSource, type FoundBlock, findBlocks, shapeOfRecord } from "./former.ts";
@@ -22,14 +22,10 @@ export interface TranslationSource extends CodeSource {
 /** A translated region. */
 export interface Translation {
   readonly bytes: Uint8Array<ArrayBuffer>;
-  /** Subroutines of the interpreter that it imports from "env". */
-  readonly imports: readonly string[];
   /** Offsets (from the first page) where it may be entered, in the order of their numbers, which count from 1. */
   readonly entries: readonly number[];
-  /** First and last page it has code of, counted from the first one. */
+  /** Pages it has code of, counted from the first one. */
   readonly pages: ReadonlySet<number>;
-  readonly insns: number;
-  readonly blocks: number;
 }
 
 interface EmittedBlock {
@@ -63,7 +59,7 @@ function write(emitter: BlockEmitter, blocks: readonly EmittedBlock[], flow: Str
     flow.headers.has(i) ? [...emitter.fuelCheck(offset), ...nodes] : nodes,
   );
   const imports = new Map<string, number>();
-  for (const name of calledFunctions(nodes.flat())) {
+  for (const name of calledFunctions(nodes)) {
     const subroutine = SUBROUTINES.find((candidate) => candidate.name === name);
     if (subroutine === undefined) throw new Error(`regions cannot call ${name}`);
     imports.set(name, module.importFunction("env", name, subroutineType(subroutine)));
@@ -82,20 +78,17 @@ function write(emitter: BlockEmitter, blocks: readonly EmittedBlock[], flow: Str
     code,
   );
   module.defineFunction(module.declareFunction(), { params: ["i32"], results: ["i32"] }, locals, code, "region");
-  const insns = blocks.length;
   const entries = flow.entries.map((block) => (blocks[block] as EmittedBlock).offset);
-  return { bytes: module.build(), imports: [...imports.keys()], entries, pages, insns, blocks: blocks.length };
+  return { bytes: module.build(), entries, pages };
 }
 
-function calledFunctions(nodes: readonly Node[], into = new Set<string>()): Set<string> {
-  for (const node of nodes) {
-    if (node.kind === "call") into.add(node.target);
-    else if (node.kind === "if") {
-      calledFunctions(node.whenTrue, into);
-      calledFunctions(node.whenFalse, into);
-    } else if (node.kind === "loop") calledFunctions(node.body, into);
-  }
-  return into;
+function calledFunctions(blocks: readonly (readonly Node[])[]): Set<string> {
+  const names = new Set<string>();
+  for (const nodes of blocks)
+    forEachNode(nodes, (node) => {
+      if (node.kind === "call") names.add(node.target);
+    });
+  return names;
 }
 
 /** Emits the blocks that were found, and those that begin where an instruction had to be left to the interpreter. */
@@ -184,13 +177,11 @@ class BlockEmitter {
   }
 }
 
-function edgesOf(nodes: readonly Node[], into: number[] = []): number[] {
-  for (const node of nodes) {
-    if (node.kind === "exit" && node.target !== undefined) into.push(node.target);
-    else if (node.kind === "if") {
-      edgesOf(node.whenTrue, into);
-      edgesOf(node.whenFalse, into);
-    } else if (node.kind === "loop") edgesOf(node.body, into);
-  }
-  return into;
+/** Blocks gone to, one of them as often as there are edges to it. */
+function edgesOf(nodes: readonly Node[]): number[] {
+  const targets: number[] = [];
+  forEachNode(nodes, (node) => {
+    if (node.kind === "exit" && node.target !== undefined) targets.push(node.target);
+  });
+  return targets;
 }
