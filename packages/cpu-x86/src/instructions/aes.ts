@@ -7,7 +7,7 @@ import type { X86Builder } from "../emit/x86-builder.ts";
 import { callSubroutine } from "../softfloat/subroutine.ts";
 import { type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { highHalf, lowHalf, splat, splatConstant } from "./vector-lanes.ts";
-import { mapLanes, vexEncoding, withFirstSource } from "./vector-operands.ts";
+import { type PackedCompute, packed, vexEncoding } from "./vector-operands.ts";
 
 /** The state lies in a vector column by column: byte `row + 4 * column`. */
 const rotateRows = (direction: 1 | -1): number[] =>
@@ -56,7 +56,7 @@ const aeskeygenassist: Semantics = (b, dst, src, immediate) => {
 };
 
 /** Bit 0 of the immediate chooses the half of the first source, bit 4 that of the second. */
-const pclmulqdq: Compute = (b, x, y, immediate) => {
+const pclmulqdq: PackedCompute = (b, x, y, immediate) => {
   const half = (v: Val, bit: number): Val =>
     b.select(b.wrap(b.and(immediate, b.const(bit))), highHalf(b, v), lowHalf(b, v));
   return callSubroutine(b, carrylessMultiply, half(x, 1), half(y, 16));
@@ -78,18 +78,8 @@ function affine(b: X86Builder, x: Val, matrices: Val, immediate: Val): Val {
   return result;
 }
 
-const affineOfInverse: Compute = (b, x, matrices, immediate) =>
+const affineOfInverse: PackedCompute = (b, x, matrices, immediate) =>
   affine(b, callSubroutine(b, invertBytes, x), matrices, immediate);
-
-type Compute = (b: X86Builder, x: Val, y: Val, immediate: Val) => Val;
-
-const packed =
-  (compute: Compute): Semantics =>
-  (b, ...operands) => {
-    const [dst, first, second, immediate] = withFirstSource(b, operands);
-    const imm = immediate?.load() ?? b.const(0);
-    mapLanes(dst!, [first!, second!], (x, y) => compute(b, x, y, imm));
-  };
 
 /** The legacy row and its VEX forms. @param features of 128 bits, and of 256. */
 function family(

@@ -20,23 +20,12 @@ import {
   pickLanes,
   splatConstant,
 } from "./vector-lanes.ts";
-import { mapLanes, vexForms, withFirstSource } from "./vector-operands.ts";
+import { mapLanes, type PackedCompute, packed, vexForms, withFirstSource } from "./vector-operands.ts";
 
 const SSE: RowOptions = { fpu: "sse", cpuid: "sse", aligned: true };
 const SSE2: RowOptions = { fpu: "sse", cpuid: "sse2", aligned: true };
 const SSSE3: RowOptions = { fpu: "sse", cpuid: "ssse3", aligned: true };
 const SSE41: RowOptions = { fpu: "sse", cpuid: "sse4.1", aligned: true };
-
-/** A result computed from both operands, as vectors, and the immediate if there is one. */
-type Compute = (b: X86Builder, x: Val, y: Val, immediate: Val) => Val;
-
-const packed =
-  (compute: Compute): Semantics =>
-  (b, ...operands) => {
-    const [dst, first, second, immediate] = withFirstSource(b, operands);
-    const imm = immediate?.load() ?? b.const(0);
-    mapLanes(dst!, [first!, second!], (x, y) => compute(b, x, y, imm));
-  };
 
 /** Permutations of SRC alone. */
 const permuted =
@@ -50,7 +39,7 @@ const permuted =
 
 /** Lanes of the low or high halves, alternately from DEST and SRC. */
 const unpack =
-  (bytes: 1 | 2 | 4 | 8, half: "low" | "high"): Compute =>
+  (bytes: 1 | 2 | 4 | 8, half: "low" | "high"): PackedCompute =>
   (b, x, y) => {
     const count = 16 / bytes;
     const first = half === "low" ? 0 : count / 2;
@@ -59,12 +48,13 @@ const unpack =
   };
 
 const narrow =
-  (op: PlainOp): Compute =>
+  (op: PlainOp): PackedCompute =>
   (b, x, y) =>
     b.op(op, x, y);
 
 /** Bytes of DEST by their number in SRC; 0 where bit 7 is set. Numbers above 15 without bit 7 count modulo 16. */
-const pshufb: Compute = (b, x, y) => b.op("i8x16.swizzle", x, b.op("v128.and", y, splatConstant(b, "i8x16", 0x8f)));
+const pshufb: PackedCompute = (b, x, y) =>
+  b.op("i8x16.swizzle", x, b.op("v128.and", y, splatConstant(b, "i8x16", 0x8f)));
 
 // --- permutations by immediate ---
 
@@ -73,7 +63,7 @@ const pshuflw = permuted((b, x, imm) => permuteWords(b, x, imm, 0));
 const pshufhw = permuted((b, x, imm) => permuteWords(b, x, imm, 1));
 
 /** Two dwords of DEST, then two of SRC. */
-const shufps: Compute = (b, x, y, imm) =>
+const shufps: PackedCompute = (b, x, y, imm) =>
   pickLanes(b, 4, [0, 1, 6, 7], permuteDwords(b, x, imm), permuteDwords(b, y, imm));
 
 /** Bits 1:0 of the immediate choose in the low lane, 3:2 in the high one. */
@@ -94,7 +84,7 @@ export function chooseHalves(b: X86Builder, x: Val, y: Val, bits: Val): Val {
 }
 
 /** DEST above SRC, shifted right by the immediate in bytes. */
-const palignr: Compute = (b, x, y, imm) => {
+const palignr: PackedCompute = (b, x, y, imm) => {
   const distance = clamp(b, imm, 32);
   return b.op("v128.or", moveBytes(b, y, distance), moveBytes(b, x, b.sub(distance, b.const(16))));
 };

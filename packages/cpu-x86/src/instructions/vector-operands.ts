@@ -5,7 +5,7 @@
 import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
-import { isVex, type OperandCode, type Row, type RowOptions, row } from "./row.ts";
+import { isVex, type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
 
 /** DEST, first source, then the other operands, of an instruction whose legacy form overwrites its first source. */
 export function withFirstSource(b: X86Builder, operands: readonly Operand[]): readonly Operand[] {
@@ -28,6 +28,18 @@ export function mapLanes(dst: Operand, sources: readonly Operand[], compute: (..
 
 /** Where the operands of a VEX form come from. */
 type VexOperands = "three" | "same";
+
+/** A result computed from both operands, as vectors, and the immediate if there is one. */
+export type PackedCompute = (b: X86Builder, x: Val, y: Val, immediate: Val) => Val;
+
+/** Semantics that compute each lane by itself. */
+export const packed =
+  (compute: PackedCompute): Semantics =>
+  (b, ...operands) => {
+    const [dst, first, second, immediate] = withFirstSource(b, operands);
+    const imm = immediate?.load() ?? b.const(0);
+    mapLanes(dst!, [first!, second!], (x, y) => compute(b, x, y, imm));
+  };
 
 /** What a family's VEX forms are. */
 interface VexForms {
