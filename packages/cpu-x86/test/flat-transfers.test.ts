@@ -131,7 +131,7 @@ function kernel(bits: 32 | 64): BareMachine {
   ] as const)
     m.setDescriptor(selector, FLAT_LOW, high | ACCESSED);
   const { cpu } = m;
-  if (bits === 64) cpu.set64("cr4", BigInt(0x20 | CR4.FSGSBASE | CR4.PGE));
+  if (bits === 64) cpu.set64("cr4", BigInt(0x20 | CR4.FSGSBASE | CR4.PGE | CR4.PKE));
   cpu.set64("efer", cpu.get64("efer") | BigInt(EFER.SCE));
   cpu.linear.pagingChanged(false);
   for (const segment of [SEGMENT.fs, SEGMENT.gs]) setNullSegment(cpu, segment, 0);
@@ -278,7 +278,7 @@ describe.each([64, 32] as const)("in flat %i-bit code", (bits) => {
   });
 });
 
-describe("MOV from CR, and FS and GS bases", () => {
+describe("MOV from CR, protection keys, FS and GS bases", () => {
   it("do what their helpers do", () => {
     const random = randomNumbers(7);
     const pair = new Pair(() => kernel(64));
@@ -293,6 +293,16 @@ describe("MOV from CR, and FS and GS bases", () => {
       const number = random() % 9;
       const modrm = (0xc0 | ((number & 7) << 3)).toString(16);
       pair.compare(`${number === 8 ? "44" : ""}0f20${modrm}`, "movFromCr", () => [number, 0]);
+      const [keys, key, index] = [random() % 3, random() % 3, random() % 8 === 0 ? 1 : 0];
+      pair.both(({ cpu }) => {
+        cpu.set32("pkru", keys);
+        cpu.linear.protectionKeysChanged();
+        cpu.setGpr64(GPR.rcx, BigInt(index));
+      });
+      pair.compare("0f01ee", "rdpkru", () => []);
+      pair.both(({ cpu }) => cpu.setGpr64(GPR.rax, BigInt(key)));
+      pair.compare("0f01ef", "wrpkru", () => []);
+      pair.both(({ cpu }) => cpu.setGpr64(GPR.rax, base));
       pair.compare("f3480faed0", "writeSegmentBase", () => [SEGMENT.fs, pair.slow.cpu.gpr64(GPR.rax)]);
       pair.compare("f3480faec8", "readSegmentBase", () => [SEGMENT.gs, 0, 64]);
     }

@@ -2,7 +2,7 @@
 import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
-import { FLAG } from "../state/bits.ts";
+import { CR4, FLAG } from "../state/bits.ts";
 import { SEGMENT } from "../state/layout.ts";
 import type { HelperName } from "../system/helpers.ts";
 import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
@@ -70,6 +70,29 @@ const monitor: Semantics = (b) => {
   const { asize } = b.shape;
   const offset = b.zext(b.reg(64, "rax"), asize);
   b.helper("monitor", b.segmentLinear(offset, b.fields.segment(), b.const(1), false));
+};
+
+/** Without CR4.PKE they are #UD, and with ECX other than 0 #GP. */
+const refusesKeys = (b: X86Builder): Val => {
+  const off = b.eqz(b.and(b.state("cr4"), b.const(CR4.PKE)));
+  return b.either(off, b.ne(b.reg(32, "rcx"), b.const(0)));
+};
+
+const rdpkru: Semantics = (b) =>
+  b.when(
+    refusesKeys(b),
+    () => b.helper("rdpkru"),
+    () => {
+      b.setReg(32, "rax", b.state("pkru"));
+      b.setReg(32, "rdx", b.const(0));
+    },
+  );
+
+/** Nearly always the value is what it was, so that no translation changes. */
+const wrpkru: Semantics = (b) => {
+  const changes = b.ne(b.reg(32, "rax"), b.state("pkru"));
+  const bad = b.either(refusesKeys(b), b.ne(b.reg(32, "rdx"), b.const(0)));
+  b.when(b.either(bad, changes), () => b.helper("wrpkru"));
 };
 
 const cr = { f64: true } as const;
@@ -186,8 +209,8 @@ export const rows: readonly Row[] = [
   row("0F 01 D0", "XGETBV", [], helper("xgetbv"), { cpuid: "xsave" }),
   row("0F 01 D1", "XSETBV", [], helper("xsetbv"), { cpuid: "xsave" }),
   row("NP 0F 01 E8", "SERIALIZE", [], () => {}, { cpuid: "serialize", no66: true }),
-  row("NP 0F 01 EE", "RDPKRU", [], helper("rdpkru"), { cpuid: "pku", no66: true }),
-  row("NP 0F 01 EF", "WRPKRU", [], helper("wrpkru"), { cpuid: "pku", no66: true }),
+  row("NP 0F 01 EE", "RDPKRU", [], rdpkru, { cpuid: "pku", no66: true }),
+  row("NP 0F 01 EF", "WRPKRU", [], wrpkru, { cpuid: "pku", no66: true }),
   row("66 0F 38 F8 /r", "MOVDIR64B", ["Gd", "M"], movdir64b, { cpuid: "movdir64b", asize: true }),
   row("0F 01 F9", "RDTSCP", [], helper("rdtscp"), { cpuid: "rdtscp" }),
 
