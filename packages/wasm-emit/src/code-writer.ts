@@ -63,9 +63,10 @@ export class CodeWriter extends ByteBuffer {
     this.s32(value);
   }
 
-  i64Const(value: bigint): void {
+  i64Const(value: number | bigint): void {
     this.byte(CONTROL["i64.const"]);
-    this.s64(value);
+    if (typeof value === "number" && (value | 0) === value) this.s32(value);
+    else this.s64(BigInt(value));
   }
 
   f64Const(value: number): void {
@@ -78,9 +79,11 @@ export class CodeWriter extends ByteBuffer {
     this.raw(new Uint8Array(new Float32Array([value]).buffer));
   }
 
-  v128Const(low: bigint, high: bigint): void {
-    this.#code([0xfd, 12]);
-    this.raw(new Uint8Array(new BigUint64Array([low, high]).buffer));
+  /** @param bytes all 16, the lowest first. */
+  v128Const(bytes: readonly number[]): void {
+    this.byte(0xfd);
+    this.byte(12);
+    for (const byte of bytes) this.byte(byte);
   }
 
   localGet(index: number): void {

@@ -18,10 +18,14 @@ export function operandAccessOf(shape: Shape, fields: (b: IrBuilder) => InsnFiel
   return b.operandAccess;
 }
 
+const describe = ({ row, opsize, form, asize, stack, rep }: Shape): string =>
+  `${row.mnemonic} ${row.operands.join()} [${row.encoding}] ${opsize} ${form} ${asize} ${stack} ${rep}`;
+
 /** Checks that stand in the row, then the semantics. */
 export function runSemantics(b: X86Builder): void {
-  const { row, opsize, form, asize, stack, rep } = b.shape;
-  b.beginInsn(`${row.mnemonic} ${row.operands.join()} [${row.encoding}] ${opsize} ${form} ${asize} ${stack} ${rep}`);
+  const { shape } = b;
+  const { row } = shape;
+  b.beginInsn(() => describe(shape));
   if (row.cpl0) b.raiseIf(b.ne(b.state("cpl"), b.const(0)), "GP", b.const(0));
   if (row.fpu !== undefined) b.checkUnit(row.fpu);
   row.semantics(b, ...row.operands.map((code) => makeOperand(b, code)));

@@ -262,16 +262,17 @@ export class FlagWriter {
 
 /** Conditions by number; odd ones are the negation of the even one before. SDM vol. 1, "EFLAGS Condition Codes". */
 export function emitCondition(b: X86Builder, code: number): Val {
-  const f = b.flags;
-  const positive = [
-    () => f.overflow(),
-    () => f.carry(),
-    () => f.zero(),
-    () => f.belowOrEqual(),
-    () => f.sign(),
-    () => f.parity(),
-    () => f.less(),
-    () => f.lessOrEqual(),
-  ][code >> 1] as () => Val;
-  return (code & 1) === 0 ? positive() : b.isFalse(positive());
+  const positive = POSITIVE[code >> 1]!(b.flags);
+  return (code & 1) === 0 ? positive : b.isFalse(positive);
 }
+
+const POSITIVE: readonly ((f: FlagWriter) => Val)[] = [
+  (f) => f.overflow(),
+  (f) => f.carry(),
+  (f) => f.zero(),
+  (f) => f.belowOrEqual(),
+  (f) => f.sign(),
+  (f) => f.parity(),
+  (f) => f.less(),
+  (f) => f.lessOrEqual(),
+];

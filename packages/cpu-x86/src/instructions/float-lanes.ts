@@ -52,8 +52,8 @@ export class FloatLanes {
   }
 
   /** A WebAssembly operation of this kind by the rest of its name. */
-  op(name: string, ...args: readonly Val[]): Val {
-    return this.b.op(`${this.#prefix}.${name}` as PlainOp, ...args);
+  op(name: string, x: Val, y?: Val): Val {
+    return this.b.op(`${this.#prefix}.${name}` as PlainOp, x, y);
   }
 
   /** The same number in every lane. */

@@ -69,7 +69,7 @@ export const pickLanes = (b: X86Builder, bytes: 1 | 2 | 4 | 8, lanes: readonly n
  */
 export function permuteDwords(b: X86Builder, vector: Val, immediate: Val): Val {
   if (immediate.constant !== undefined) {
-    const imm = Number(BigInt.asUintN(8, immediate.constant));
+    const imm = Number(BigInt.asUintN(8, BigInt(immediate.constant)));
     return pickLanes(b, 4, [imm & 3, (imm >> 2) & 3, (imm >> 4) & 3, (imm >> 6) & 3], vector, vector);
   }
   // A multiplication shifts each lane by its own count: its two bits come to lie at 7:6.
@@ -84,7 +84,7 @@ export function permuteWords(b: X86Builder, vector: Val, immediate: Val, half: 0
   const inHalf = (values: readonly number[], others: readonly number[]): Val =>
     laneConstant(b, "i16x8", half === 0 ? [...values, ...others] : [...others, ...values]);
   if (immediate.constant !== undefined) {
-    const imm = Number(BigInt.asUintN(8, immediate.constant));
+    const imm = Number(BigInt.asUintN(8, BigInt(immediate.constant)));
     const moved = [0, 2, 4, 6].map((shift) => half * 4 + ((imm >> shift) & 3));
     const kept = [0, 1, 2, 3].map((lane) => (1 - half) * 4 + lane);
     return pickLanes(b, 2, half === 0 ? [...moved, ...kept] : [...kept, ...moved], vector, vector);

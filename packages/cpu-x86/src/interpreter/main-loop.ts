@@ -108,12 +108,12 @@ function writeDispatch(
 /** A first of a pair that could change the second, or that goes elsewhere, is a mistake in hot-pairs.ts. */
 function refuseAsFirst(row: Row, nodes: readonly Node[]): void {
   for (const node of nodes) {
-    const calls = node.kind === "call" && node.target !== "readMiss";
-    const leaves = node.kind === "exit" && node.exit !== "fault" && node.exit !== "next";
+    const calls = node.kind === "call" && node.op !== "readMiss";
+    const leaves = node.kind === "exit" && node.op !== "fault" && node.op !== "next";
     if (calls || leaves) throw new Error(`${row.mnemonic} ${row.encoding} cannot be the first of a pair`);
     if (node.kind === "if") {
-      refuseAsFirst(row, node.whenTrue);
-      refuseAsFirst(row, node.whenFalse);
+      refuseAsFirst(row, node.body);
+      refuseAsFirst(row, node.otherwise);
     } else if (node.kind === "loop") refuseAsFirst(row, node.body);
   }
 }

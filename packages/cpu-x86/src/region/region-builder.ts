@@ -4,7 +4,7 @@
 // 1. No TypeScript runs inside a region. A TLB miss, an exception, a helper: the region is left in front of the instruction,
 //    whose record the interpreter then executes.
 // 2. `fuel` counts the instructions completed whenever the region is left.
-import { SIDE, type Val } from "@tsvm/tcg";
+import { type Constant, SIDE, type Val } from "@tsvm/tcg";
 import { checkPending, looksForPending } from "../emit/check-unit.ts";
 import { runSemantics } from "../emit/emit-insn.ts";
 import type { Shape } from "../emit/shape.ts";
@@ -59,6 +59,7 @@ const NO_RECORD = 0;
 export class RegionBuilder extends X86Builder {
   readonly #context: RegionContext;
   #insn: RegionInsn = { offset: 0, length: 0, records: [] };
+  readonly #edges: number[] = [];
   /** Instructions of the block that are complete. */
   #completed = 0;
   /** Units that were found usable in this block. */
@@ -71,6 +72,11 @@ export class RegionBuilder extends X86Builder {
   constructor(context: RegionContext, first: number) {
     super(context.shapeOf(first), recordConstants(context.view, first), REGION_SLOTS);
     this.#context = context;
+  }
+
+  /** Blocks gone to since this was last asked, one of them as often as there are edges to it. */
+  takeEdges(): readonly number[] {
+    return this.#edges.splice(0);
   }
 
   /** Starts a block; `header`: a loop begins here, so that the fuel is looked at. */
@@ -109,9 +115,9 @@ export class RegionBuilder extends X86Builder {
   }
 
   override gpr(width: Width, offset: Val): Val {
-    if (offset.constant === BigInt(ZERO_REGISTER)) return this.const(0);
+    if (offset.constant === ZERO_REGISTER) return this.const(0);
     const value = super.gpr(width, offset);
-    if (offset.constant !== BigInt(PAGE_RIP)) return value;
+    if (offset.constant !== PAGE_RIP) return value;
     return this.add(value, this.const(this.#pageDistance * PAGE));
   }
 
@@ -162,6 +168,11 @@ export class RegionBuilder extends X86Builder {
       default:
         return this.#side();
     }
+  }
+
+  override goTo(target: number): void {
+    if (!this.ended) this.#edges.push(target);
+    super.goTo(target);
   }
 
   protected override probe(table: number, _miss: string, bytes: number, linear: Val): Val {
@@ -231,7 +242,7 @@ export class RegionBuilder extends X86Builder {
 
   #relativeTarget(): number {
     // Invariant 3 of decoded-insn.ts; 32 bits of it count.
-    const fromPage = Number(BigInt.asIntN(32, this.fields.immediate().constant as bigint));
+    const fromPage = Number(BigInt.asIntN(32, BigInt(this.fields.immediate().constant as Constant)));
     return this.#pageDistance * PAGE + fromPage;
   }
 

@@ -1,5 +1,5 @@
 // From decoded records to a WebAssembly module with one region.
-import { forEachNode, lowerRegion, type Node, type RegionFlow, type StructuredFlow, structureEntries } from "@tsvm/tcg";
+import { lowerRegion, type Node, type RegionFlow, type StructuredFlow, structureEntries } from "@tsvm/tcg";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
 import { type CodeSource, type FoundBlock, findBlocks, shapeOfRecord } from "./former.ts";
@@ -59,11 +59,6 @@ function write(emitter: BlockEmitter, blocks: readonly EmittedBlock[], flow: Str
     flow.headers.has(i) ? [...emitter.fuelCheck(offset), ...nodes] : nodes,
   );
   const imports = new Map<string, number>();
-  for (const name of calledFunctions(nodes)) {
-    const subroutine = SUBROUTINES.find((candidate) => candidate.name === name);
-    if (subroutine === undefined) throw new Error(`regions cannot call ${name}`);
-    imports.set(name, module.importFunction("env", name, subroutineType(subroutine)));
-  }
   const pages = new Set(blocks.map(({ offset }) => offset >> 12));
   const code = new CodeWriter();
   const locals = lowerRegion(
@@ -73,7 +68,7 @@ function write(emitter: BlockEmitter, blocks: readonly EmittedBlock[], flow: Str
       slots: REGION_SLOTS,
       side: SIDE_EXIT,
       ...(pages.size > 1 && { origin: PAGE_SLOT }),
-      functionIndex: (name) => imports.get(name) as number,
+      functionIndex: (name) => imports.get(name) ?? importSubroutine(module, imports, name),
     },
     code,
   );
@@ -82,13 +77,12 @@ function write(emitter: BlockEmitter, blocks: readonly EmittedBlock[], flow: Str
   return { bytes: module.build(), entries, pages };
 }
 
-function calledFunctions(blocks: readonly (readonly Node[])[]): Set<string> {
-  const names = new Set<string>();
-  for (const nodes of blocks)
-    forEachNode(nodes, (node) => {
-      if (node.kind === "call") names.add(node.target);
-    });
-  return names;
+function importSubroutine(module: ModuleBuilder, imports: Map<string, number>, name: string): number {
+  const subroutine = SUBROUTINES.find((candidate) => candidate.name === name);
+  if (subroutine === undefined) throw new Error(`regions cannot call ${name}`);
+  const index = module.importFunction("env", name, subroutineType(subroutine));
+  imports.set(name, index);
+  return index;
 }
 
 /** Emits the blocks that were found, and those that begin where an instruction had to be left to the interpreter. */
@@ -127,11 +121,10 @@ class BlockEmitter {
         this.#blockOf.set((rest[0] as RegionInsn).offset, work.length);
         work.push({ insns: rest, returnsTo });
       }
-      const nodes = this.#builder.take();
       blocks.push({
         offset: (insns[0] as RegionInsn).offset,
-        nodes,
-        successors: edgesOf(nodes),
+        nodes: this.#builder.take(),
+        successors: this.#builder.takeEdges(),
         returns: returns.filter((block) => block !== undefined),
       });
     }
@@ -175,13 +168,4 @@ class BlockEmitter {
       },
     };
   }
-}
-
-/** Blocks gone to, one of them as often as there are edges to it. */
-function edgesOf(nodes: readonly Node[]): number[] {
-  const targets: number[] = [];
-  forEachNode(nodes, (node) => {
-    if (node.kind === "exit" && node.target !== undefined) targets.push(node.target);
-  });
-  return targets;
 }

@@ -1,6 +1,9 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { IrBuilder } from "./builder.ts";
+import type { Val } from "./types.ts";
+
+const valueOf = ({ constant }: Val): bigint | undefined => (constant === undefined ? undefined : BigInt(constant));
 
 describe("faults before commits", () => {
   test("a guest access after a write of state is refused with the instruction's name", () => {
@@ -40,13 +43,13 @@ describe("constants", () => {
       fc.property(i64, i64, (x, y) => {
         const b = new IrBuilder();
         const [p, q] = [b.const(x), b.const(y)];
-        expect(b.add(p, q).constant).toBe(BigInt.asIntN(64, x + y));
-        expect(b.sub(p, q).constant).toBe(BigInt.asIntN(64, x - y));
-        expect(b.mul(p, q).constant).toBe(BigInt.asIntN(64, x * y));
-        expect(b.ltU(p, q).constant).toBe(BigInt.asUintN(64, x) < BigInt.asUintN(64, y) ? 1n : 0n);
-        expect(b.shr(p, q).constant).toBe(BigInt.asIntN(64, BigInt.asUintN(64, x) >> (y & 63n)));
-        expect(b.sext(p, 16).constant ?? BigInt.asIntN(16, x)).toBe(BigInt.asIntN(16, x));
-        expect(b.wrap(p).constant).toBe(BigInt.asIntN(32, x));
+        expect(valueOf(b.add(p, q))).toBe(BigInt.asIntN(64, x + y));
+        expect(valueOf(b.sub(p, q))).toBe(BigInt.asIntN(64, x - y));
+        expect(valueOf(b.mul(p, q))).toBe(BigInt.asIntN(64, x * y));
+        expect(valueOf(b.ltU(p, q))).toBe(BigInt.asUintN(64, x) < BigInt.asUintN(64, y) ? 1n : 0n);
+        expect(valueOf(b.shr(p, q))).toBe(BigInt.asIntN(64, BigInt.asUintN(64, x) >> (y & 63n)));
+        expect(valueOf(b.sext(p, 16))).toBe(BigInt.asIntN(16, x));
+        expect(valueOf(b.wrap(p))).toBe(BigInt.asIntN(32, x));
       }),
     );
   });
@@ -67,6 +70,6 @@ describe("constants", () => {
       () => b.exit("then"),
       () => b.exit("else"),
     );
-    expect(b.take()).toEqual([{ kind: "exit", exit: "else", args: [] }]);
+    expect(b.take().map(({ kind, op }) => [kind, op])).toEqual([["exit", "else"]]);
   });
 });

@@ -1,8 +1,23 @@
 import type { LaneOp, LoadOp, PlainOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
-import { bitLength, factsOf, foldConstant, foldIdentity, knownBits, loadedBits } from "./fold.ts";
+import { bitLength, canonical } from "./constant.ts";
+import { factsOf, foldConstant, loadedBits, type OpFacts } from "./fold.ts";
 import { SlotFile } from "./slot-file.ts";
 import type { SlotTable } from "./slots.ts";
-import { type ExitNode, type Node, resultType, type Val, type Variable } from "./types.ts";
+import { type Constant, Node, type NodeKind, resultType, type Val, type Variable } from "./types.ts";
+
+const OP = {
+  add: factsOf("i64.add"),
+  sub: factsOf("i64.sub"),
+  and: factsOf("i64.and"),
+  or: factsOf("i64.or"),
+  xor: factsOf("i64.xor"),
+  shl: factsOf("i64.shl"),
+  shr: factsOf("i64.shr_u"),
+  extend: factsOf("i64.extend_i32_u"),
+  wrap: factsOf("i32.wrap_i64"),
+  isZero: factsOf("i32.eqz"),
+} as const;
+const NO_NODES: readonly Node[] = [];
 
 /**
  * Builds IR. Constants fold while building, so that one semantics function specialises itself: with fields of the
@@ -15,20 +30,24 @@ export class IrBuilder {
   #nodes: Node[] = [];
   #nextId = 0;
   #nextLabel = 0;
-  #insn = "";
+  #insn: string | (() => string) = "";
   #committed = "";
+  /** Counts the blocks; values of another one are not found again. */
+  #block = 1;
+  /** Branches around what is built. */
+  #depth = 0;
   readonly #slots: SlotFile | undefined;
-  /** What zero-extended values were before. */
-  readonly #narrowOf = new Map<number, Val>();
-  /** Pure values by operation and operands, and the keys in the order they came: those of a branch are forgotten behind it. */
-  readonly #known = new Map<number, Val>();
-  readonly #knownKeys: number[] = [];
-  readonly #constants = new Map<bigint, Val>();
-  readonly #constants32 = new Map<number, Val>();
+  /** Pure values by a hash of operation and operands: a newer one takes the place of another. */
+  readonly #known: (Node | undefined)[] = [];
+  /** What branches hid in `#known`, to be put back behind them. */
+  readonly #hidden: { readonly index: number; readonly node: Node | undefined }[] = [];
+  readonly #constants = new Map<Constant, Node>();
+  readonly #constants32 = new Map<number, Node>();
 
   /** @param slots state that is kept in variables; by default all state is in memory. */
   constructor(slots?: SlotTable) {
     this.#slots = slots && new SlotFile(slots);
+    if (slots !== undefined) this.#known = new Array(KNOWN_VALUES).fill(undefined);
   }
 
   /** State that was stored is found again as the same value, until control joins from elsewhere. */
@@ -39,13 +58,13 @@ export class IrBuilder {
   /** Starts a block whose predecessors left all slots in their variables. */
   beginBlock(): void {
     this.#slots?.clear();
-    this.#known.clear();
-    this.#knownKeys.length = 0;
+    this.#block++;
   }
 
   /** What was built so far ends by leaving, whatever happens. */
   get ended(): boolean {
-    return this.#nodes[this.#nodes.length - 1]?.kind === "exit";
+    const nodes = this.#nodes;
+    return nodes.length > 0 && (nodes[nodes.length - 1] as Node).kind === "exit";
   }
 
   /** What was built so far; the builder starts empty again. */
@@ -55,8 +74,8 @@ export class IrBuilder {
     return nodes;
   }
 
-  /** Starts an instruction; `what` names it in the errors of the faults-before-commits check. */
-  beginInsn(what: string): void {
+  /** Starts an instruction; `what` names it, if it has to be named, in the errors of the faults-before-commits check. */
+  beginInsn(what: string | (() => string)): void {
     this.#insn = what;
     this.#committed = "";
   }
@@ -68,120 +87,126 @@ export class IrBuilder {
 
   /** Notes a point where the instruction may fault. @throws if state was written before. */
   faultPoint(what: string): void {
-    if (this.#committed !== "")
-      throw new Error(`${this.#insn}: ${what} after state write (${this.#committed}): not restartable`);
+    if (this.#committed === "") return;
+    const insn = typeof this.#insn === "string" ? this.#insn : this.#insn();
+    throw new Error(`${insn}: ${what} after state write (${this.#committed}): not restartable`);
   }
 
   // --- values ---
 
-  const(value: bigint | number): Val {
-    const wide = BigInt.asIntN(64, BigInt(value));
-    const known = this.#constants.get(wide);
+  const(value: Constant): Val {
+    const constant = typeof value === "number" && Number.isSafeInteger(value) ? value : canonical(BigInt(value));
+    const known = this.#constants.get(constant);
     if (known !== undefined) return known;
-    const made = this.#val("i64", wide);
-    this.#constants.set(wide, made);
+    const made = new Node("const", "i64", this.#nextId++, "", NO_NODES, 0, constant, bitLength(constant));
+    this.#constants.set(constant, made);
     return made;
   }
 
   const32(value: number): Val {
-    const known = this.#constants32.get(value | 0);
+    const constant = value | 0;
+    const known = this.#constants32.get(constant);
     if (known !== undefined) return known;
-    const made = this.#val("i32", BigInt(value | 0));
-    this.#constants32.set(value | 0, made);
+    const made = new Node("const", "i32", this.#nextId++, "", NO_NODES, 0, constant, bitLength(constant));
+    this.#constants32.set(constant, made);
     return made;
   }
 
   float64(value: number): Val {
-    const result = this.#val("f64");
-    this.#push({ kind: "float", value, result });
-    return result;
+    return this.#add("float", "f64", "", NO_NODES, value);
   }
 
   float32(value: number): Val {
-    const result = this.#val("f32");
-    this.#push({ kind: "float", value, result });
-    return result;
+    return this.#add("float", "f32", "", NO_NODES, value);
   }
 
   vector(low: bigint, high: bigint): Val {
-    const result = this.#val("v128");
-    this.#push({ kind: "v128", low, high, result });
-    return result;
+    const node = this.#add("v128", "v128", "", NO_NODES);
+    node.bytes = [...new Uint8Array(BigUint64Array.of(low, high).buffer)];
+    return node;
   }
 
   /** Any operation without immediates, by its WebAssembly name. */
-  op(op: PlainOp, ...args: Val[]): Val {
-    const facts = factsOf(op);
-    const constant = foldConstant(facts, args);
+  op(op: PlainOp, a: Val, b?: Val, c?: Val): Val {
+    return this.#apply(factsOf(op), a, b, c);
+  }
+
+  #apply(facts: OpFacts, a: Val, b?: Val, c?: Val): Val {
+    const constant = foldConstant(facts, a, b);
     if (constant !== undefined) return facts.type === "i32" ? this.const32(Number(constant)) : this.const(constant);
-    const same = foldIdentity(facts, args) ?? (op === "i32.wrap_i64" ? this.#narrowOf.get(args[0]!.id) : undefined);
-    if (same !== undefined) return same;
-    const key = this.#keyOf(facts.number, args);
-    const known = this.#known.get(key);
-    if (known !== undefined) return known;
-    const result = this.#val(facts.type, undefined, knownBits(op, args));
-    this.#push({ kind: "op", op, args, result });
-    if (op === "i64.extend_i32_u") this.#narrowOf.set(result.id, args[0]!);
-    if (key >= 0) {
-      this.#known.set(key, result);
-      this.#knownKeys.push(key);
+    if (facts.identity !== undefined && b?.constant === facts.identity) return a;
+    if (facts === OP.wrap && a.op === "i64.extend_i32_u") return a.args[0] as Val;
+    const hash = this.#slots === undefined || c !== undefined ? -1 : hashOf(facts.number, a.id, b === undefined ? 0 : b.id);
+    if (hash >= 0) {
+      const known = this.#known[hash];
+      if (known !== undefined && known.block === this.#block && isSame(known, facts, a, b)) return known;
     }
-    return result;
+    const args = b === undefined ? [a] : c === undefined ? [a, b] : [a, b, c];
+    const bits = facts.bits === undefined ? undefined : facts.bits(a, b);
+    const made = new Node("op", facts.type, this.#nextId++, facts.op, args, 0, undefined, bits);
+    made.size = Math.min(255, 1 + a.size + (b === undefined ? 0 : b.size));
+    this.#push(made);
+    if (hash >= 0) this.#remember(hash, made);
+    return made;
   }
 
-  /** Pure values are computed once in a block, where state is in variables: interpreter handlers gain nothing from it. */
-  #keyOf(op: number, args: readonly Val[]): number {
-    if (this.#slots === undefined || args.length > 2 || this.#nextId > MAX_KEYED_ID) return -1;
-    return (op * ID_RANGE + args[0]!.id) * ID_RANGE + (args[1]?.id ?? 0);
+  #remember(hash: number, node: Node): void {
+    if (this.#depth > 0) this.#hidden.push({ index: hash, node: this.#known[hash] });
+    node.block = this.#block;
+    this.#known[hash] = node;
   }
 
-  lane(op: LaneOp, lane: number, ...args: Val[]): Val {
-    const result = this.#val(resultType(op));
-    this.#push({ kind: "lane", op, lane, args, result });
-    return result;
+  lane(op: LaneOp, lane: number, a: Val, b?: Val): Val {
+    return this.#pure("lane", resultType(op), op, b === undefined ? [a] : [a, b], lane);
   }
 
   /** Byte `i` of the result is byte `lanes[i]` of the two vectors laid side by side. */
   shuffle(lanes: readonly number[], a: Val, b: Val): Val {
-    const result = this.#val("v128");
-    this.#push({ kind: "shuffle", lanes, args: [a, b], result });
-    return result;
+    const node = this.#pure("shuffle", "v128", "", [a, b], 0);
+    node.bytes = lanes;
+    return node;
   }
 
   select(condition: Val, ifTrue: Val, ifFalse: Val): Val {
-    if (condition.constant !== undefined) return condition.constant !== 0n ? ifTrue : ifFalse;
-    const result = this.#val(ifTrue.type);
-    this.#push({ kind: "select", args: [ifTrue, ifFalse, condition], result });
-    return result;
+    if (condition.constant !== undefined) return condition.constant !== 0 ? ifTrue : ifFalse;
+    return this.#pure("select", ifTrue.type, "", [ifTrue, ifFalse, condition], 0);
+  }
+
+  #pure(kind: NodeKind, type: ValueType, op: string, args: readonly Val[], immediate: number): Node {
+    const node = this.#add(kind, type, op, args, immediate);
+    let size = 1;
+    for (const arg of args) size += arg.size;
+    node.size = Math.min(255, size);
+    return node;
   }
 
   // 64-bit integer shorthands: almost all semantics are made of these.
   add(a: Val, b: Val): Val {
-    return this.op("i64.add", a, b);
+    return this.#apply(OP.add, a, b);
   }
   sub(a: Val, b: Val): Val {
-    return this.op("i64.sub", a, b);
+    return this.#apply(OP.sub, a, b);
   }
   mul(a: Val, b: Val): Val {
     return this.op("i64.mul", a, b);
   }
   and(a: Val, b: Val): Val {
-    return this.op("i64.and", a, b);
+    return this.#apply(OP.and, a, b);
   }
   or(a: Val, b: Val): Val {
-    return this.op("i64.or", a, b);
+    return this.#apply(OP.or, a, b);
   }
   xor(a: Val, b: Val): Val {
-    return this.op("i64.xor", a, b);
+    return this.#apply(OP.xor, a, b);
   }
   not(a: Val): Val {
-    return this.op("i64.xor", a, this.const(-1));
+    return this.#apply(OP.xor, a, this.const(-1));
   }
   shl(a: Val, b: Val): Val {
-    return this.op("i64.shl", a, b);
+    return this.#apply(OP.shl, a, b);
   }
   shr(a: Val, b: Val): Val {
-    return this.op("i64.shr_u", a, b);
+    return this.#apply(OP.shr, a, b);
   }
   sar(a: Val, b: Val): Val {
     return this.op("i64.shr_s", a, b);
@@ -204,7 +229,7 @@ export class IrBuilder {
   }
   /** Logical not of a condition. */
   isFalse(condition: Val): Val {
-    return this.op("i32.eqz", condition);
+    return this.#apply(OP.isZero, condition);
   }
   both(a: Val, b: Val): Val {
     return this.op("i32.and", a, b);
@@ -214,15 +239,15 @@ export class IrBuilder {
   }
   /** 0 or 1 as i64. */
   bool(condition: Val): Val {
-    return this.op("i64.extend_i32_u", condition);
+    return this.#apply(OP.extend, condition);
   }
   wrap(a: Val): Val {
-    return this.op("i32.wrap_i64", a);
+    return this.#apply(OP.wrap, a);
   }
   /** Low `width` bits. */
   zext(a: Val, width: number): Val {
     if (width >= 64 || (a.bits !== undefined && a.bits <= width)) return a;
-    return this.and(a, this.const((1n << BigInt(width)) - 1n));
+    return this.and(a, this.const(width < 53 ? 2 ** width - 1 : (1n << BigInt(width)) - 1n));
   }
   /** Low `width` bits, sign-extended to 64. */
   sext(a: Val, width: number): Val {
@@ -237,23 +262,24 @@ export class IrBuilder {
   load(op: LoadOp, address: Val | undefined, offset: number): Val {
     const slot = this.#slotAt(address, offset);
     if (slot >= 0) return this.#slots!.load(this, slot, op, staticAddress(address, offset));
-    const result = this.#val(resultType(op), undefined, loadedBits(op));
-    this.#push({ kind: "load", op, args: [address ?? this.const32(0)], offset, result });
-    return result;
+    const args = [address ?? this.const32(0)];
+    const node = new Node("load", resultType(op), this.#nextId++, op, args, offset, undefined, loadedBits(op));
+    this.#push(node);
+    return node;
   }
 
   store(op: StoreOp, address: Val | undefined, offset: number, value: Val): void {
     const slot = this.#slotAt(address, offset);
     if (slot >= 0 && !this.#slots!.store(this, slot, op, staticAddress(address, offset), value)) return;
-    this.#push({ kind: "store", op, args: [address ?? this.const32(0), value], offset });
+    this.#add("store", "i32", op, [address ?? this.const32(0), value], offset);
   }
 
   copyMemory(destination: Val, source: Val, length: Val): void {
-    this.#push({ kind: "copy", args: [destination, source, length] });
+    this.#add("copy", "i32", "", [destination, source, length]);
   }
 
   fillMemory(destination: Val, byte: Val, length: Val): void {
-    this.#push({ kind: "fill", args: [destination, byte, length] });
+    this.#add("fill", "i32", "", [destination, byte, length]);
   }
 
   // --- variables and control ---
@@ -265,91 +291,101 @@ export class IrBuilder {
   }
 
   get(variable: Variable): Val {
-    const result = this.#val(variable.type);
-    this.#push({ kind: "get", variable, result });
-    return result;
+    const node = this.#add("get", variable.type, "", NO_NODES);
+    node.variable = variable;
+    return node;
   }
 
   set(variable: Variable, value: Val): void {
-    this.#push({ kind: "set", variable, args: [value] });
+    this.#add("set", "i32", "", [value]).variable = variable;
   }
 
   /** Calls a function that the generator of the module knows by name. */
   call(target: string, args: readonly Val[], result?: ValueType): Val {
-    const value = this.#val(result ?? "i32");
-    this.#push({ kind: "call", target, args, result: result === undefined ? undefined : value });
-    return value;
+    return this.#add("call", result ?? "i32", target, args, result === undefined ? 0 : 1);
   }
 
   /** Runs `then` or `otherwise`; a constant condition leaves only one of them. */
-  when(condition: Val, then: () => void, otherwise: () => void = () => {}): void {
+  when(condition: Val, then: () => void, otherwise: () => void = NOTHING): void {
     if (condition.constant !== undefined) {
-      if (condition.constant !== 0n) then();
+      if (condition.constant !== 0) then();
       else otherwise();
       return;
     }
-    const before = this.#slots?.snapshot();
-    const thenNodes = this.#collect(then);
-    const afterThen = this.#slots?.snapshot();
-    if (before !== undefined) this.#slots!.restore(before);
-    const elseNodes = this.#collect(otherwise);
-    if (afterThen !== undefined) this.#joinSlots(afterThen, thenNodes, elseNodes);
-    this.#push({ kind: "if", args: [condition], whenTrue: thenNodes, whenFalse: elseNodes });
+    const node = new Node("if", "i32", this.#nextId++, "", [condition]);
+    if (this.#slots === undefined) {
+      node.body = this.#collect(then);
+      node.otherwise = this.#collect(otherwise);
+    } else this.#branches(node, this.#slots, then, otherwise);
+    this.#push(node);
   }
 
-  #joinSlots(afterThen: ReturnType<SlotFile["snapshot"]>, thenNodes: Node[], elseNodes: Node[]): void {
-    if (leaves(thenNodes)) return;
-    if (leaves(elseNodes)) this.#slots!.restore(afterThen);
-    else this.#slots!.merge(afterThen, thenNodes, elseNodes);
-  }
-
-  /** Moves all that is known of slots to their variables: control may come here from elsewhere. */
-  #settleSlots(): void {
-    if (this.#slots === undefined) return;
-    const { variables, values } = this.#slots.pending();
-    for (const [i, variable] of variables.entries()) this.set(variable, values[i] as Val);
-    this.#slots.clear();
+  #branches(node: Node, slots: SlotFile, then: () => void, otherwise: () => void): void {
+    const first = slots.enterBranch();
+    const body = this.#collect(then);
+    node.body = body;
+    if (leaves(body)) {
+      slots.dropBranch(first);
+      // Whatever follows comes from here.
+      if (otherwise !== NOTHING) node.otherwise = this.#collect(otherwise);
+      return;
+    }
+    const firstEnd = slots.leaveBranch(first);
+    const second = slots.enterBranch();
+    const other = this.#collect(otherwise);
+    node.otherwise = other;
+    if (leaves(other)) {
+      slots.dropBranch(second);
+      slots.adopt(firstEnd);
+    } else slots.merge(firstEnd, slots.leaveBranch(second), body, other);
   }
 
   /** Repeats `body` until it breaks. */
   loop(body: (control: { break(): void; continue(): void }) => void): void {
     const label = this.#nextLabel++;
-    this.#settleSlots();
+    this.#slots?.flush(this);
     const leave = (kind: "break" | "continue"): void => {
-      this.#settleSlots();
-      this.#push({ kind, label });
+      this.#slots?.flush(this);
+      this.#add(kind, "i32", "", NO_NODES, label);
     };
-    const nodes = this.#collect(() => body({ break: () => leave("break"), continue: () => leave("continue") }));
+    const node = new Node("loop", "i32", this.#nextId++, "", NO_NODES, label);
+    node.body = this.#collect(() => body({ break: () => leave("break"), continue: () => leave("continue") }));
     this.#slots?.clear();
-    this.#push({ kind: "loop", body: nodes, label });
+    this.#push(node);
   }
 
   /** Leaves the fragment; what `exit` means is up to whoever lowers it. */
   exit(exit: string, ...args: Val[]): void {
-    this.#leave({ kind: "exit", exit, args });
+    this.#leave(new Node("exit", "i32", this.#nextId++, exit, args));
   }
 
   /** Leaves along an edge to a block of the same region. */
   goTo(target: number): void {
-    this.#leave({ kind: "exit", exit: "goto", args: [], target });
+    const node = new Node("exit", "i32", this.#nextId++, "goto");
+    node.target = target;
+    this.#leave(node);
   }
 
-  #leave(node: ExitNode): void {
-    const pending = this.#slots?.pending();
-    if (pending === undefined || pending.values.length === 0) this.#push(node);
-    else this.#push({ ...node, args: [...pending.values, ...node.args], sets: pending.variables });
+  #leave(node: Node): void {
+    this.#slots?.settle(node);
+    this.#push(node);
   }
 
   /** Commits of one branch must not forbid faults in the other: each starts from the state before. */
   #collect(build: () => void): Node[] {
     const outer = this.#nodes;
     const before = this.#committed;
-    const known = this.#knownKeys.length;
-    this.#nodes = [];
+    const hidden = this.#hidden.length;
+    const inner: Node[] = [];
+    this.#nodes = inner;
+    this.#depth++;
     this.branch(build);
-    const inner = this.#nodes;
+    this.#depth--;
     this.#nodes = outer;
-    while (this.#knownKeys.length > known) this.#known.delete(this.#knownKeys.pop() as number);
+    while (this.#hidden.length > hidden) {
+      const { index, node } = this.#hidden.pop()!;
+      this.#known[index] = node;
+    }
     // A branch that leaves does not commit anything for what follows.
     if (leaves(inner)) this.#committed = before;
     return inner;
@@ -365,26 +401,35 @@ export class IrBuilder {
     return this.#slots.find(staticAddress(address, offset));
   }
 
+  #add(kind: NodeKind, type: ValueType, op: string, args: readonly Node[], immediate = 0): Node {
+    const node = new Node(kind, type, this.#nextId++, op, args, immediate);
+    this.#push(node);
+    return node;
+  }
+
   /** Nothing is added behind an exit: it would not be reached. */
   #push(node: Node): void {
     if (!this.ended) this.#nodes.push(node);
   }
-
-  #val(type: ValueType, constant?: bigint, bits?: number): Val {
-    return {
-      type,
-      id: this.#nextId++,
-      constant,
-      bits: constant !== undefined && constant >= 0n ? bitLength(constant) : bits,
-    };
-  }
 }
 
-const staticAddress = (address: Val | undefined, offset: number): number => Number(address?.constant ?? 0n) + offset;
+const NOTHING = (): void => {};
 
-/** Values with numbers below this are found again; keys of two of them and an operation are exact in a double. */
-const ID_RANGE = 2 ** 21;
-const MAX_KEYED_ID = ID_RANGE - 1;
+const staticAddress = (address: Val | undefined, offset: number): number => Number(address?.constant ?? 0) + offset;
+
+/** Places for values to be found again at; a power of two. */
+const KNOWN_VALUES = 1024;
+
+/** Mixes the three numbers; any mixing does. */
+function hashOf(op: number, a: number, b: number): number {
+  const mixed = Math.imul(op, 0x9e3779b1) ^ Math.imul(a, 0x85ebca6b) ^ Math.imul(b, 0xc2b2ae35);
+  return (mixed ^ (mixed >>> 15)) & (KNOWN_VALUES - 1);
+}
+
+function isSame(node: Node, facts: OpFacts, a: Val, b: Val | undefined): boolean {
+  const { args } = node;
+  return node.op === facts.op && args[0] === a && args[1] === b && args.length < 3;
+}
 
 /** Whether control never comes out at the end. */
 function leaves(nodes: readonly Node[]): boolean {

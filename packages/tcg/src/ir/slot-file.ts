@@ -1,33 +1,35 @@
 import type { LoadOp, StoreOp } from "@tsvm/wasm-emit";
 import type { IrBuilder } from "./builder.ts";
 import { readSlot, type SlotTable, writeSlot } from "./slots.ts";
-import type { Node, Val, Variable } from "./types.ts";
+import { Node, type Val, type Variable } from "./types.ts";
 
-/** What is known of one slot: its value, and whether its variable still has an older one. */
-interface Known {
-  readonly value: Val;
+/** What was known of a slot before it changed. */
+interface Change {
+  readonly slot: number;
+  readonly value: Val | undefined;
   readonly pending: boolean;
-}
-
-/** Values that variables have to get before control goes elsewhere. */
-export interface PendingSets {
-  readonly variables: readonly Variable[];
-  readonly values: readonly Val[];
 }
 
 /**
  * The values of slots while a block is built: loads are answered with what was stored, stores to lazy slots wait until
  * control leaves.
  *
- * Invariant: a slot of which nothing is known has its value in its variable.
+ * Invariants:
+ * 1. A slot of which nothing is known has its value in its variable.
+ * 2. Only lazy slots are pending: their variables still have older values.
  */
 export class SlotFile {
   readonly #table: SlotTable;
-  #known: (Known | undefined)[];
+  readonly #values: (Val | undefined)[];
+  readonly #pending: boolean[];
+  /** What branches have to take back, the oldest first; empty outside of branches. */
+  readonly #changes: Change[] = [];
+  #depth = 0;
 
   constructor(table: SlotTable) {
     this.#table = table;
-    this.#known = new Array(table.slots.length).fill(undefined);
+    this.#values = new Array(table.slots.length).fill(undefined);
+    this.#pending = new Array(table.slots.length).fill(false);
   }
 
   /** The slot at `address`, or -1. */
@@ -36,66 +38,130 @@ export class SlotFile {
   }
 
   load(b: IrBuilder, slot: number, op: LoadOp, address: number): Val {
-    const { slots } = this.#table;
-    const { address: start } = slots[slot] as { address: number };
-    return readSlot(b, slots[slot]!, this.value(b, slot), op, address - start);
+    const described = this.#table.slots[slot]!;
+    return readSlot(b, described, this.value(b, slot), op, address - described.address);
   }
 
   /** @returns whether the store must go to memory as well. */
   store(b: IrBuilder, slot: number, op: StoreOp, address: number, value: Val): boolean {
     const described = this.#table.slots[slot]!;
+    const lazy = described.lazy === true;
     const next = writeSlot(b, described, () => this.value(b, slot), op, address - described.address, value);
-    if (described.lazy !== true) b.set(this.#table.variables[slot] as Variable, next);
-    this.#known[slot] = { value: next, pending: described.lazy === true };
+    if (!lazy) b.set(this.#table.variables[slot] as Variable, next);
+    this.#put(slot, next, lazy);
     return described.policy === "mirrored";
   }
 
   /** The slot's whole value. */
   value(b: IrBuilder, slot: number): Val {
-    const known = this.#known[slot];
-    if (known !== undefined) return known.value;
+    const known = this.#values[slot];
+    if (known !== undefined) return known;
     const value = b.get(this.#table.variables[slot] as Variable);
-    this.#known[slot] = { value, pending: false };
+    this.#put(slot, value, false);
     return value;
   }
 
-  /** What the variables lack. */
-  pending(): PendingSets {
-    const variables: Variable[] = [];
-    const values: Val[] = [];
-    for (const [slot, known] of this.#known.entries())
-      if (known?.pending && this.#table.slots[slot]!.policy !== "scratch") {
-        variables.push(this.#table.variables[slot] as Variable);
-        values.push(known.value);
+  /** Gives an exit what the variables lack. */
+  settle(exit: Node): void {
+    let sets: Variable[] | undefined;
+    let values: Val[] | undefined;
+    for (const slot of this.#table.lazy)
+      if (this.#pending[slot] && this.#table.slots[slot]!.policy !== "scratch") {
+        sets ??= [];
+        values ??= [];
+        sets.push(this.#table.variables[slot] as Variable);
+        values.push(this.#values[slot] as Val);
       }
-    return { variables, values };
+    if (sets === undefined || values === undefined) return;
+    exit.sets = sets;
+    exit.args = values.concat(exit.args);
+  }
+
+  /** Sets the variables that are behind, and forgets everything: control may come here from elsewhere. */
+  flush(b: IrBuilder): void {
+    for (const slot of this.#table.lazy)
+      if (this.#pending[slot])
+        b.set(this.#table.variables[slot] as Variable, this.#values[slot] as Val);
+    this.clear();
   }
 
   /** Forgets everything: a new block starts, with all values in the variables. */
   clear(): void {
-    this.#known.fill(undefined);
+    if (this.#depth === 0) {
+      this.#values.fill(undefined);
+      this.#pending.fill(false);
+    } else for (let slot = 0; slot < this.#values.length; slot++) this.#put(slot, undefined, false);
   }
 
-  /** For a branch: what is known, to be given to {@link restore} or {@link merge}. */
-  snapshot(): readonly (Known | undefined)[] {
-    return this.#known.slice();
+  /** Starts a branch; to be ended by {@link leaveBranch}. */
+  enterBranch(): number {
+    this.#depth++;
+    return this.#changes.length;
   }
 
-  restore(known: readonly (Known | undefined)[]): void {
-    this.#known = known.slice();
+  /** Ends a branch that started at `mark`: takes its changes back, and returns how things stood at its end. */
+  leaveBranch(mark: number): readonly Change[] {
+    this.#depth--;
+    if (this.#changes.length === mark) return NO_CHANGES;
+    const ends = new Map<number, Change>();
+    for (let i = this.#changes.length - 1; i >= mark; i--) {
+      const { slot, value, pending } = this.#changes[i] as Change;
+      if (!ends.has(slot))
+        ends.set(slot, { slot, value: this.#values[slot], pending: this.#pending[slot] as boolean });
+      this.#values[slot] = value;
+      this.#pending[slot] = pending;
+    }
+    this.#changes.length = mark;
+    return [...ends.values()];
+  }
+
+  /** Takes a branch's changes back without a look at them: it leaves. */
+  dropBranch(mark: number): void {
+    this.#depth--;
+    while (this.#changes.length > mark) {
+      const { slot, value, pending } = this.#changes.pop() as Change;
+      this.#values[slot] = value;
+      this.#pending[slot] = pending;
+    }
+  }
+
+  /** Things stand as at the end of a branch, which was the only one to go on. */
+  adopt(end: readonly Change[]): void {
+    for (const { slot, value, pending } of end) this.#put(slot, value, pending);
   }
 
   /**
    * After an if both of whose branches go on: slots on which they disagree move to their variables, by statements added
-   * to the end of each branch. Of what this file knows (the end of the second branch), the rest stays.
+   * to the end of each branch.
    */
-  merge(first: readonly (Known | undefined)[], firstNodes: Node[], secondNodes: Node[]): void {
-    for (const [slot, variable] of this.#table.variables.entries()) {
-      const [x, y] = [first[slot], this.#known[slot]];
-      if (x === y) continue;
-      if (x?.pending) firstNodes.push({ kind: "set", variable, args: [x.value] });
-      if (y?.pending) secondNodes.push({ kind: "set", variable, args: [y.value] });
-      this.#known[slot] = undefined;
+  merge(first: readonly Change[], second: readonly Change[], firstNodes: Node[], secondNodes: Node[]): void {
+    const slots = new Set([...first, ...second].map(({ slot }) => slot));
+    for (const slot of slots) {
+      const before: Change = { slot, value: this.#values[slot], pending: this.#pending[slot] as boolean };
+      const x = first.find((end) => end.slot === slot) ?? before;
+      const y = second.find((end) => end.slot === slot) ?? before;
+      const agreed = x.value === y.value && x.pending === y.pending;
+      if (!agreed) {
+        this.#set(firstNodes, x);
+        this.#set(secondNodes, y);
+      }
+      this.#put(slot, agreed ? x.value : undefined, agreed && x.pending);
     }
   }
+
+  #set(nodes: Node[], { slot, value, pending }: Change): void {
+    if (!pending) return;
+    const node = new Node("set", "i32", 0, "", [value as Val]);
+    node.variable = this.#table.variables[slot] as Variable;
+    nodes.push(node);
+  }
+
+  #put(slot: number, value: Val | undefined, pending: boolean): void {
+    if (this.#depth > 0)
+      this.#changes.push({ slot, value: this.#values[slot], pending: this.#pending[slot] as boolean });
+    this.#values[slot] = value;
+    this.#pending[slot] = pending;
+  }
 }
+
+const NO_CHANGES: readonly Change[] = [];

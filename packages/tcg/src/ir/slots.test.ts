@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { IrBuilder } from "./builder.ts";
 import { SlotTable } from "./slots.ts";
-import type { ExitNode, Node } from "./types.ts";
+import type { Node } from "./types.ts";
 
 const table = new SlotTable([
   { address: 0, type: "i64", policy: "cached" },
@@ -26,7 +26,7 @@ describe("slots", () => {
     const value = b.const(5);
     b.store("i64.store", undefined, 0, value);
     expect(b.load("i64.load", undefined, 0)).toBe(value);
-    expect(b.load("i64.load8_u", undefined, 1).constant).toBe(0n);
+    expect(b.load("i64.load8_u", undefined, 1).constant).toBe(0);
   });
 
   test("a narrow store keeps the other bytes", () => {
@@ -34,7 +34,7 @@ describe("slots", () => {
     b.store("i64.store", undefined, 0, b.const(0x1122_3344_5566_7788n));
     b.store("i64.store8", undefined, 1, b.const(0xaa));
     expect(b.load("i64.load", undefined, 0).constant).toBe(0x1122_3344_5566_aa88n);
-    expect(b.load("i64.load16_u", undefined, 0).constant).toBe(0xaa88n);
+    expect(b.load("i64.load16_u", undefined, 0).constant).toBe(0xaa88);
   });
 
   test("a lazy one is set on the ways out only, any other at once, a mirrored one in memory too", () => {
@@ -45,7 +45,7 @@ describe("slots", () => {
     b.goTo(0);
     const nodes = b.take();
     expect(kinds(nodes)).toEqual(["set", "set", "store", "exit"]);
-    expect((nodes[3] as ExitNode).sets).toEqual([table.variables[1]]);
+    expect(nodes[3]?.sets).toEqual([table.variables[1]]);
   });
 
   test("branches that disagree meet in the variable", () => {
@@ -54,7 +54,7 @@ describe("slots", () => {
     b.when(b.eqz(b.load("i64.load", undefined, 0)), () => b.store("i64.store", undefined, 8, b.const(2)));
     expect(b.load("i64.load", undefined, 8).constant).toBeUndefined();
     const branch = b.take().find((node) => node.kind === "if");
-    expect([kinds(branch?.whenTrue ?? []), kinds(branch?.whenFalse ?? [])]).toEqual([["set"], ["set"]]);
+    expect([kinds(branch?.body ?? []), kinds(branch?.otherwise ?? [])]).toEqual([["set"], ["set"]]);
   });
 
   test("a branch that leaves changes nothing for the other", () => {

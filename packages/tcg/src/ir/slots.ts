@@ -1,8 +1,8 @@
 // CPU state that a region keeps in variables: which bytes of it, and how an access to them becomes an operation on the
 // variable. Semantics go on loading and storing state by address; the builder answers from here.
-import type { LoadOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
+import type { LoadOp, StoreOp } from "@tsvm/wasm-emit";
 import type { IrBuilder } from "./builder.ts";
-import type { Val, Variable } from "./types.ts";
+import { accessOf, type Val, type Variable } from "./types.ts";
 
 /**
  * What becomes of a slot's bytes in memory: `cached` ones are written when the region is left, `mirrored` ones with each
@@ -31,18 +31,25 @@ const BYTES: Readonly<Record<Slot["type"], number>> = { i32: 4, i64: 8, v128: 16
 export class SlotTable {
   readonly slots: readonly Slot[];
   readonly variables: readonly Variable[];
-  readonly #byGranule = new Map<number, number>();
+  /** Numbers of the lazy slots. */
+  readonly lazy: readonly number[];
+  readonly #first: number;
+  readonly #byGranule: Int16Array;
 
   constructor(slots: readonly Slot[]) {
     this.slots = slots;
     this.variables = slots.map(({ type }, i) => ({ type, variable: SLOT_VARIABLES + i }));
+    this.lazy = slots.flatMap(({ lazy }, i) => (lazy === true ? [i] : []));
+    this.#first = Math.floor(Math.min(...slots.map(({ address }) => address)) / GRANULE);
+    const end = Math.max(...slots.map(({ address, type }) => address + BYTES[type])) / GRANULE;
+    this.#byGranule = new Int16Array(end - this.#first).fill(-1);
     for (const [i, { address, type }] of slots.entries())
-      for (let at = address; at < address + BYTES[type]; at += GRANULE) this.#byGranule.set(at / GRANULE, i);
+      this.#byGranule.fill(i, address / GRANULE - this.#first, (address + BYTES[type]) / GRANULE - this.#first);
   }
 
   /** Number of the slot that holds the byte at `address`, or -1. */
   find(address: number): number {
-    return this.#byGranule.get(Math.floor(address / GRANULE)) ?? -1;
+    return this.#byGranule[Math.floor(address / GRANULE) - this.#first] ?? -1;
   }
 
   /** Number of the slot a variable belongs to, or -1: it is none of a slot. */
@@ -51,23 +58,15 @@ export class SlotTable {
   }
 }
 
-const accessBytes = (op: LoadOp | StoreOp): number => {
-  if (op.startsWith("v128")) return 16;
-  const narrowed = /(?:load|store)(8|16|32)/.exec(op);
-  if (narrowed !== null) return Number(narrowed[1]) / 8;
-  return op.startsWith("i64") || op.startsWith("f64") ? 8 : 4;
-};
-
 /** What a load of `op`, `offset` bytes into the slot, gives. */
 export function readSlot(b: IrBuilder, slot: Slot, whole: Val, op: LoadOp, offset: number): Val {
-  const bytes = accessBytes(op);
+  const { bytes, type, signed } = accessOf(op);
+  if (bytes === BYTES[slot.type] && offset === 0 && type === slot.type) return whole;
   if (offset + bytes > BYTES[slot.type]) throw new Error(`${op} reaches beyond a slot at ${slot.address}`);
-  if (slot.type === "v128" && bytes === 16) return whole;
   const bits = bytes * 8;
   const word = slot.type === "v128" ? lane(b, whole, bytes, offset) : scalar(b, whole, bits, offset);
-  const type = op.slice(0, 3) as ValueType;
-  if (type === "i64") return op.endsWith("_s") ? b.sext(word, bits) : word;
-  if (type === "i32") return op.endsWith("_s") ? b.wrap(b.sext(word, bits)) : b.wrap(word);
+  if (type === "i64") return signed ? b.sext(word, bits) : word;
+  if (type === "i32") return signed ? b.wrap(b.sext(word, bits)) : b.wrap(word);
   if (type === "f64") return b.op("f64.reinterpret_i64", word);
   if (type === "f32") return b.op("f32.reinterpret_i32", b.wrap(word));
   throw new Error(`${op} of a slot at ${slot.address}`);
@@ -75,7 +74,7 @@ export function readSlot(b: IrBuilder, slot: Slot, whole: Val, op: LoadOp, offse
 
 /** The slot's new value after a store of `op`, `offset` bytes into it. `whole` is asked for only if some of it stays. */
 export function writeSlot(b: IrBuilder, slot: Slot, whole: () => Val, op: StoreOp, offset: number, value: Val): Val {
-  const bytes = accessBytes(op);
+  const { bytes } = accessOf(op);
   if (offset + bytes > BYTES[slot.type]) throw new Error(`${op} reaches beyond a slot at ${slot.address}`);
   if (bytes === 16) return value;
   const word = toInteger(b, value);

@@ -6,18 +6,30 @@
 // 3. Integers narrower than their type are zero-extended unless an operation says otherwise.
 import type { LaneOp, LoadOp, PlainOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
 
-/**
- * A value known now (`constant`) or only when the generated code runs. Opaque to semantics: TypeScript must not
- * branch on it.
- */
-export interface Val {
-  readonly type: ValueType;
-  readonly id: number;
-  /** Integers only, sign-extended from their type's width. */
-  readonly constant: bigint | undefined;
-  /** Integers: bits from this one up are known to be 0; undefined: nothing is known. */
-  readonly bits: number | undefined;
-}
+/** What a node is: `const` to `get` define values, a `call` may, the others only do something. */
+export type NodeKind =
+  | "const"
+  | "op"
+  | "lane"
+  | "shuffle"
+  | "v128"
+  | "float"
+  | "select"
+  | "load"
+  | "get"
+  | "call"
+  | "store"
+  | "copy"
+  | "fill"
+  | "set"
+  | "if"
+  | "loop"
+  | "continue"
+  | "break"
+  | "exit";
+
+/** An integer known now: a number where that is exact, else a bigint. Sign-extended from its type's width. */
+export type Constant = number | bigint;
 
 /** A mutable local of generated code. A negative number -n - 1 is the fixed local n, which the fragment only reads. */
 export interface Variable {
@@ -25,57 +37,89 @@ export interface Variable {
   readonly variable: number;
 }
 
-/** One statement. */
-export type Node =
-  | { readonly kind: "op"; readonly op: PlainOp; readonly args: readonly Val[]; readonly result: Val }
-  | {
-      readonly kind: "lane";
-      readonly op: LaneOp;
-      readonly lane: number;
-      readonly args: readonly Val[];
-      readonly result: Val;
-    }
-  | { readonly kind: "shuffle"; readonly lanes: readonly number[]; readonly args: readonly Val[]; readonly result: Val }
-  | { readonly kind: "v128"; readonly low: bigint; readonly high: bigint; readonly result: Val }
-  | { readonly kind: "float"; readonly value: number; readonly result: Val }
-  | {
-      readonly kind: "select";
-      readonly args: readonly [ifTrue: Val, ifFalse: Val, condition: Val];
-      readonly result: Val;
-    }
-  | {
-      readonly kind: "load";
-      readonly op: LoadOp;
-      readonly args: readonly Val[];
-      readonly offset: number;
-      readonly result: Val;
-    }
-  | { readonly kind: "store"; readonly op: StoreOp; readonly args: readonly Val[]; readonly offset: number }
-  | { readonly kind: "copy" | "fill"; readonly args: readonly [Val, Val, Val] }
-  | { readonly kind: "get"; readonly variable: Variable; readonly result: Val }
-  | { readonly kind: "set"; readonly variable: Variable; readonly args: readonly [Val] }
-  | { readonly kind: "call"; readonly target: string; readonly args: readonly Val[]; readonly result: Val | undefined }
-  | {
-      readonly kind: "if";
-      readonly args: readonly [Val];
-      readonly whenTrue: readonly Node[];
-      readonly whenFalse: readonly Node[];
-    }
-  | { readonly kind: "loop"; readonly body: readonly Node[]; readonly label: number }
-  | { readonly kind: "continue" | "break"; readonly label: number }
-  | ExitNode;
+const NO_NODES: readonly Node[] = [];
+const NO_VARIABLES: readonly Variable[] = [];
 
-/** Leaves the fragment. */
-export interface ExitNode {
-  readonly kind: "exit";
-  readonly exit: string;
-  /** Values of `sets`, then what the exit itself is given. */
-  readonly args: readonly Val[];
-  /** Variables that get the first of `args`, all at once, on the way out: state that was not written back before. */
-  readonly sets?: readonly Variable[];
-  /** Number of the block gone to, where `exit` names an edge of a region. */
-  readonly target?: number;
+/**
+ * One statement, and the value it defines. All kinds are of one class: passes over them are what translation costs, and
+ * over objects of many shapes they cost five times as much.
+ */
+export class Node {
+  readonly kind: NodeKind;
+  /** Of the value; what defines none is of no type, and says i32. */
+  readonly type: ValueType;
+  /** Counts up within a builder. */
+  readonly id: number;
+  /** The operation, the exit's name or the function called. */
+  readonly op: string;
+  /** Operands. An exit: values of `sets`, then what the exit itself is given. */
+  args: readonly Node[];
+  /**
+   * A load, store: offset. A lane: its number. A float: its value. A loop, break, continue: the label. A call: 1 if it
+   * gives a value, else 0.
+   */
+  readonly immediate: number;
+  /** What a get reads or a set writes. */
+  variable: Variable | undefined = undefined;
+  /** The first branch of an if; a loop's body. */
+  body: readonly Node[] = NO_NODES;
+  /** The second branch of an if. */
+  otherwise: readonly Node[] = NO_NODES;
+  /** Variables that get the first of an exit's `args`, all at once, on the way out: state not written back before. */
+  sets: readonly Variable[] = NO_VARIABLES;
+  /** Number of the block gone to, where an exit is an edge of a region. */
+  target = -1;
+  /** Bytes picked by a shuffle, or those of a v128 constant. */
+  bytes: readonly number[] | undefined = undefined;
+  /** Its value is known now. */
+  readonly constant: Constant | undefined;
+  /** Integers: bits from this one up are known to be 0; undefined: nothing is known. */
+  readonly bits: number | undefined;
+  /** Number of the block it was built for. */
+  block = 0;
+
+  // Notes of the lowering; see lower/uses.ts and lower/wasm.ts.
+  /** Uses that matter, and uses by exits that hardly ever happen. */
+  uses = 0;
+  coldUses = 0;
+  /** Pure nodes that its evaluation takes; more than 255 count as 255. */
+  size = 1;
+  place: Place = PLACE.nowhere;
+  /** The local it is in, if it is in one. */
+  local = -1;
+  /** What its evaluation reads, while it is deferred: READS. */
+  reads = 0;
+
+  constructor(
+    kind: NodeKind,
+    type: ValueType,
+    id: number,
+    op: string,
+    args: readonly Node[] = NO_NODES,
+    immediate = 0,
+    constant: Constant | undefined = undefined,
+    bits: number | undefined = undefined,
+  ) {
+    this.kind = kind;
+    this.type = type;
+    this.id = id;
+    this.op = op;
+    this.args = args;
+    this.immediate = immediate;
+    this.constant = constant;
+    this.bits = bits;
+  }
 }
+
+/** Where a value is while its block is written. */
+export const PLACE = { nowhere: 0, deferred: 1, cold: 2, local: 3 } as const;
+type Place = (typeof PLACE)[keyof typeof PLACE];
+
+/**
+ * A value known now (`constant`) or only when the generated code runs. Opaque to semantics: TypeScript must not
+ * branch on it.
+ */
+export type Val = Node;
 
 const resultTypes = new Map<string, ValueType>();
 
@@ -99,4 +143,26 @@ function typeByName(op: string): ValueType {
   if (name === "any_true") return "i32";
   if (/^(eqz|eq|ne|[lg][te](_[su])?)$/.test(name)) return "i32";
   return prefix as ValueType;
+}
+
+/** What a load or store touches. */
+export interface AccessFacts {
+  readonly bytes: number;
+  readonly type: ValueType;
+  /** A load that extends the sign. */
+  readonly signed: boolean;
+}
+
+const accesses = new Map<string, AccessFacts>();
+
+/** Looks a load or store up. */
+export function accessOf(op: LoadOp | StoreOp): AccessFacts {
+  const known = accesses.get(op);
+  if (known !== undefined) return known;
+  const type = op.slice(0, op.indexOf(".")) as ValueType;
+  const narrowed = /(?:load|store)(8|16|32)/.exec(op);
+  const whole = type === "v128" ? 16 : type === "i64" || type === "f64" ? 8 : 4;
+  const made = { type, bytes: narrowed === null ? whole : Number(narrowed[1]) / 8, signed: op.endsWith("_s") };
+  accesses.set(op, made);
+  return made;
 }

@@ -1,13 +1,13 @@
-import type { CodeWriter, ValueType } from "@tsvm/wasm-emit";
-import type { ExitNode, Node, Val, Variable } from "../ir/types.ts";
-import { countUses, type Uses } from "./uses.ts";
+import type { CodeWriter, LaneOp, LoadOp, PlainOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
+import { type Constant, type Node, PLACE, type Variable } from "../ir/types.ts";
+import { countUses, isColdOnly } from "./uses.ts";
 
 /** What lowering has to be told: how calls and exits of this kind of code look. */
 export interface LoweringTarget {
   /** Function index of a call target. */
   functionIndex(target: string): number;
   /** Writes an exit; its operands are on the stack; `depth` is the number of blocks opened inside the fragment. */
-  writeExit(exit: string, writer: CodeWriter, depth: number, node: ExitNode): void;
+  writeExit(exit: string, writer: CodeWriter, depth: number, node: Node): void;
   /** Exits so rare that what only they need is computed at each of them, not before. */
   readonly coldExits?: ReadonlySet<string>;
   /** The fixed local of a variable that outlives the fragment; undefined: it is one of the fragment's own. */
@@ -59,7 +59,8 @@ export class LocalPool {
 }
 
 /**
- * Writes IR as WebAssembly. A value that is used once is written where it is used; every other one gets a local.
+ * Writes IR as WebAssembly. A value that is used once is written where it is used; every other one gets a local. IR can be
+ * written once: its nodes keep the notes that are made.
  *
  * Invariant: a deferred value that reads memory or a variable is written before an effect on what it reads.
  */
@@ -69,182 +70,182 @@ export function lowerNodes(
   locals: LocalPool,
   target: LoweringTarget,
 ): void {
-  new Lowering(writer, locals, target, countUses(nodes, target.coldExits)).block(nodes);
+  countUses(nodes, target.coldExits);
+  new Lowering(writer, locals, target).block(nodes);
 }
-
-type Definition = Extract<Node, { result: Val }>;
 
 /** A branch of pure values and an exit. */
 function leavesAtOnce(nodes: readonly Node[]): boolean {
-  if (nodes[nodes.length - 1]?.kind !== "exit") return false;
-  return nodes.every((node) => node.kind === "exit" || ("result" in node && node.kind !== "call"));
+  for (let i = 0; i < nodes.length - 1; i++) if (!isDefinition(nodes[i] as Node)) return false;
+  return nodes.length > 0 && (nodes[nodes.length - 1] as Node).kind === "exit";
 }
 
-function isDisturbed({ memory, variables }: Deferred, disturbed: Disturbed): boolean {
-  if (disturbed === "everything") return true;
-  if (disturbed === "memory") return memory;
-  return variables?.includes(disturbed.variable) === true;
+function isDefinition({ kind }: Node): boolean {
+  switch (kind) {
+    case "op":
+    case "load":
+    case "get":
+    case "lane":
+    case "select":
+    case "shuffle":
+    case "v128":
+    case "float":
+      return true;
+    default:
+      return false;
+  }
 }
 
-/** A value that is written where it is used. */
-interface Deferred {
-  readonly node: Definition;
-  readonly memory: boolean;
-  /** Variables that it reads; undefined: none. */
-  readonly variables: readonly number[] | undefined;
-}
-
-/** What has to be written before an effect: values that read memory, a variable, or all. */
-type Disturbed = "memory" | "everything" | { readonly variable: number };
+/** What the evaluation of a deferred value reads. */
+const READS = { memory: 1, variable: 2 } as const;
+/** An effect on everything. */
+const EVERYTHING = READS.memory | READS.variable | 4;
 
 class Lowering {
   readonly #writer: CodeWriter;
   readonly #locals: LocalPool;
   readonly #target: LoweringTarget;
-  readonly #uses: Uses;
-  /** Pure values that only cold exits need: written anew at each of them. */
-  readonly #cold = new Map<number, Definition>();
-  readonly #localOf = new Map<number, number>();
   readonly #variableLocal = new Map<number, number>();
-  /** Values not written yet, and what their evaluation reads. */
-  readonly #deferred = new Map<number, Deferred>();
+  /** Values to be written where they are used, in the order they were built; those that were written meanwhile too. */
+  #deferred: Node[] = [];
   /** How many deferred values read memory, and how many read variables: mostly there is none to look for. */
-  #readers = { memory: 0, variables: 0 };
+  #memoryReaders = 0;
+  #variableReaders = 0;
+  #waiting = 0;
   readonly #labelDepth = new Map<number, number>();
   #depth = 0;
 
-  constructor(writer: CodeWriter, locals: LocalPool, target: LoweringTarget, uses: Uses) {
+  constructor(writer: CodeWriter, locals: LocalPool, target: LoweringTarget) {
     this.#writer = writer;
     this.#locals = locals;
     this.#target = target;
-    this.#uses = uses;
   }
 
   block(nodes: readonly Node[]): void {
-    for (const node of nodes) this.#node(node);
-  }
-
-  #node(node: Node): void {
-    switch (node.kind) {
-      case "op":
-      case "lane":
-      case "shuffle":
-      case "v128":
-      case "float":
-      case "select":
-      case "load":
-      case "get":
-        return this.#define(node);
-      case "if":
-        return this.#if(node);
-      case "loop":
-        return this.#loop(node);
-      default:
-        return this.#effect(node);
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i] as Node;
+      if (isDefinition(node)) this.#define(node);
+      else if (node.kind === "if") this.#if(node);
+      else if (node.kind === "loop") this.#loop(node);
+      else this.#effect(node);
     }
   }
 
-  #define(node: Definition): void {
-    const { id } = node.result;
-    if (this.#uses.isUnused(id)) return;
-    if (this.#uses.isColdOnly(id)) this.#cold.set(id, node);
-    else if (this.#uses.isSingle(id)) this.#defer(node);
+  #define(node: Node): void {
+    if (node.uses === 0 && node.coldUses === 0) return;
+    if (isColdOnly(node)) node.place = PLACE.cold;
+    else if (node.uses === 1 && node.coldUses === 0) this.#defer(node);
     else {
       this.#write(node);
-      this.#toLocal(node.result);
+      this.#toLocal(node);
     }
   }
 
-  #defer(node: Definition): void {
-    let memory = node.kind === "load";
-    let variables: number[] | undefined;
-    if (node.kind === "get" && node.variable.variable >= 0) variables = [node.variable.variable];
-    if ("args" in node)
-      for (const arg of node.args) {
-        const inner = this.#deferred.get(arg.id);
-        if (inner === undefined) continue;
-        memory ||= inner.memory;
-        if (inner.variables !== undefined)
-          variables = variables === undefined ? [...inner.variables] : [...variables, ...inner.variables];
-      }
-    if (memory) this.#readers.memory++;
-    if (variables !== undefined) this.#readers.variables++;
-    this.#deferred.set(node.result.id, { node, memory, variables });
+  #defer(node: Node): void {
+    let reads = 0;
+    if (node.kind === "load") reads = READS.memory;
+    else if (node.kind === "get" && (node.variable as Variable).variable >= 0) reads = READS.variable;
+    const { args } = node;
+    for (let i = 0; i < args.length; i++) {
+      const arg = args[i] as Node;
+      if (arg.place === PLACE.deferred) reads |= arg.reads;
+    }
+    node.reads = reads;
+    node.place = PLACE.deferred;
+    if ((reads & READS.memory) !== 0) this.#memoryReaders++;
+    if ((reads & READS.variable) !== 0) this.#variableReaders++;
+    this.#waiting++;
+    this.#deferred.push(node);
   }
 
   /** Takes a deferred value out: it is being written. */
-  #undefer(id: number, { memory, variables }: Deferred): void {
-    this.#deferred.delete(id);
-    if (memory) this.#readers.memory--;
-    if (variables !== undefined) this.#readers.variables--;
+  #undefer(node: Node): void {
+    node.place = PLACE.nowhere;
+    if ((node.reads & READS.memory) !== 0) this.#memoryReaders--;
+    if ((node.reads & READS.variable) !== 0) this.#variableReaders--;
+    if (--this.#waiting === 0) this.#deferred.length = 0;
   }
 
-  #effect(node: Exclude<Node, Definition> | Extract<Node, { kind: "call" }>): void {
-    const args: readonly Val[] = "args" in node ? node.args : [];
+  #effect(node: Node): void {
     // Nothing is written behind an exit; what it needs itself is written with it.
     if (node.kind === "exit") return this.#exit(node);
-    if (node.kind === "set") this.#flush(args, node.variable);
-    else if (node.kind !== "break" && node.kind !== "continue") this.#flush(args, "memory");
-    for (const arg of args) this.#value(arg);
     const writer = this.#writer;
-    if (node.kind === "store") writer.memory(node.op, node.offset);
+    if (node.kind === "break" || node.kind === "continue") {
+      const depth = this.#depth - (this.#labelDepth.get(node.immediate) as number);
+      return writer.br(node.kind === "break" ? depth + 1 : depth);
+    }
+    if (node.kind === "set") this.#flush(node.args, READS.variable, node.variable as Variable);
+    else this.#flush(node.args, READS.memory);
+    this.#values(node.args, 0);
+    if (node.kind === "set") writer.localSet(this.#variable(node.variable as Variable));
+    else if (node.kind === "store") writer.memory(node.op as StoreOp, node.immediate);
     else if (node.kind === "copy") writer.memoryCopy();
     else if (node.kind === "fill") writer.memoryFill();
-    else if (node.kind === "set") writer.localSet(this.#variable(node.variable));
-    else if (node.kind === "break") writer.br(this.#depth - (this.#labelDepth.get(node.label) as number) + 1);
-    else if (node.kind === "continue") writer.br(this.#depth - (this.#labelDepth.get(node.label) as number));
-    else if (node.kind === "call") {
-      writer.call(this.#target.functionIndex(node.target));
-      if (node.result === undefined) return;
-      if (this.#uses.isUnused(node.result.id)) writer.drop();
-      else this.#toLocal(node.result);
-    }
+    else if (node.kind === "call") this.#call(node);
+  }
+
+  #call(node: Node): void {
+    this.#writer.call(this.#target.functionIndex(node.op));
+    if (node.immediate === 0) return;
+    if (node.uses === 0 && node.coldUses === 0) this.#writer.drop();
+    else this.#toLocal(node);
   }
 
   /** Variables are set all at once, since the new value of one may be the old one of another. */
-  #exit(node: ExitNode): void {
-    const { sets = [], args } = node;
-    const operands = args.slice(sets.length);
-    const constant = operands.every((operand) => operand.constant !== undefined);
-    // Operands that are computed come first: the variables may be what they are computed from.
-    const saved = constant ? [] : operands.map(({ type }) => this.#locals.take(type));
-    for (const arg of constant ? args.slice(0, sets.length) : args) this.#value(arg);
-    for (const local of saved.toReversed()) this.#writer.localSet(local);
-    for (let i = sets.length - 1; i >= 0; i--) this.#writer.localSet(this.#variable(sets[i] as Variable));
-    if (constant) for (const operand of operands) this.#value(operand);
-    else for (const local of saved) this.#writer.localGet(local);
-    this.#target.writeExit(node.exit, this.#writer, this.#depth, node);
+  #exit(node: Node): void {
+    const { sets, args } = node;
+    const operands = args.length - sets.length;
+    let constant = true;
+    for (let i = sets.length; i < args.length; i++) constant &&= (args[i] as Node).constant !== undefined;
+    if (constant) this.#setAll(node, sets.length);
+    else {
+      // Operands that are computed come first: the variables may be what they are computed from.
+      const saved: number[] = [];
+      for (let i = 0; i < operands; i++) saved.push(this.#locals.take((args[sets.length + i] as Node).type));
+      this.#values(args, 0);
+      for (let i = operands - 1; i >= 0; i--) this.#writer.localSet(saved[i] as number);
+      this.#setAll(node, 0);
+      for (const local of saved) this.#writer.localGet(local);
+    }
+    if (constant) this.#values(args, sets.length);
+    this.#target.writeExit(node.op, this.#writer, this.#depth, node);
   }
 
-  #if(node: Extract<Node, { kind: "if" }>): void {
+  /** Sets an exit's variables. @param values how many of its values are to be put on the stack first. */
+  #setAll({ sets, args }: Node, values: number): void {
+    for (let i = 0; i < values; i++) this.#value(args[i] as Node);
+    for (let i = sets.length - 1; i >= 0; i--) this.#writer.localSet(this.#variable(sets[i] as Variable));
+  }
+
+  #if(node: Node): void {
     // A loop in a branch writes out everything deferred, which must not happen to what the other branch uses too.
     this.#flushIf(node);
-    this.#value(node.args[0]);
+    this.#value(node.args[0] as Node);
     const writer = this.#writer;
     writer.if();
     this.#depth++;
-    this.block(node.whenTrue);
-    if (node.whenFalse.length > 0) {
+    this.block(node.body);
+    if (node.otherwise.length > 0) {
       writer.else();
-      this.block(node.whenFalse);
+      this.block(node.otherwise);
     }
     this.#depth--;
     writer.end();
   }
 
   /** A branch may change what deferred values read. One that only leaves changes nothing for those behind it. */
-  #flushIf(node: Extract<Node, { kind: "if" }>): void {
-    if (leavesAtOnce(node.whenTrue) && node.whenFalse.length === 0) return;
-    this.#flush(node.args, "everything");
+  #flushIf(node: Node): void {
+    if (node.otherwise.length === 0 && leavesAtOnce(node.body)) return;
+    this.#flush(node.args, EVERYTHING);
   }
 
-  #loop(node: Extract<Node, { kind: "loop" }>): void {
-    this.#flush([], "everything");
+  #loop(node: Node): void {
+    this.#flush(node.args, EVERYTHING);
     const writer = this.#writer;
     writer.block();
     writer.loop();
     this.#depth += 2;
-    this.#labelDepth.set(node.label, this.#depth);
+    this.#labelDepth.set(node.immediate, this.#depth);
     this.block(node.body);
     this.#depth -= 2;
     writer.end();
@@ -252,37 +253,36 @@ class Lowering {
   }
 
   /** Puts deferred values that an effect would disturb into locals, but not those about to be used by `args`. */
-  #flush(args: readonly Val[], disturbed: Disturbed): void {
-    if (this.#deferred.size === 0 || !this.#mayDisturb(disturbed)) return;
-    const consumed = new Set<number>();
-    for (const arg of args) this.#consume(arg, consumed);
-    for (const [id, deferred] of [...this.#deferred]) {
-      if (!this.#deferred.has(id) || consumed.has(id) || !isDisturbed(deferred, disturbed)) continue;
-      this.#undefer(id, deferred);
-      this.#write(deferred.node);
-      this.#toLocal(deferred.node.result);
+  #flush(args: readonly Node[], effect: number, variable?: Variable): void {
+    if (this.#waiting === 0) return;
+    if (effect === READS.memory && this.#memoryReaders === 0) return;
+    if (effect === READS.variable && this.#variableReaders === 0) return;
+    const consumed = new Set<Node>();
+    for (const arg of args) consume(arg, consumed);
+    const waiting = this.#deferred;
+    this.#deferred = [];
+    const kept: Node[] = [];
+    for (const node of waiting) {
+      if (node.place !== PLACE.deferred) continue;
+      if (consumed.has(node) || !isDisturbed(node, effect, variable)) kept.push(node);
+      else {
+        this.#undefer(node);
+        this.#write(node);
+        this.#toLocal(node);
+      }
     }
+    // Writing a value may have taken others along that were kept at first.
+    this.#deferred = kept.filter((node) => node.place === PLACE.deferred);
   }
 
-  #mayDisturb(disturbed: Disturbed): boolean {
-    if (disturbed === "everything") return true;
-    return disturbed === "memory" ? this.#readers.memory > 0 : this.#readers.variables > 0;
-  }
-
-  #consume(value: Val, consumed: Set<number>): void {
-    const deferred = this.#deferred.get(value.id);
-    if (deferred === undefined) return;
-    consumed.add(value.id);
-    if ("args" in deferred.node) for (const arg of deferred.node.args) this.#consume(arg, consumed);
-  }
-
-  #toLocal(value: Val): void {
-    const local = this.#locals.take(value.type);
-    this.#localOf.set(value.id, local);
+  #toLocal(node: Node): void {
+    const local = this.#locals.take(node.type);
+    node.place = PLACE.local;
+    node.local = local;
     this.#writer.localSet(local);
   }
 
-  #variable(variable: { readonly type: ValueType; readonly variable: number }): number {
+  #variable(variable: Variable): number {
     if (variable.variable < 0) return -variable.variable - 1;
     const fixed = this.#target.fixedLocal?.(variable);
     if (fixed !== undefined) return fixed;
@@ -293,41 +293,69 @@ class Lowering {
     return local;
   }
 
-  /** Leaves a value on the stack. */
-  #value(value: Val): void {
-    const writer = this.#writer;
-    if (value.constant !== undefined) {
-      if (value.type === "i32") writer.i32Const(Number(value.constant));
-      else writer.i64Const(value.constant);
-      return;
-    }
-    const deferred = this.#deferred.get(value.id);
-    if (deferred !== undefined) {
-      this.#undefer(value.id, deferred);
-      this.#write(deferred.node);
-      return;
-    }
-    const cold = this.#cold.get(value.id);
-    if (cold !== undefined) {
-      this.#write(cold);
-      return;
-    }
-    const local = this.#localOf.get(value.id);
-    if (local === undefined) throw new Error(`value ${value.id} is used but not defined here`);
-    writer.localGet(local);
+  #values(args: readonly Node[], first: number): void {
+    for (let i = first; i < args.length; i++) this.#value(args[i] as Node);
   }
 
-  #write(node: Definition): void {
+  /** Leaves a value on the stack. */
+  #value(node: Node): void {
     const writer = this.#writer;
-    if ("args" in node) for (const arg of node.args) this.#value(arg);
-    if (node.kind === "op") writer.op(node.op);
-    else if (node.kind === "lane") writer.lane(node.op, node.lane);
-    else if (node.kind === "shuffle") writer.shuffle(node.lanes);
-    else if (node.kind === "v128") writer.v128Const(node.low, node.high);
-    else if (node.kind === "float")
-      node.result.type === "f32" ? writer.f32Const(node.value) : writer.f64Const(node.value);
-    else if (node.kind === "select") writer.select();
-    else if (node.kind === "load") writer.memory(node.op, node.offset);
-    else if (node.kind === "get") writer.localGet(this.#variable(node.variable));
+    if (node.kind === "const") {
+      if (node.type === "i32") writer.i32Const(Number(node.constant));
+      else writer.i64Const(node.constant as Constant);
+      return;
+    }
+    switch (node.place) {
+      case PLACE.local:
+        return writer.localGet(node.local);
+      case PLACE.deferred:
+        this.#undefer(node);
+        return this.#write(node);
+      case PLACE.cold:
+        return this.#write(node);
+      default:
+        throw new Error(`value ${node.id} (${node.kind} ${node.op}) is used but not defined here`);
+    }
   }
+
+  #write(node: Node): void {
+    const writer = this.#writer;
+    this.#values(node.args, 0);
+    switch (node.kind) {
+      case "op":
+        return writer.op(node.op as PlainOp);
+      case "load":
+        return writer.memory(node.op as LoadOp, node.immediate);
+      case "get":
+        return writer.localGet(this.#variable(node.variable as Variable));
+      case "lane":
+        return writer.lane(node.op as LaneOp, node.immediate);
+      case "select":
+        return writer.select();
+      case "shuffle":
+        return writer.shuffle(node.bytes as readonly number[]);
+      case "v128":
+        return writer.v128Const(node.bytes as readonly number[]);
+      case "float":
+        return node.type === "f32" ? writer.f32Const(node.immediate) : writer.f64Const(node.immediate);
+    }
+  }
+}
+
+function isDisturbed(node: Node, effect: number, variable: Variable | undefined): boolean {
+  if (effect === EVERYTHING) return true;
+  if ((node.reads & effect) === 0) return false;
+  return variable === undefined || readsVariable(node, variable.variable);
+}
+
+/** Whether a deferred value's evaluation reads a variable. */
+function readsVariable(node: Node, variable: number): boolean {
+  if (node.kind === "get") return (node.variable as Variable).variable === variable;
+  return node.args.some((arg) => arg.place === PLACE.deferred && readsVariable(arg, variable));
+}
+
+function consume(node: Node, consumed: Set<Node>): void {
+  if (node.place !== PLACE.deferred) return;
+  consumed.add(node);
+  for (const arg of node.args) consume(arg, consumed);
 }

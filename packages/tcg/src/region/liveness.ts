@@ -1,89 +1,126 @@
 import type { SlotTable } from "../ir/slots.ts";
-import type { ExitNode, Node } from "../ir/types.ts";
-import { type SlotSet, SlotSets } from "./slot-set.ts";
+import type { Node, Variable } from "../ir/types.ts";
 
 /** Name of the exits that stay in the region; all others leave it. */
 export const GOTO = "goto";
 
-/**
- * Which slots' variables matter at the start of each block: they are read, or written back by an exit, before a new value
- * is set.
- */
-export function liveSlots(
-  blocks: ReadonlyMap<number, readonly Node[]>,
-  table: SlotTable,
-): ReadonlyMap<number, SlotSet> {
-  const sets = new SlotSets(table);
-  const cached = sets.of(table.slots.flatMap(({ policy }, i) => (policy === "cached" ? [i] : [])));
-  const facts = [...blocks].map(([block, nodes]) => ({ block, ...collect(nodes, sets, cached) }));
-  const live = new Map<number, SlotSet>(facts.map(({ block, used }) => [block, used]));
-  for (let changed = true; changed; ) {
-    changed = false;
-    for (let i = facts.length - 1; i >= 0; i--) {
-      const { block, edges } = facts[i] as (typeof facts)[number];
-      const before = live.get(block) as SlotSet;
-      let after = before;
-      for (const { target, set } of edges) after |= (live.get(target) ?? 0n) & ~set;
+/** What one walk over a region's blocks finds out about slots. */
+export class SlotUsage {
+  /** Slots that occur. */
+  readonly used: Set<number> = new Set();
+  /** Slots whose variables are set. */
+  readonly written: Set<number> = new Set();
+  readonly #table: SlotTable;
+  readonly #words: number;
+  /** A bit for each slot whose variable matters at the start of a block; `#words` words for each block. */
+  readonly #live: Int32Array;
+  readonly #edges: Node[][] = [];
+  readonly #cached: Int32Array;
+
+  /**
+   * Walks over the blocks in `order`, then drops what edges set in vain: a slot matters at the start of a block if it is
+   * read, or written back by an exit, before a new value is set.
+   */
+  constructor(blocks: readonly (readonly Node[])[], order: readonly number[], table: SlotTable) {
+    this.#table = table;
+    this.#words = Math.ceil(table.slots.length / 32);
+    this.#live = new Int32Array(blocks.length * this.#words);
+    this.#cached = new Int32Array(this.#words);
+    for (const [slot, { policy }] of table.slots.entries()) if (policy === "cached") mark(this.#cached, 0, slot);
+    for (const block of order) {
+      const edges: Node[] = [];
+      this.#edges[block] = edges;
+      this.#scan(blocks[block] as readonly Node[], block * this.#words, edges);
+    }
+    this.#spread(order);
+    for (const block of order) for (const edge of this.#edges[block] as Node[]) this.#prune(edge);
+  }
+
+  #scan(nodes: readonly Node[], row: number, edges: Node[]): void {
+    for (let i = 0; i < nodes.length; i++) {
+      const node = nodes[i] as Node;
+      if (node.kind === "get") this.#read(this.#table.slotOf(node.variable as Variable), row);
+      else if (node.kind === "set") this.#write(node.variable as Variable);
+      else if (node.kind === "exit") this.#exit(node, row, edges);
+      else if (node.kind === "if") {
+        this.#scan(node.body, row, edges);
+        this.#scan(node.otherwise, row, edges);
+      } else if (node.kind === "loop") this.#scan(node.body, row, edges);
+    }
+  }
+
+  #read(slot: number, row: number): void {
+    if (slot < 0) return;
+    this.used.add(slot);
+    mark(this.#live, row, slot);
+  }
+
+  #write(variable: Variable): void {
+    const slot = this.#table.slotOf(variable);
+    if (slot < 0) return;
+    this.used.add(slot);
+    this.written.add(slot);
+  }
+
+  #exit(node: Node, row: number, edges: Node[]): void {
+    if (node.op === GOTO) {
+      edges.push(node);
+      return;
+    }
+    for (const variable of node.sets) this.#write(variable);
+    for (let word = 0; word < this.#words; word++)
+      this.#live[row + word]! |= (this.#cached[word] as number) & ~this.#setBy(node, word);
+  }
+
+  #setBy({ sets }: Node, word: number): number {
+    let bits = 0;
+    for (let i = 0; i < sets.length; i++) {
+      const slot = this.#table.slotOf(sets[i] as Variable);
+      if (slot >> 5 === word) bits |= 1 << (slot & 31);
+    }
+    return bits;
+  }
+
+  #spread(order: readonly number[]): void {
+    for (let changed = true; changed; ) {
+      changed = false;
+      for (let i = order.length - 1; i >= 0; i--)
+        for (const edge of this.#edges[order[i] as number] as Node[])
+          if (this.#spreadAlong(edge, (order[i] as number) * this.#words)) changed = true;
+    }
+  }
+
+  /** What matters at the target of an edge matters at its source, if the edge does not set it. */
+  #spreadAlong(edge: Node, row: number): boolean {
+    let changed = false;
+    for (let word = 0; word < this.#words; word++) {
+      const before = this.#live[row + word] as number;
+      const after = before | ((this.#live[edge.target * this.#words + word] as number) & ~this.#setBy(edge, word));
       if (after === before) continue;
-      live.set(block, after);
+      this.#live[row + word] = after;
       changed = true;
     }
+    return changed;
   }
-  return live;
-}
 
-interface Facts {
-  readonly used: SlotSet;
-  readonly edges: readonly { readonly target: number; readonly set: SlotSet }[];
-}
-
-function collect(nodes: readonly Node[], sets: SlotSets, cached: SlotSet): Facts {
-  let used = 0n;
-  const edges: { target: number; set: SlotSet }[] = [];
-  forEachNode(nodes, (node) => {
-    if (node.kind === "get") used |= sets.ofVariable(node.variable);
-    else if (node.kind === "exit") {
-      const set = sets.ofVariables(node.sets ?? []);
-      if (node.exit === GOTO) edges.push({ target: node.target as number, set });
-      else used |= cached & ~set;
+  #prune(edge: Node): void {
+    const { sets, args, target } = edge;
+    if (sets.length === 0) return;
+    const row = target * this.#words;
+    const kept: Variable[] = [];
+    const values: Node[] = [];
+    for (let i = 0; i < sets.length; i++) {
+      const slot = this.#table.slotOf(sets[i] as Variable);
+      if (((this.#live[row + (slot >> 5)] as number) & (1 << (slot & 31))) === 0) continue;
+      this.#write(sets[i] as Variable);
+      kept.push(sets[i] as Variable);
+      values.push(args[i] as Node);
     }
-  });
-  return { used, edges };
-}
-
-/** Calls `visit` for every node, in the order they stand. */
-export function forEachNode(nodes: readonly Node[], visit: (node: Node) => void): void {
-  for (const node of nodes) {
-    visit(node);
-    if (node.kind === "if") {
-      forEachNode(node.whenTrue, visit);
-      forEachNode(node.whenFalse, visit);
-    } else if (node.kind === "loop") forEachNode(node.body, visit);
+    edge.sets = kept;
+    edge.args = values.concat(args.slice(sets.length));
   }
 }
 
-/** The same nodes, with edges that set only what matters at their target. */
-export function dropDeadSets(
-  nodes: readonly Node[],
-  live: ReadonlyMap<number, SlotSet>,
-  table: SlotTable,
-): readonly Node[] {
-  return nodes.map((node) => {
-    if (node.kind === "if")
-      return {
-        ...node,
-        whenTrue: dropDeadSets(node.whenTrue, live, table),
-        whenFalse: dropDeadSets(node.whenFalse, live, table),
-      };
-    if (node.kind === "loop") return { ...node, body: dropDeadSets(node.body, live, table) };
-    if (node.kind !== "exit" || node.exit !== GOTO || node.sets === undefined) return node;
-    return withoutDead(node, live.get(node.target as number) ?? 0n, table);
-  });
-}
-
-function withoutDead(node: ExitNode, live: SlotSet, table: SlotTable): ExitNode {
-  const sets = node.sets ?? [];
-  const kept = sets.flatMap((variable, i) => ((live >> BigInt(table.slotOf(variable))) & 1n ? [i] : []));
-  const args = [...kept.map((i) => node.args[i]!), ...node.args.slice(sets.length)];
-  return { ...node, sets: kept.map((i) => sets[i]!), args };
+function mark(rows: Int32Array, row: number, slot: number): void {
+  rows[row + (slot >> 5)]! |= 1 << (slot & 31);
 }

@@ -6,11 +6,11 @@
 // 2. Variables of slots carry values between blocks; all other locals belong to one block at a time.
 import type { CodeWriter, LoadOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
 import type { Slot, SlotTable } from "../ir/slots.ts";
-import type { ExitNode, Node } from "../ir/types.ts";
+import type { Node } from "../ir/types.ts";
 import { LocalPool, lowerNodes } from "../lower/wasm.ts";
 import { predecessorsOf } from "./control-flow.ts";
 import type { StructuredFlow, SwitchBlock } from "./entries.ts";
-import { dropDeadSets, forEachNode, GOTO, liveSlots } from "./liveness.ts";
+import { GOTO, SlotUsage } from "./liveness.ts";
 
 /** The rare way out, taken by exits named `side` with two i32 operands: what the function returns, and a detail. */
 export interface SideExit {
@@ -61,11 +61,10 @@ export function lowerRegion(region: Region, writer: CodeWriter): readonly ValueT
 class RegionLowering {
   readonly #region: Region;
   readonly #writer: CodeWriter;
-  readonly #nodes = new Map<number, readonly Node[]>();
   readonly #locals: LocalPool;
   /** Slots that occur, and those of them that are written. */
-  readonly #used = new Set<number>();
-  readonly #written = new Set<number>();
+  readonly #used: Set<number>;
+  readonly #written: Set<number>;
   readonly #localOfSlot = new Map<number, number>();
   readonly #children: number[][];
   readonly #merges = new Set<number>();
@@ -78,7 +77,11 @@ class RegionLowering {
     this.#region = region;
     this.#writer = writer;
     const { flow, successors } = region.flow;
-    this.#pruneSets();
+    // A switch in front of a block changes nothing for those who come by an edge.
+    const reached = flow.order.filter((block) => block < region.blocks.length);
+    const usage = new SlotUsage(region.blocks, reached, region.slots);
+    this.#used = usage.used;
+    this.#written = usage.written;
     this.#numberSlots();
     this.#locals = new LocalPool(FIRST_SLOT + this.#localOfSlot.size);
     this.#loops = new Set(flow.retreating.map(([, to]) => to));
@@ -142,29 +145,11 @@ class RegionLowering {
     writer.localSet(ENTRY);
   }
 
-  #pruneSets(): void {
-    const { flow, blocks, slots } = this.#region;
-    const reached = blocks.flatMap((nodes, i) => ((flow.flow.position[i] as number) >= 0 ? [[i, nodes] as const] : []));
-    // A switch in front of a block changes nothing for those who come by an edge.
-    const live = liveSlots(new Map(reached), slots);
-    for (const [i, nodes] of reached) this.#nodes.set(i, dropDeadSets(nodes, live, slots));
-  }
-
   #numberSlots(): void {
-    const { slots } = this.#region;
-    const note = (variable: { variable: number }, written: boolean): void => {
-      const slot = slots.slotOf(variable as never);
-      if (slot < 0) return;
+    for (const slot of this.#region.side.slots) {
       this.#used.add(slot);
-      if (written) this.#written.add(slot);
-    };
-    for (const nodes of this.#nodes.values())
-      forEachNode(nodes, (node) => {
-        if (node.kind === "get") note(node.variable, false);
-        else if (node.kind === "set") note(node.variable, true);
-        else if (node.kind === "exit") for (const variable of node.sets ?? []) note(variable, true);
-      });
-    for (const slot of this.#region.side.slots) note(slots.variables[slot] as { variable: number }, true);
+      this.#written.add(slot);
+    }
     for (const slot of [...this.#used].sort((a, b) => a - b))
       this.#localOfSlot.set(slot, FIRST_SLOT + this.#localOfSlot.size);
   }
@@ -215,7 +200,7 @@ class RegionLowering {
     }
     this.#locals.reset();
     const fixed = this.#localOfSlot;
-    lowerNodes(this.#nodes.get(node) as readonly Node[], this.#writer, this.#locals, {
+    lowerNodes(this.#region.blocks[node] as readonly Node[], this.#writer, this.#locals, {
       coldExits: COLD_EXITS,
       functionIndex: (target) => this.#region.functionIndex(target),
       fixedLocal: (variable) => {
@@ -226,13 +211,13 @@ class RegionLowering {
     });
   }
 
-  #exit(from: number, exit: ExitNode, depth: number): void {
+  #exit(from: number, exit: Node, depth: number): void {
     const writer = this.#writer;
-    if (exit.exit === GOTO) {
-      this.#edge(from, this.#region.flow.landing(exit.target as number), depth);
+    if (exit.op === GOTO) {
+      this.#edge(from, this.#region.flow.landing(exit.target), depth);
       return;
     }
-    const side = exit.exit === SIDE;
+    const side = exit.op === SIDE;
     if (side) writer.localSet(DETAIL);
     writer.localSet(RESULT);
     writer.br(this.#open + depth - (side ? 2 : 1));
