@@ -30,39 +30,58 @@ export interface Operand {
 
 const FIXED = { AL: "rax", CL: "rcx", AX: "rax", DX: "rdx", rAX: "rax" } as const;
 
-/** Width of an operand code at an operand size. SDM vol. 2D, "Codes for Operand Type". */
-export function widthOf(code: OperandCode, b: X86Builder): Width {
-  const { opsize } = b.shape;
-  if (code === "AL" || code === "CL") return 8;
-  if (code === "AX" || code === "DX") return 16;
-  if (code === "rAX") return opsize;
-  switch (code.slice(1)) {
-    case "b":
-      return 8;
-    case "w":
-      return 16;
-    case "d":
-    case "ss":
-      return 32;
-    case "q":
-    case "sd":
-    case "pi":
-      return 64;
-    case "v":
-      return opsize;
-    case "z":
-      return opsize === 16 ? 16 : 32;
-    case "y":
-      return opsize === 64 ? 64 : 32;
-    case "dq":
-    case "qq":
-    case "x":
-    case "ps":
-    case "pd":
-      return 128;
-    default:
-      return opsize;
-  }
+/** Bits by the size letters of operand codes. SDM vol. 2D, "Codes for Operand Type". */
+const FIXED_WIDTHS: Readonly<Record<string, Width>> = {
+  b: 8,
+  w: 16,
+  d: 32,
+  ss: 32,
+  q: 64,
+  sd: 64,
+  pi: 64,
+  dq: 128,
+  qq: 128,
+  x: 128,
+  ps: 128,
+  pd: 128,
+};
+
+/** What the letters of an operand code say, found once. */
+interface CodeFacts {
+  readonly kind: string;
+  readonly size: string;
+  readonly width: Width | undefined;
+  /** Byte offset of the general register that the code names by itself; undefined: none. */
+  readonly gpr: number | undefined;
+}
+
+const codeFacts = new Map<OperandCode, CodeFacts>();
+
+function factsOf(code: OperandCode): CodeFacts {
+  return codeFacts.get(code) ?? makeFacts(code);
+}
+
+function makeFacts(code: OperandCode): CodeFacts {
+  const name = FIXED[code as keyof typeof FIXED];
+  const size = code.slice(1);
+  const ofName: Width | undefined = code === "AL" || code === "CL" ? 8 : code === "AX" || code === "DX" ? 16 : undefined;
+  const made: CodeFacts = {
+    kind: name !== undefined ? "fixed" : (code[0] as string),
+    size,
+    width: name === undefined ? FIXED_WIDTHS[size] : ofName,
+    gpr: name === undefined ? undefined : GPR[name] * 8,
+  };
+  codeFacts.set(code, made);
+  return made;
+}
+
+/** Width of an operand code at an operand size. */
+export function widthOf(code: OperandCode, { shape: { opsize } }: X86Builder): Width {
+  const { width, size } = factsOf(code);
+  if (width !== undefined) return width;
+  if (size === "z") return opsize === 16 ? 16 : 32;
+  if (size === "y") return opsize === 64 ? 64 : 32;
+  return opsize;
 }
 
 /** 128-bit lanes of an operand code in a row. */
@@ -74,57 +93,48 @@ export function lanesOf(code: OperandCode, row: Row): 1 | 2 {
 
 /** The operand that `code` names in the current instruction. */
 export function makeOperand(b: X86Builder, code: OperandCode): Operand {
+  const { kind, gpr } = factsOf(code);
   const width = widthOf(code, b);
-  if (code in FIXED) {
-    const offset = b.const32(GPR[FIXED[code as keyof typeof FIXED]] * 8);
-    return gprOperand(b, code, width, () => offset);
-  }
-  if (code === "1") return valueOperand(code, width, () => b.const(1));
-  switch (code[0]) {
+  switch (kind) {
     case "G":
     case "Z":
-      return gprOperand(b, code, width, b.fields.reg);
-    case "B":
-      return gprOperand(b, code, width, b.fields.vvvv);
-    case "R":
-      return gprOperand(b, code, width, b.fields.rm);
+      return new GprOperand(b, code, width, "reg");
     case "E":
-      return b.shape.form === "reg" ? gprOperand(b, code, width, b.fields.rm) : memoryOperand(b, code, width);
-    case "V":
-      return vectorOperand(b, code, width, b.fields.reg);
-    case "H":
-      return vectorOperand(b, code, width, b.fields.vvvv);
-    case "U":
-      return vectorOperand(b, code, width, b.fields.rm);
-    case "L":
-      return vectorOperand(b, code, width, () => registerInImmediate(b));
-    case "W":
-      return b.shape.form === "reg" ? vectorOperand(b, code, width, b.fields.rm) : memoryOperand(b, code, width);
-    case "P":
-      return fileOperand(b, code, 64, b.fields.reg, AT.fpr);
-    case "N":
-      return fileOperand(b, code, 64, b.fields.rm, AT.fpr);
-    case "Q":
-      return b.shape.form === "reg" ? fileOperand(b, code, 64, b.fields.rm, AT.fpr) : memoryOperand(b, code, width);
+      return b.shape.form === "reg" ? new GprOperand(b, code, width, "rm") : new MemoryOperand(b, code, width);
     case "I":
     case "J":
     case "A":
-      return valueOperand(code, width, () => b.zext(b.fields.immediate(), width));
-    case "S":
-    case "C":
-    case "D":
-      return {
-        ...valueOperand(code, width, () => unreadable(code)),
-        register: code[0] === "S" || code[0] === "C" || code[0] === "D" ? b.fields.reg : b.fields.rm,
-      };
+    case "1":
+      return new ValueOperand(b, code, width);
+    case "fixed":
+      return new GprOperand(b, code, width, gpr as number);
+    case "B":
+      return new GprOperand(b, code, width, "vvvv");
+    case "R":
+      return new GprOperand(b, code, width, "rm");
+    case "V":
+      return new VectorOperand(b, code, width, "reg");
+    case "H":
+      return new VectorOperand(b, code, width, "vvvv");
+    case "U":
+      return new VectorOperand(b, code, width, "rm");
+    case "L":
+      return new VectorOperand(b, code, width, "immediate");
+    case "W":
+      return b.shape.form === "reg" ? new VectorOperand(b, code, width, "rm") : new MemoryOperand(b, code, width);
+    case "P":
+      return new MmxOperand(b, code, 64, "reg");
+    case "N":
+      return new MmxOperand(b, code, 64, "rm");
+    case "Q":
+      return b.shape.form === "reg" ? new MmxOperand(b, code, 64, "rm") : new MemoryOperand(b, code, width);
     case "O":
-      return memoryOperand(b, code, width, () => absoluteAddress(b));
     case "M":
     case "X":
     case "Y":
-      return memoryOperand(b, code, width);
+      return new MemoryOperand(b, code, width);
     default:
-      return valueOperand(code, width, () => unreadable(code));
+      return new NamedOperand(b, code, width);
   }
 }
 
@@ -132,81 +142,133 @@ function unreadable(code: string): never {
   throw new Error(`operand ${code} has no value of its own: the semantics must name what it wants`);
 }
 
-function valueOperand(code: OperandCode, width: Width, load: () => Val): Operand {
-  const refuse = (): never => unreadable(code);
-  return {
-    code,
-    width,
-    lanes: 1,
-    memory: false,
-    load,
-    modify: load,
-    store: refuse,
-    loadLanes: () => [load()],
-    storeLanes: refuse,
-    address: refuse,
-    register: refuse,
-  };
+/** Where a register's number comes from; a number is the register itself. */
+type RegisterSource = "reg" | "rm" | "vvvv" | "immediate" | number;
+
+function registerOf(b: X86Builder, source: RegisterSource): Val {
+  switch (source) {
+    case "reg":
+      return b.fields.reg();
+    case "rm":
+      return b.fields.rm();
+    case "vvvv":
+      return b.fields.vvvv();
+    case "immediate":
+      return registerInImmediate(b);
+    default:
+      return b.const32(source);
+  }
 }
 
-function gprOperand(b: X86Builder, code: OperandCode, width: Width, register: () => Val): Operand {
-  const load = (): Val => b.gpr(width, register());
-  return {
-    code,
-    width,
-    lanes: 1,
-    memory: false,
-    load,
-    modify: load,
-    store: (value) => b.setGpr(width, register(), value),
-    loadLanes: () => [load()],
-    storeLanes: ([value]) => b.setGpr(width, register(), value as Val),
-    address: () => unreadable(code),
-    register,
-  };
+/** Segment, control and debug registers: semantics ask for the number, and know what to do with it. */
+class NamedOperand implements Operand {
+  readonly lanes: 1 | 2 = 1;
+  readonly memory: boolean = false;
+  readonly code: OperandCode;
+  readonly width: Width;
+  protected readonly b: X86Builder;
+
+  constructor(b: X86Builder, code: OperandCode, width: Width) {
+    this.b = b;
+    this.code = code;
+    this.width = width;
+  }
+
+  load(): Val {
+    return unreadable(this.code);
+  }
+
+  modify(): Val {
+    return this.load();
+  }
+
+  store(_value: Val): void {
+    unreadable(this.code);
+  }
+
+  loadLanes(): readonly Val[] {
+    return [this.load()];
+  }
+
+  storeLanes(values: readonly Val[]): void {
+    this.store(values[0] as Val);
+  }
+
+  address(): Val {
+    return unreadable(this.code);
+  }
+
+  register(): Val {
+    const { kind } = factsOf(this.code);
+    return kind === "S" || kind === "C" || kind === "D" ? this.b.fields.reg() : unreadable(this.code);
+  }
 }
 
-/** MMX registers: 64-bit ones as i64, narrower ones as their low bits. */
-function fileOperand(b: X86Builder, code: OperandCode, width: Width, register: () => Val, base: number): Operand {
-  const load = (): Val => b.load(LOAD[width], register(), base);
-  const store = (value: Val): void => {
-    b.committing("vector register");
-    b.store(STORE[width], register(), base, value);
-  };
-  return {
-    code,
-    width,
-    lanes: 1,
-    memory: false,
-    load,
-    modify: load,
-    store,
-    loadLanes: () => [load()],
-    storeLanes: ([value]) => store(value as Val),
-    address: () => unreadable(code),
-    register,
-  };
-}
-const LOAD = { 8: "i64.load8_u", 16: "i64.load16_u", 32: "i64.load32_u", 64: "i64.load", 128: "v128.load" } as const;
-const STORE = { 8: "i64.store8", 16: "i64.store16", 32: "i64.store32", 64: "i64.store", 128: "v128.store" } as const;
+/** Immediates. */
+class ValueOperand extends NamedOperand {
+  override load(): Val {
+    return this.code === "1" ? this.b.const(1) : this.b.zext(this.b.fields.immediate(), this.width);
+  }
 
-function vectorOperand(b: X86Builder, code: OperandCode, width: Width, register: () => Val): Operand {
-  const lanes = lanesOf(code, b.shape.row);
-  const load = (): Val => (lanes === 1 ? b.vectorRegister(width, register()) : unreadable(code));
-  const storeLanes = (values: readonly Val[]): void => storeVector(b, width, register(), values);
-  return {
-    code,
-    width,
-    lanes,
-    memory: false,
-    load,
-    modify: load,
-    store: (value) => storeLanes([value]),
-    loadLanes: () => (lanes === 1 ? [load()] : [0, 1].map((lane) => b.vectorRegister(width, register(), lane))),
-    storeLanes,
-    address: () => unreadable(code),
-    register,
-  };
+  override register(): Val {
+    return unreadable(this.code);
+  }
+}
+
+abstract class RegisterOperand extends NamedOperand {
+  readonly #source: RegisterSource;
+
+  constructor(b: X86Builder, code: OperandCode, width: Width, source: RegisterSource) {
+    super(b, code, width);
+    this.#source = source;
+  }
+
+  override register(): Val {
+    return registerOf(this.b, this.#source);
+  }
+}
+
+class GprOperand extends RegisterOperand {
+  override load(): Val {
+    return this.b.gpr(this.width, this.register());
+  }
+
+  override store(value: Val): void {
+    this.b.setGpr(this.width, this.register(), value);
+  }
+}
+
+/** MMX registers, as i64. */
+class MmxOperand extends RegisterOperand {
+  override load(): Val {
+    return this.b.load("i64.load", this.register(), AT.fpr);
+  }
+
+  override store(value: Val): void {
+    this.b.committing("vector register");
+    this.b.store("i64.store", this.register(), AT.fpr, value);
+  }
+}
+
+class VectorOperand extends RegisterOperand {
+  override readonly lanes: 1 | 2 = lanesOf(this.code, this.b.shape.row);
+
+  override load(): Val {
+    return this.lanes === 1 ? this.b.vectorRegister(this.width, this.register()) : unreadable(this.code);
+  }
+
+  override store(value: Val): void {
+    this.storeLanes([value]);
+  }
+
+  override loadLanes(): readonly Val[] {
+    if (this.lanes === 1) return [this.load()];
+    return [0, 1].map((lane) => this.b.vectorRegister(this.width, this.register(), lane));
+  }
+
+  override storeLanes(values: readonly Val[]): void {
+    storeVector(this.b, this.width, this.register(), values);
+  }
 }
 
 /**
@@ -233,49 +295,51 @@ function registerInImmediate(b: X86Builder): Val {
   return b.wrap(b.shl(number, b.const(6)));
 }
 
-function memoryOperand(
-  b: X86Builder,
-  code: OperandCode,
-  width: Width,
-  locate: () => Val = () => memoryAddress(b),
-): Operand {
-  // The address is computed once: semantics may load and store.
-  let linear: Val | undefined;
-  const address = (): Val => (linear ??= locate());
-  const lanes = lanesOf(code, b.shape.row);
-  const bytes = (width / 8) * lanes;
-  const reach = (write: boolean): Val => {
-    b.noteOperandAccess(bytes, write);
-    return aligned(b, bytes, address());
-  };
-  const single = (): void => {
-    if (lanes !== 1) unreadable(code);
-  };
-  const load = (): Val => {
-    single();
-    return b.guestLoad(width, reach(false));
-  };
-  const store = (value: Val): void => {
-    single();
-    b.guestStore(width, reach(true), value);
-  };
-  return {
-    code,
-    width,
-    lanes,
-    memory: true,
-    address,
-    load,
-    modify: () => {
-      single();
-      return b.guestModify(width, reach(true));
-    },
-    store,
-    loadLanes: () => (lanes === 1 ? [load()] : b.guestLoadPair(reach(false))),
-    storeLanes: ([low, high]) =>
-      high === undefined ? store(low as Val) : b.guestStorePair(reach(true), [low as Val, high]),
-    register: () => unreadable(code),
-  };
+class MemoryOperand extends NamedOperand {
+  override readonly memory: boolean = true;
+  override readonly lanes: 1 | 2 = lanesOf(this.code, this.b.shape.row);
+  /** The address is computed once: semantics may load and store. */
+  #linear: Val | undefined;
+
+  override address(): Val {
+    this.#linear ??= this.code[0] === "O" ? absoluteAddress(this.b) : memoryAddress(this.b);
+    return this.#linear;
+  }
+
+  override load(): Val {
+    return this.b.guestLoad(this.#single(), this.#reach(false));
+  }
+
+  override modify(): Val {
+    return this.b.guestModify(this.#single(), this.#reach(true));
+  }
+
+  override store(value: Val): void {
+    this.b.guestStore(this.#single(), this.#reach(true), value);
+  }
+
+  override loadLanes(): readonly Val[] {
+    return this.lanes === 1 ? [this.load()] : this.b.guestLoadPair(this.#reach(false));
+  }
+
+  override storeLanes([low, high]: readonly Val[]): void {
+    if (high === undefined) this.store(low as Val);
+    else this.b.guestStorePair(this.#reach(true), [low as Val, high]);
+  }
+
+  override register(): Val {
+    return unreadable(this.code);
+  }
+
+  #single(): Width {
+    return this.lanes === 1 ? this.width : unreadable(this.code);
+  }
+
+  #reach(write: boolean): Val {
+    const bytes = (this.width / 8) * this.lanes;
+    this.b.noteOperandAccess(bytes, write);
+    return aligned(this.b, bytes, this.address());
+  }
 }
 
 function aligned(b: X86Builder, bytes: number, linear: Val): Val {

@@ -51,7 +51,7 @@ export type X86Exit =
  */
 export class X86Builder extends IrBuilder {
   #shape: Shape;
-  #fields: InsnFields;
+  readonly #fields: InsnFields;
   /** Arithmetic flags, in their lazy form. */
   readonly flags: FlagWriter = new FlagWriter(this);
 
@@ -72,10 +72,9 @@ export class X86Builder extends IrBuilder {
     return this.#fields;
   }
 
-  /** Goes on to another instruction. */
-  protected retarget(shape: Shape, fields: (b: IrBuilder) => InsnFields): void {
+  /** Goes on to another instruction, whose fields are where those of the first were. */
+  protected retarget(shape: Shape): void {
     this.#shape = shape;
-    this.#fields = fields(this);
   }
 
   /** Checks that the unit may be used; see checkUnit in check-unit.ts. */
@@ -90,10 +89,9 @@ export class X86Builder extends IrBuilder {
 
   /** Called by memory operands; see `operandAccess`. */
   noteOperandAccess(bytes: number, write: boolean): void {
-    this.operandAccess = {
-      bytes: Math.max(bytes, this.operandAccess.bytes),
-      write: write || this.operandAccess.write,
-    };
+    const access = this.operandAccess;
+    access.bytes = Math.max(bytes, access.bytes);
+    access.write ||= write;
   }
 
   // --- CPU state ---

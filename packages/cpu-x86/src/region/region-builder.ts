@@ -14,7 +14,7 @@ import type { FpuUse } from "../instructions/row.ts";
 import { AT, type FieldName, GPR } from "../state/layout.ts";
 import { JUMP_CACHE, JUMP_CACHE_ENTRIES, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
-import { recordConstants } from "./record-constants.ts";
+import { RecordConstants } from "./record-constants.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
 import { sideDetail } from "./side-exit.ts";
 
@@ -70,7 +70,7 @@ export class RegionBuilder extends X86Builder {
   readonly #reachedKeys: number[] = [];
 
   constructor(context: RegionContext, first: number) {
-    super(context.shapeOf(first), recordConstants(context.view, first), REGION_SLOTS);
+    super(context.shapeOf(first), (b) => new RecordConstants(b, context.view, first), REGION_SLOTS);
     this.#context = context;
   }
 
@@ -96,7 +96,8 @@ export class RegionBuilder extends X86Builder {
   emit(insn: RegionInsn): boolean {
     this.#insn = insn;
     for (const record of insn.records) {
-      this.retarget(this.#context.shapeOf(record), recordConstants(this.#context.view, record));
+      this.retarget(this.#context.shapeOf(record));
+      (this.fields as RecordConstants).moveTo(record);
       runSemantics(this);
     }
     this.#completed++;
