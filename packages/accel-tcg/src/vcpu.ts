@@ -405,7 +405,11 @@ export class TcgVcpu implements Vcpu {
     if (record === 0) return;
     this.#records.enter(record);
     cpu.i32[AT.fuel >> 2] = 1;
+    this.#fetchFaulted = false;
     this.#run(record);
+    if (this.#fetchFaulted) dropPendingException(cpu);
+    // STI starts a shadow only where one can matter; it takes the end of the fuel for such a place.
+    if (cpu.get32("interruptRequest") === 0) cpu.set32("interruptShadow", 0);
   }
 
   /** A block has been entered so often that it is worth a translation. */
