@@ -64,7 +64,8 @@ function factsOf(code: OperandCode): CodeFacts {
 function makeFacts(code: OperandCode): CodeFacts {
   const name = FIXED[code as keyof typeof FIXED];
   const size = code.slice(1);
-  const ofName: Width | undefined = code === "AL" || code === "CL" ? 8 : code === "AX" || code === "DX" ? 16 : undefined;
+  const ofName: Width | undefined =
+    code === "AL" || code === "CL" ? 8 : code === "AX" || code === "DX" ? 16 : undefined;
   const made: CodeFacts = {
     kind: name !== undefined ? "fixed" : (code[0] as string),
     size,

@@ -136,7 +136,8 @@ export class IrBuilder {
     if (constant !== undefined) return facts.type === "i32" ? this.const32(Number(constant)) : this.const(constant);
     if (facts.identity !== undefined && b?.constant === facts.identity) return a;
     if (facts === OP.wrap && a.op === "i64.extend_i32_u") return a.args[0] as Val;
-    const hash = this.#slots === undefined || c !== undefined ? -1 : hashOf(facts.number, a.id, b === undefined ? 0 : b.id);
+    const hash =
+      this.#slots === undefined || c !== undefined ? -1 : hashOf(facts.number, a.id, b === undefined ? 0 : b.id);
     if (hash >= 0) {
       const known = this.#known[hash];
       if (known !== undefined && known.block === this.#block && isSame(known, facts, a, b)) return known;

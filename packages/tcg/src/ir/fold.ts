@@ -76,8 +76,7 @@ const BIT_RULES: Readonly<Record<string, BitRule>> = {
   "i64.or": larger,
   "i64.xor": larger,
   "i64.extend_i32_u": (x) => x.bits ?? 32,
-  "i64.shr_u": (x, y) =>
-    typeof y?.constant === "number" ? Math.max(0, (x.bits ?? 64) - (y.constant & 63)) : x.bits,
+  "i64.shr_u": (x, y) => (typeof y?.constant === "number" ? Math.max(0, (x.bits ?? 64) - (y.constant & 63)) : x.bits),
   "i64.eq": () => 1,
   "i64.ne": () => 1,
   "i64.eqz": () => 1,

@@ -80,8 +80,7 @@ export class SlotFile {
   /** Sets the variables that are behind, and forgets everything: control may come here from elsewhere. */
   flush(b: IrBuilder): void {
     for (const slot of this.#table.lazy)
-      if (this.#pending[slot])
-        b.set(this.#table.variables[slot] as Variable, this.#values[slot] as Val);
+      if (this.#pending[slot]) b.set(this.#table.variables[slot] as Variable, this.#values[slot] as Val);
     this.clear();
   }
 
@@ -106,8 +105,7 @@ export class SlotFile {
     const ends = new Map<number, Change>();
     for (let i = this.#changes.length - 1; i >= mark; i--) {
       const { slot, value, pending } = this.#changes[i] as Change;
-      if (!ends.has(slot))
-        ends.set(slot, { slot, value: this.#values[slot], pending: this.#pending[slot] as boolean });
+      if (!ends.has(slot)) ends.set(slot, { slot, value: this.#values[slot], pending: this.#pending[slot] as boolean });
       this.#values[slot] = value;
       this.#pending[slot] = pending;
     }
