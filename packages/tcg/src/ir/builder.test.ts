@@ -3,7 +3,7 @@ import { describe, expect, test } from "vitest";
 import { IrBuilder } from "./builder.ts";
 import type { Val } from "./types.ts";
 
-const valueOf = ({ constant }: Val): bigint | undefined => (constant === undefined ? undefined : BigInt(constant));
+const constantOf = ({ constant }: Val): bigint | undefined => (constant === undefined ? undefined : BigInt(constant));
 
 describe("faults before commits", () => {
   test("a guest access after a write of state is refused with the instruction's name", () => {
@@ -43,13 +43,13 @@ describe("constants", () => {
       fc.property(i64, i64, (x, y) => {
         const b = new IrBuilder();
         const [p, q] = [b.const(x), b.const(y)];
-        expect(valueOf(b.add(p, q))).toBe(BigInt.asIntN(64, x + y));
-        expect(valueOf(b.sub(p, q))).toBe(BigInt.asIntN(64, x - y));
-        expect(valueOf(b.mul(p, q))).toBe(BigInt.asIntN(64, x * y));
-        expect(valueOf(b.ltU(p, q))).toBe(BigInt.asUintN(64, x) < BigInt.asUintN(64, y) ? 1n : 0n);
-        expect(valueOf(b.shr(p, q))).toBe(BigInt.asIntN(64, BigInt.asUintN(64, x) >> (y & 63n)));
-        expect(valueOf(b.sext(p, 16))).toBe(BigInt.asIntN(16, x));
-        expect(valueOf(b.wrap(p))).toBe(BigInt.asIntN(32, x));
+        expect(constantOf(b.add(p, q))).toBe(BigInt.asIntN(64, x + y));
+        expect(constantOf(b.sub(p, q))).toBe(BigInt.asIntN(64, x - y));
+        expect(constantOf(b.mul(p, q))).toBe(BigInt.asIntN(64, x * y));
+        expect(constantOf(b.ltU(p, q))).toBe(BigInt.asUintN(64, x) < BigInt.asUintN(64, y) ? 1n : 0n);
+        expect(constantOf(b.shr(p, q))).toBe(BigInt.asIntN(64, BigInt.asUintN(64, x) >> (y & 63n)));
+        expect(constantOf(b.sext(p, 16))).toBe(BigInt.asIntN(16, x));
+        expect(constantOf(b.wrap(p))).toBe(BigInt.asIntN(32, x));
       }),
     );
   });
