@@ -1,14 +1,8 @@
-// References a second through a simulation: `node --conditions=@tsvm/source bench/simulation.ts`.
+// References a second through a simulation, of the package as it is published: `pnpm --filter @tsvm/mmu bench`.
 // Seconds are CPU time of the thread, so that other work on the machine does not count.
 // Hits: a zipf workload in a TLB that holds it. Walks: no TLB, so that every access walks both dimensions in full.
 import { cpus } from "node:os";
-import {
-  createSimulation,
-  createWorkload,
-  type SimulationOptions,
-  TraceBatch,
-  type WorkloadOptions,
-} from "../src/index.ts";
+import { createSimulation, createWorkload, type SimulationOptions, TraceBatch, type WorkloadOptions } from "@tsvm/mmu";
 
 const ROUNDS = 5;
 const BATCHES = 64;

@@ -1,4 +1,4 @@
-// Walks per second in every mode, and TLB hits of `createMmu`, over page tables as a kernel lays them out: run with `node --conditions=@tsvm/source bench/walks.ts`.
+// Walks per second in every mode, and TLB hits of `createMmu`, over page tables as a kernel lays them out: `pnpm --filter @tsvm/mmu bench`.
 // Each pass touches PAGES pages, one per cache line of entries at most. `--trace-gc` shows that walks allocate nothing.
 import { cpus } from "node:os";
 import {
@@ -10,7 +10,7 @@ import {
   type PagingMode,
   type PteMemory,
   type Walker,
-} from "../src/index.ts";
+} from "@tsvm/mmu";
 
 const RAM_BYTES = 16 << 20;
 const PAGES = 4096;

@@ -7,10 +7,11 @@ import { createHostDimension } from "./create-host-dimension.ts";
 import { GENERAL_PROTECTION } from "./guest-address.ts";
 import { GuestTables } from "./guest-tables.ts";
 import { exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
+import { SteadyWalk } from "./steady-walk.ts";
 import { createTableWalker } from "./table-mode.ts";
 import { TABLE_SHAPES, walkCached } from "./traced-tables.ts";
 import type { GuestFault, GuestPaging, HypervisorExit, Translator } from "./translator.ts";
-import { GUEST_ENTRY } from "./walk-log.ts";
+import { GUEST_ENTRY, HOST_ENTRY } from "./walk-log.ts";
 
 /** What {@link createNestedTranslator} needs. */
 export interface NestedOptions {
@@ -43,6 +44,7 @@ class NestedTranslator extends BaseTranslator {
   readonly #walker: Walker;
   readonly #tables: GuestTables;
   readonly #host: HostDimension;
+  readonly #steady: SteadyWalk | undefined;
 
   constructor({ memory, guest: { mode, registers }, host, structures = new WalkStructures() }: NestedOptions) {
     super(mode, structures);
@@ -51,14 +53,26 @@ class NestedTranslator extends BaseTranslator {
     this.#tables = new GuestTables(memory, TABLE_SHAPES[mode], this.#host, this.log);
     this.#walker = createTableWalker(mode, this.#tables, registers);
     this.controls = this.#walker.registers;
+    const { walkCache, hostWalkCache, nestedTlb } = structures;
+    const hasNone = walkCache === undefined && hostWalkCache === undefined && nestedTlb === undefined;
+    this.#steady = hasNone ? SteadyWalk.create(memory, { mode, registers }, host) : undefined;
   }
 
   protected override search(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
+    if (this.#steady !== undefined && this.log.isPlain && this.#isSteady(this.#steady, gvaLow, gvaHigh, access))
+      return true;
     const { walkCache, linearTag } = this.structures;
     const walker = this.#walker;
     const isMapped = walkCached(walker, this.#tables, walkCache, linearTag, GUEST_ENTRY, 0, gvaLow, gvaHigh, access);
     if (isMapped && !this.#tables.stopped) return this.takeThrough(this.#host, walker, gvaLow, access);
     return this.failThrough(this.#host, this.#tables.stopped, walker);
+  }
+
+  #isSteady(steady: SteadyWalk, gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
+    if (!steady.walk(gvaLow, gvaHigh, access, this.found)) return false;
+    this.log.count(GUEST_ENTRY, steady.guestReferences);
+    this.log.count(HOST_ENTRY, steady.hostReferences);
+    return true;
   }
 
   writeCr3(cr3: number): GuestFault | HypervisorExit | undefined {
@@ -70,7 +84,10 @@ class NestedTranslator extends BaseTranslator {
     this.#tables.linear = false;
     const isLoaded = walker.loadPdptes();
     this.#tables.linear = true;
-    if (isLoaded && !this.#tables.stopped) return undefined;
+    if (isLoaded && !this.#tables.stopped) {
+      this.#steady?.setCr3(cr3);
+      return undefined;
+    }
     walker.setCr3(before);
     walker.pdptes.set(pdptes);
     return this.#tables.stopped ? exitOf(this.#host) : GENERAL_PROTECTION;

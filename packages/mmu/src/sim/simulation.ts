@@ -84,7 +84,7 @@ class TraceSimulation implements Simulation {
   run(batch: TraceBatch): void {
     const { ops, low, high, args, length } = batch;
     const { mmu } = this;
-    for (let i = 0; i < length; i++) {
+    for (let i = mmu.passHits(batch, 0); i < length; i = mmu.passHits(batch, i + 1)) {
       const op = ops[i] as number;
       if (op < TRACE_SWITCH) {
         const access = op | ACCESS_USER;

@@ -10,6 +10,13 @@ export interface PageArrayGeometry extends ArrayGeometry {
   readonly pages: readonly TlbPageSize[];
 }
 
+/** What an entry holds beside its frame. */
+const RIGHTS = 0;
+/** log2 of the bytes it covers; of a slot never filled 0, where no key agrees. */
+const SHIFT = 1;
+/** log2 of the bytes of the page it is of: where that is more, the entry is a piece. */
+const WHOLE_SHIFT = 2;
+
 const SHIFTS: Readonly<Record<TlbPageSize, number>> = { "4K": 12, "2M": 21, "4M": 22, "1G": 30 };
 
 /**
@@ -23,9 +30,6 @@ export class PageArray {
   /** 1 for sizes filled since the array was last empty: lookups pass by sizes never seen. */
   readonly #filled: Uint8Array;
   readonly #pfns: Float64Array;
-  readonly #rights: Int32Array;
-  /** Shift of the page that an entry is of, where that is larger: the entry is a piece. */
-  readonly #wholes: Uint8Array;
   /** Whether there may be pieces: then a page is dropped by looking at every entry. */
   #hasPieces = false;
 
@@ -41,8 +45,6 @@ export class PageArray {
     this.#shifts = pages.map((page) => SHIFTS[page]).sort((a, b) => a - b);
     this.#filled = new Uint8Array(pages.length);
     this.#pfns = new Float64Array(this.#array.size);
-    this.#rights = new Int32Array(this.#array.size);
-    this.#wholes = new Uint8Array(this.#array.size);
   }
 
   /** The slot that translates the address given by its halves, or -1. */
@@ -54,6 +56,13 @@ export class PageArray {
       if (slot >= 0) return slot;
     }
     return -1;
+  }
+
+  /** As {@link find}, where only one slot is looked at. */
+  findAt(slot: number, low: number, high: number, tag: Tag): boolean {
+    const size = this.#array.keyHighOf(slot) & 3;
+    const shift = this.#array.wordOf(slot, SHIFT);
+    return this.#array.findAt(slot, keyLow(low, high, shift), keyHigh(high, shift, size), tag);
   }
 
   /**
@@ -78,8 +87,9 @@ export class PageArray {
     const slot = this.#array.insert(keyLow(low, high, shift), keyHigh(high, shift, size), tag, tagMask);
     this.#filled[size] = 1;
     this.#pfns[slot] = pfn - ((low >>> 12) & ((1 << (shift - 12)) - 1));
-    this.#rights[slot] = rights;
-    this.#wholes[slot] = wholeShift;
+    this.#array.setWord(slot, RIGHTS, rights);
+    this.#array.setWord(slot, SHIFT, shift);
+    this.#array.setWord(slot, WHOLE_SHIFT, wholeShift);
     if (wholeShift > shift) this.#hasPieces = true;
   }
 
@@ -90,7 +100,7 @@ export class PageArray {
   }
 
   rightsOf(slot: number): number {
-    return this.#rights[slot] as number;
+    return this.#array.wordOf(slot, RIGHTS);
   }
 
   /** Frame of the 4-KByte page at an address that `slot` translates. */
@@ -100,15 +110,15 @@ export class PageArray {
   }
 
   pageShiftOf(slot: number): number {
-    return this.#shifts[(this.#array.keyHigh[slot] as number) & 3] as number;
+    return this.#array.wordOf(slot, SHIFT);
   }
 
   wholeShiftOf(slot: number): number {
-    return this.#wholes[slot] as number;
+    return this.#array.wordOf(slot, WHOLE_SHIFT);
   }
 
   tagMaskOf(slot: number): number {
-    return this.#array.tagMasks[slot] as number;
+    return this.#array.tagMaskOf(slot);
   }
 
   /**
@@ -134,15 +144,15 @@ export class PageArray {
   #dropPieces(low: number, high: number, scope: TagScope): void {
     const array = this.#array;
     for (let slot = 0; slot < array.size; slot++) {
-      const size = (array.keyHigh[slot] as number) & 3;
-      const shift = this.#shifts[size] as number;
-      const whole = this.#wholes[slot] as number;
-      if (array.keyHigh[slot] === EMPTY || whole <= shift) continue;
+      const size = array.keyHighOf(slot) & 3;
+      const shift = this.pageShiftOf(slot);
+      const whole = this.wholeShiftOf(slot);
+      if (array.keyHighOf(slot) === EMPTY || whole <= shift) continue;
       // Both keys once more without the bits below the whole page.
       const below = whole - shift;
       const otherLow = keyLow(low, high, shift);
       const otherHigh = keyHigh(high, shift, size);
-      const isSame = ((array.keyLow[slot] as number) ^ otherLow) >>> below === 0 && array.keyHigh[slot] === otherHigh;
+      const isSame = (array.keyLowOf(slot) ^ otherLow) >>> below === 0 && array.keyHighOf(slot) === otherHigh;
       if (isSame) array.dropIn(slot, scope);
     }
   }

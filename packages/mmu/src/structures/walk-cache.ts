@@ -14,6 +14,12 @@ export interface WalkCacheGeometry {
   readonly level5?: ArrayGeometry;
 }
 
+/** Words of an entry: what {@link WalkCache} has in fields. */
+const LOW = 0;
+const HIGH = 1;
+const ALL_LOW = 2;
+const ANY_HIGH = 3;
+
 const LEVELS = ["level2", "level3", "level4", "level5"] as const;
 
 /**
@@ -27,7 +33,6 @@ export class WalkCache {
   allLow = 0;
   anyHigh = 0;
   readonly #arrays: readonly (SetAssociative | undefined)[];
-  readonly #words: readonly Int32Array[];
 
   /** @param what names the structure in errors. @throws RangeError (code `MMU_GEOMETRY`) */
   constructor(what: string, geometry: WalkCacheGeometry) {
@@ -36,7 +41,6 @@ export class WalkCache {
       return given === undefined ? undefined : new SetAssociative(checkGeometry(`${what}, ${level}`, given));
     });
     if (this.#arrays.every((array) => array === undefined)) throw geometryError(`${what}: no level has entries`);
-    this.#words = this.#arrays.map((array) => new Int32Array((array?.size ?? 0) * 4));
   }
 
   /**
@@ -51,11 +55,10 @@ export class WalkCache {
       const shift = 12 + indexBits * (level - 1);
       const slot = array.find(keyLow(addressLow, addressHigh, shift), keyHigh(addressHigh, shift), tag);
       if (slot < 0) continue;
-      const words = this.#words[level - 2] as Int32Array;
-      this.low = words[slot * 4] as number;
-      this.high = words[slot * 4 + 1] as number;
-      this.allLow = words[slot * 4 + 2] as number;
-      this.anyHigh = words[slot * 4 + 3] as number;
+      this.low = array.wordOf(slot, LOW);
+      this.high = array.wordOf(slot, HIGH);
+      this.allLow = array.wordOf(slot, ALL_LOW);
+      this.anyHigh = array.wordOf(slot, ANY_HIGH);
       return level;
     }
     return 0;
@@ -67,11 +70,10 @@ export class WalkCache {
     if (array === undefined) return;
     const shift = 12 + indexBits * (level - 1);
     const slot = array.insert(keyLow(addressLow, addressHigh, shift), keyHigh(addressHigh, shift), tag, -1);
-    const words = this.#words[level - 2] as Int32Array;
-    words[slot * 4] = this.low;
-    words[slot * 4 + 1] = this.high;
-    words[slot * 4 + 2] = this.allLow;
-    words[slot * 4 + 3] = this.anyHigh;
+    array.setWord(slot, LOW, this.low);
+    array.setWord(slot, HIGH, this.high);
+    array.setWord(slot, ALL_LOW, this.allLow);
+    array.setWord(slot, ANY_HIGH, this.anyHigh);
   }
 
   /** Drops the entries of all levels on the way to an address. */

@@ -47,14 +47,17 @@ export class ChampSimDecoder implements TraceDecoder {
   }
 
   #decode(view: DataView, at: number): void {
-    for (const flag of [CHAMPSIM_BRANCH, CHAMPSIM_TAKEN]) {
-      const value = view.getUint8(at + flag);
-      if (value > 1) throw traceError("champsim", this.#offset + flag, "a flag of 0 or 1", `${value}`);
-    }
+    this.#checkFlag(view, at, CHAMPSIM_BRANCH);
+    this.#checkFlag(view, at, CHAMPSIM_TAKEN);
     this.#records.add(TRACE_FETCH, view.getInt32(at, true), view.getInt32(at + 4, true), 0);
     this.#accesses(view, at + CHAMPSIM_SOURCES, 4, TRACE_READ);
     this.#accesses(view, at + CHAMPSIM_DESTINATIONS, 2, TRACE_WRITE);
     this.#offset += CHAMPSIM_BYTES;
+  }
+
+  #checkFlag(view: DataView, at: number, flag: number): void {
+    const value = view.getUint8(at + flag);
+    if (value > 1) throw traceError("champsim", this.#offset + flag, "a flag of 0 or 1", `${value}`);
   }
 
   /** Address 0 means there is none. */

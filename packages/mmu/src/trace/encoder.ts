@@ -10,6 +10,7 @@ import {
   type TraceBatch,
 } from "./batch.ts";
 import { CHAMPSIM_BYTES, CHAMPSIM_DESTINATIONS, CHAMPSIM_SOURCES } from "./champsim.ts";
+import { joinedBytes } from "./joined-bytes.ts";
 import { encodeTsvm, tsvmHeader } from "./tsvm-trace.ts";
 
 /** Writes records as a file's bytes. */
@@ -60,11 +61,11 @@ class HeadedEncoder implements TraceEncoder {
   }
 
   encode(batch: TraceBatch): Uint8Array {
-    return joined(this.#takeHeading(), this.#encode(batch));
+    return joinedBytes(this.#takeHeading(), this.#encode(batch));
   }
 
   end(): Uint8Array {
-    return joined(this.#takeHeading(), toBytes(this.#ending));
+    return joinedBytes(this.#takeHeading(), toBytes(this.#ending));
   }
 
   #takeHeading(): Uint8Array {
@@ -169,14 +170,6 @@ class ChampSimEncoder implements TraceEncoder {
 function addressAt(batch: TraceBatch, i: number): string {
   const address = (BigInt((batch.high[i] as number) >>> 0) << 32n) | BigInt((batch.low[i] as number) >>> 0);
   return `0x${address.toString(16)}`;
-}
-
-function joined(first: Uint8Array, second: Uint8Array): Uint8Array {
-  if (first.length === 0) return second;
-  const all = new Uint8Array(first.length + second.length);
-  all.set(first);
-  all.set(second, first.length);
-  return all;
 }
 
 /** ASCII. */

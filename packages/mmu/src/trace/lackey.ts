@@ -2,12 +2,12 @@ import { TRACE_FETCH, TRACE_MODIFY, TRACE_READ, TRACE_WRITE } from "./batch.ts";
 import { LineDecoder } from "./line-decoder.ts";
 
 const EXPECTED = 'a line such as "I  04001f6f,3" or " L 1ffeffe7e,8"';
-const OPS: Readonly<Record<number, number>> = {
-  [charCode("I")]: TRACE_FETCH,
-  [charCode("L")]: TRACE_READ,
-  [charCode("S")]: TRACE_WRITE,
-  [charCode("M")]: TRACE_MODIFY,
-};
+/** `TRACE_*` of each letter; 0: it stands for none. */
+const OPS = new Uint8Array(256);
+OPS[charCode("I")] = TRACE_FETCH;
+OPS[charCode("L")] = TRACE_READ;
+OPS[charCode("S")] = TRACE_WRITE;
+OPS[charCode("M")] = TRACE_MODIFY;
 /** No instruction accesses more at once; what lackey prints for one is far less. */
 const MOST_BYTES = 4096;
 
@@ -19,10 +19,13 @@ export class LackeyDecoder extends LineDecoder {
   protected readonly format = "lackey";
 
   protected override line(): void {
-    if (this.take("==") || this.take("--")) return;
     this.skipSpaces();
-    const op = OPS[this.byte];
-    if (op === undefined) this.refuse(EXPECTED);
+    const { byte } = this;
+    const op = byte < 0 ? 0 : (OPS[byte] as number);
+    if (op === 0) {
+      if (this.take("==") || this.take("--")) return;
+      this.refuse(EXPECTED);
+    }
     this.at++;
     this.skipSpaces();
     if (!this.hex() || !this.take(",")) this.refuse(EXPECTED);

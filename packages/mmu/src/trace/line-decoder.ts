@@ -1,11 +1,16 @@
 import { TraceGatherer, type TraceSink } from "./batch.ts";
 import type { TraceDecoder } from "./decoder.ts";
+import { joinedBytes } from "./joined-bytes.ts";
 import { quote, traceError } from "./trace-error.ts";
 
 const LONGEST_LINE = 4096;
 const LINE_FEED = 10;
 const SPACE = 32;
 const TAB = 9;
+/** Value of each byte as a hexadecimal digit; -1: it is none. */
+const HEX_DIGITS = Int8Array.from({ length: 256 }, (_, byte) =>
+  "0123456789abcdef".indexOf(String.fromCharCode(byte).toLowerCase()),
+);
 
 /** Traces of lines. Lines are read as bytes: strings would take ten times as long. */
 export abstract class LineDecoder implements TraceDecoder {
@@ -19,7 +24,10 @@ export abstract class LineDecoder implements TraceDecoder {
   /** Result of {@link hex}. */
   protected low = 0;
   protected high = 0;
-  #rest = new Uint8Array(0);
+  /** The beginning of a line whose end is in a chunk to come. */
+  #rest: Uint8Array = new Uint8Array(0);
+  /** Bytes of the file before the chunk being read. */
+  #taken = 0;
   /** Of the first byte of `bytes`, in the file. */
   #offset = 0;
   #lineStart = 0;
@@ -29,27 +37,22 @@ export abstract class LineDecoder implements TraceDecoder {
   }
 
   write(chunk: Uint8Array): void {
-    let bytes = chunk;
-    if (this.#rest.length > 0) {
-      bytes = new Uint8Array(this.#rest.length + chunk.length);
-      bytes.set(this.#rest);
-      bytes.set(chunk, this.#rest.length);
-    }
-    this.bytes = bytes;
-    let start = 0;
-    for (let end = bytes.indexOf(LINE_FEED); end >= 0; end = bytes.indexOf(LINE_FEED, start)) {
+    let start = this.#rest.length === 0 ? 0 : this.#finishLine(chunk);
+    this.bytes = chunk;
+    this.#offset = this.#taken;
+    // Lines are short: a call of `indexOf` for each would take longer than this.
+    for (let end = start; end < chunk.length; end++) {
+      if (chunk[end] !== LINE_FEED) continue;
       this.#read(start, end);
       start = end + 1;
     }
-    if (bytes.length - start > LONGEST_LINE) {
-      throw traceError(this.format, this.#offset + start, `lines of at most ${LONGEST_LINE} bytes`, "a longer one");
-    }
-    this.#rest = bytes.slice(start);
-    this.#offset += start;
+    if (start < chunk.length) this.#keep(chunk.slice(start));
+    this.#taken += chunk.length;
   }
 
   end(): number {
     this.bytes = this.#rest;
+    this.#offset = this.#taken - this.#rest.length;
     if (this.#rest.length > 0) this.#read(0, this.#rest.length);
     this.finish();
     this.records.flush();
@@ -87,18 +90,20 @@ export abstract class LineDecoder implements TraceDecoder {
 
   /** Reads hexadecimal digits, at most 16, into {@link low} and {@link high}. @returns whether there were any. */
   protected hex(): boolean {
-    const start = this.at;
+    const { bytes, at: start, lineEnd } = this;
+    let at = start;
     let low = 0;
     let high = 0;
-    for (; this.at < this.lineEnd; this.at++) {
-      const digit = hexDigit(this.bytes[this.at] as number);
+    for (; at < lineEnd; at++) {
+      const digit = HEX_DIGITS[bytes[at] as number] as number;
       if (digit < 0) break;
       high = (high << 4) | (low >>> 28);
       low = (low << 4) | digit;
     }
+    this.at = at;
     this.low = low;
     this.high = high;
-    return this.at > start && this.at - start <= 16;
+    return at > start && at - start <= 16;
   }
 
   /** Reads decimal digits; -1: there are none. */
@@ -113,6 +118,26 @@ export abstract class LineDecoder implements TraceDecoder {
     return this.at === start ? -1 : value;
   }
 
+  /** Reads the line that began in an earlier chunk, if it ends in this one. @returns where the next begins. */
+  #finishLine(chunk: Uint8Array): number {
+    const end = chunk.indexOf(LINE_FEED);
+    const line = joinedBytes(this.#rest, chunk.subarray(0, end < 0 ? chunk.length : end));
+    this.#offset = this.#taken - this.#rest.length;
+    this.#rest = new Uint8Array(0);
+    this.bytes = line;
+    if (end >= 0) this.#read(0, line.length);
+    else this.#keep(line);
+    return end < 0 ? chunk.length : end + 1;
+  }
+
+  #keep(rest: Uint8Array): void {
+    if (rest.length > LONGEST_LINE) {
+      const offset = this.#offset + this.bytes.length - rest.length;
+      throw traceError(this.format, offset, `lines of at most ${LONGEST_LINE} bytes`, "a longer one");
+    }
+    this.#rest = rest;
+  }
+
   #read(start: number, end: number): void {
     this.#lineStart = start;
     this.at = start;
@@ -120,10 +145,4 @@ export abstract class LineDecoder implements TraceDecoder {
     this.lineEnd = end > start && this.bytes[end - 1] === 13 ? end - 1 : end;
     if (this.lineEnd > start) this.line();
   }
-}
-
-function hexDigit(byte: number): number {
-  if (byte >= 48 && byte <= 57) return byte - 48;
-  const letter = byte | 0x20;
-  return letter >= 97 && letter <= 102 ? letter - 87 : -1;
 }
