@@ -64,7 +64,8 @@ export function createTerminalView(container: HTMLElement, onInput: (data: strin
     fontSize: 13,
     lineHeight: 1.15,
     scrollback: 10_000,
-    cursorBlink: true,
+    // A cursor that blinks is an animation: the browser would prepare sixty pictures a second, for ever.
+    cursorBlink: false,
     // Greys of kernels and editors stay readable on either background.
     minimumContrastRatio: 4.5,
   });
