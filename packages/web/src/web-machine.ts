@@ -39,7 +39,7 @@ export interface WebMachine {
  * @throws VmError (as a rejection) with the code and the one line of what was wrong: an option, an address, a disk.
  */
 export async function createWebMachine(options: WebMachineOptions): Promise<WebMachine> {
-  const worker = (options.createWorker ?? defaultWorker)();
+  const worker = (options.createWorker ?? createMachineWorker)();
   const listeners = new Set<(event: VmEvent) => void>();
   let state: VmState = "created";
   let onExport = (_: ExportProgress): void => {};
@@ -98,7 +98,7 @@ export async function createWebMachine(options: WebMachineOptions): Promise<WebM
 export async function exportWebDisk(
   disk: WebDisk,
   onProgress: (progress: ExportProgress) => void = () => {},
-  createWorker: () => Worker = defaultWorker,
+  createWorker: () => Worker = createMachineWorker,
 ): Promise<Blob> {
   const worker = createWorker();
   const hear = (news: MachineNews): void => {
@@ -115,7 +115,9 @@ export async function exportWebDisk(
 /** What writes to `disk` are kept under, as `discardOpfsOverlay` of `@tsvm/backends` wants it. */
 export const overlayNameOf = (disk: WebDisk): string => wireDisk(disk).name;
 
-const defaultWorker = (): Worker => new Worker(new URL("./machine-worker.js", import.meta.url), { type: "module" });
+/** The worker of one machine. Made early and handed over by `createWorker`, it is loaded when its machine is wanted. */
+export const createMachineWorker = (): Worker =>
+  new Worker(new URL("./machine-worker.js", import.meta.url), { type: "module" });
 
 /** Calls into a worker; one that dies, or cannot be loaded, answers everything with its error. */
 function createWorkerCaller(worker: Worker, onNews: (news: unknown) => void): RemoteCaller<MachineCalls> {

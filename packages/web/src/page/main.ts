@@ -1,8 +1,10 @@
 // Puts the page together.
-import { exportWebDisk } from "../index.ts";
+import { createMachineWorker, exportWebDisk } from "../index.ts";
 import { byId } from "./elements.ts";
 import { createMachineForm } from "./machine-form.ts";
+import { paceByPictures } from "./picture-pace.ts";
 import { createSession } from "./session.ts";
+import { createSpareWorker } from "./spare-worker.ts";
 import { createStatusView } from "./status-line.ts";
 import { createTerminalView } from "./terminal-view.ts";
 
@@ -30,6 +32,7 @@ const attempt = (work: () => Promise<unknown> | undefined) => (): void => {
 
 const terminal = createTerminalView(byId("terminal", HTMLElement), (data) => session.machine?.send(data));
 const status = createStatusView(byId("status", HTMLElement), byId("state", HTMLElement));
+const spareWorker = createSpareWorker(createMachineWorker);
 const session = createSession({ status, complain, onChange: update });
 const settings = await createMachineForm({
   complain,
@@ -58,6 +61,7 @@ function update(): void {
   resetButton.disabled = machine === undefined;
   empty.hidden ||= machine !== undefined;
   settings.lock(isOn);
+  if (!isOn) spareWorker.prepare();
 }
 
 async function start(): Promise<void> {
@@ -67,7 +71,7 @@ async function start(): Promise<void> {
     await navigator.storage?.persist?.().catch(() => false);
   }
   terminal.clear();
-  await session.start({ ...choice, onSerial: (bytes) => terminal.show(bytes) });
+  await session.start({ ...choice, onSerial: paceByPictures(terminal.show), createWorker: spareWorker.take });
   // On a narrow screen the settings stand above the terminal.
   if (matchMedia("(max-width: 760px)").matches) showSettings(false);
   terminal.focus();
