@@ -42,6 +42,9 @@ function nameOf(source: WireSource): string {
   return source instanceof File ? source.name : "the bytes given";
 }
 
+/** Milliseconds between two reports: each is a message, and a change of the page. */
+const REPORT_MS = 100;
+
 async function readBody(
   response: Response,
   onProgress: (bytes: number, totalBytes: number | undefined) => void,
@@ -50,13 +53,27 @@ async function readBody(
   const isPlain = response.headers.get("Content-Encoding") === null;
   const length = response.headers.get("Content-Length");
   const totalBytes = isPlain && length !== null ? Number(length) : undefined;
-  const chunks: Uint8Array<ArrayBuffer>[] = [];
+  const chunks: Uint8Array[] = [];
   let received = 0;
+  let reportedMs = performance.now();
   onProgress(0, totalBytes);
   for await (const chunk of response.body ?? []) {
     chunks.push(chunk);
     received += chunk.length;
+    if (performance.now() - reportedMs < REPORT_MS) continue;
+    reportedMs = performance.now();
     onProgress(received, totalBytes);
   }
-  return new Uint8Array(await new Blob(chunks).arrayBuffer());
+  return joined(chunks, received);
+}
+
+/** Not by way of a Blob: its bytes would travel to the browser's process and back. */
+function joined(chunks: readonly Uint8Array[], length: number): Uint8Array {
+  const bytes = new Uint8Array(length);
+  let at = 0;
+  for (const chunk of chunks) {
+    bytes.set(chunk, at);
+    at += chunk.length;
+  }
+  return bytes;
 }
