@@ -46,6 +46,30 @@ export async function servePage(): Promise<PageServer> {
 export const launchChromium = (): Promise<Browser> =>
   chromium.launch({ executablePath: CHROMIUM, headless: true, args: [...FLAGS] });
 
+/** Milliseconds between two looks at a page that is waited for. */
+const POLL_MS = 50;
+
+/** What a person sees. */
+interface Look {
+  /** Lines of the terminal, without the blanks at their ends. */
+  readonly screen: string;
+  /** The complaint; empty where there is none. */
+  readonly complaint: string;
+}
+
+type Pattern = Pick<RegExp, "source" | "flags">;
+const everything: Pattern = { source: "", flags: "" };
+const quoted = (text: string): string => text.replaceAll(/[\\^$.*+?()[\]{}|]/g, "\\$&");
+
+/** Runs in the page: undefined as long as the terminal does not show what is looked for, and nobody complains. */
+function lookAtPage({ source, flags }: Pattern): Look | undefined {
+  const rows = [...document.querySelectorAll(".xterm-rows > div")];
+  const screen = rows.map((row) => (row.textContent ?? "").replaceAll("\u00a0", " ").trimEnd()).join("\n");
+  const alert = document.querySelector<HTMLElement>("#complaint");
+  const complaint = alert === null || alert.hidden ? "" : (alert.textContent ?? "");
+  return complaint !== "" || new RegExp(source, flags).test(screen) ? { screen, complaint } : undefined;
+}
+
 /** The machine on a page, through its screen and its buttons. */
 export interface PageMachine {
   readonly page: Page;
@@ -63,25 +87,20 @@ export interface PageMachine {
 
 export function pageMachine(page: Page): PageMachine {
   let asked = 0;
-  const screen = async (): Promise<string> => {
-    const rows = await page.locator(".xterm-rows > div").allTextContents();
-    return rows.map((row) => row.replaceAll("\u00a0", " ").trimEnd()).join("\n");
-  };
+  const look = async (): Promise<Look> => (await page.evaluate(lookAtPage, everything)) as Look;
   const waitFor: PageMachine["waitFor"] = async (text, timeoutMs = 120_000) => {
-    const until = Date.now() + timeoutMs;
-    for (;;) {
-      const shown = await screen();
-      if (typeof text === "string" ? shown.includes(text) : text.test(shown)) return shown;
-      const complaint = await page.locator("#complaint:visible").allTextContents();
-      if (Date.now() > until || complaint.length > 0) {
-        throw new Error(`waited for ${text}; the page says '${complaint}', and its terminal:\n${shown}`);
-      }
-      await page.waitForTimeout(20);
-    }
+    const { source, flags } = typeof text === "string" ? { source: quoted(text), flags: "" } : text;
+    // The page itself looks: asked from here each time, it would take a tenth of the processor from what is measured.
+    const seen = await page
+      .waitForFunction(lookAtPage, { source, flags }, { polling: POLL_MS, timeout: timeoutMs })
+      .then((handle) => handle.jsonValue() as Promise<Look>)
+      .catch(look);
+    if (new RegExp(source, flags).test(seen.screen)) return seen.screen;
+    throw new Error(`waited for ${text}; the page says '${seen.complaint}', and its terminal:\n${seen.screen}`);
   };
   return {
     page,
-    screen,
+    screen: async () => (await look()).screen,
     waitFor,
     async boot(readyMarker) {
       const started = Date.now();
