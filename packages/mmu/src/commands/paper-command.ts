@@ -44,10 +44,9 @@ export const paperCommand: Command = {
   },
 };
 
-function measurementsOf({ workload, accesses, sides }: PresetRow): readonly Measurement[] {
+function measurementsOf({ workload, accesses, sides, ...row }: PresetRow): readonly Measurement[] {
   const { bytes = 0, quiet = 0 } = workload;
-  // Twice over every page, and through some rounds of change.
-  const warmUp = Math.max(accesses, (2 * bytes) / 0x1000, 2 * quiet);
+  const { warmUp = Math.max(accesses, (2 * bytes) / 0x1000, 2 * quiet) } = row;
   return sides.map(({ options }) => ({ options, workload, warmUp, accesses }));
 }
 

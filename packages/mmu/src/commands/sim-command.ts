@@ -36,7 +36,7 @@ export const simCommand: Command = {
   usage:
     "TRACE | - | --workload NAME [--scheme NAME] [--guest-pages SIZE] [--host-pages SIZE] [--tlb GEOMETRY] [--json] ...",
   summary: `a trace (${TRACE_FORMATS.join(", ")}; .gz and .xz too) or workload under one scheme: hits, walks, references, cycles
-    --scheme ${SIMULATED_SCHEMES.join("|")}; --sync and --roots of shadow, --nested-from LEVEL of agile
+    --scheme ${SIMULATED_SCHEMES.join("|")}; --sync and --roots of shadow, --nested-from adaptive|LEVEL of agile
     --tlb ${DEFAULT_TLB}   --walk-cache and --host-walk-cache ${DEFAULT_WALK_CACHE}
     --nested-tlb ${DEFAULT_NESTED_TLB}   --caches ${DEFAULT_CACHES}   any of them none
     --workload ${WORKLOADS.join("|")}
@@ -51,7 +51,7 @@ export const simCommand: Command = {
     ...LEVEL_OPTIONS,
     "--sync": ["invalidate", "write-protect", "unsync"],
     "--roots": ["cached", "dropped"],
-    "--nested-from": ["0", "1", "2", "3", "4", "5"],
+    "--nested-from": ["adaptive", "0", "1", "2", "3", "4", "5"],
     "--tlb": "text",
     "--walk-cache": "text",
     "--host-walk-cache": "text",
@@ -179,6 +179,7 @@ function simulationOptions(options: Options): SimulationOptions {
     return text === "none" ? undefined : text;
   };
   const tlb = parseTlb(options.get("--tlb") ?? DEFAULT_TLB);
+  const nestedFrom = options.get("--nested-from") ?? "adaptive";
   const walkCache = given("--walk-cache", DEFAULT_WALK_CACHE);
   const hostWalkCache = given("--host-walk-cache", DEFAULT_WALK_CACHE);
   const nestedTlb = given("--nested-tlb", DEFAULT_NESTED_TLB);
@@ -190,7 +191,7 @@ function simulationOptions(options: Options): SimulationOptions {
     ...levelsOf(options),
     sync: (options.get("--sync") ?? "unsync") as ShadowSync,
     roots: (options.get("--roots") ?? "cached") as "cached" | "dropped",
-    nestedFrom: Number(options.get("--nested-from") ?? "1"),
+    nestedFrom: nestedFrom === "adaptive" ? nestedFrom : Number(nestedFrom),
     pcid: !options.has("--no-pcid"),
     ...(tlb && { tlb }),
     walk: {

@@ -4,6 +4,7 @@ import { PTE_HIGH_XD, PTE_RW, PTE_US } from "../pte.ts";
 import type { RightsControls } from "../rights.ts";
 import { WalkStructures } from "../structures/walk-structures.ts";
 import { PAGE_D, PAGE_RW, PAGE_US, PAGE_XD, type Walker } from "../walker.ts";
+import { AgilePolicy } from "./agile-policy.ts";
 import { AgileTables } from "./agile-tables.ts";
 import { BaseTranslator } from "./base-translator.ts";
 import { createHostDimension } from "./create-host-dimension.ts";
@@ -12,9 +13,9 @@ import { GuestTables } from "./guest-tables.ts";
 import { exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
 import type { TableMemory } from "./lab-memory.ts";
 import { ShadowTables } from "./shadow-tables.ts";
-import { TABLE_SHAPES } from "./traced-tables.ts";
+import { TABLE_SHAPES, walkCached } from "./traced-tables.ts";
 import type { GuestFault, GuestPaging, HypervisorExit, Translator } from "./translator.ts";
-import { WalkLog } from "./walk-log.ts";
+import { SHADOW_ENTRY, WalkLog } from "./walk-log.ts";
 
 /** What {@link createAgileTranslator} needs. */
 export interface AgileOptions {
@@ -26,14 +27,13 @@ export interface AgileOptions {
   /** Gives a frame of zeros in host memory for a shadow table. */
   readonly allocateFrame: () => number;
   /**
-   * The hypervisor's policy, asked when an entry is filled in: guest tables of this level and below are walked in two dimensions on the way to `gva`. 0:
-   * shadow tables throughout; the number of levels: from the root, found by its host address; one more: plain nesting.
+   * Guest tables of this level and below are walked in two dimensions on the way to `gva`. 0: shadow tables throughout; the
+   * number of levels: from the root, found by its host address; one more: plain nesting. `adaptive`, the default: the
+   * hypervisor learns from the guest's stores which tables, of all but the root, change too often; see
+   * {@link AgileTranslator.endInterval}.
    */
-  readonly nestedFrom: (gva: bigint) => number;
-  /**
-   * Default: none. Of the guest's dimension agile paging uses no walk cache: an entry does not say which of three kinds of
-   * table it refers to.
-   */
+  readonly nestedFrom?: ((gva: bigint) => number) | "adaptive";
+  /** Default: none, so that every walk reads every entry. */
   readonly structures?: WalkStructures;
 }
 
@@ -47,6 +47,13 @@ export interface AgileTranslator extends Translator {
   storeTable(gpa: number, value: number, high?: number): HypervisorExit | undefined;
   /** Stores that trapped. */
   readonly tracingFaults: number;
+  /** Faults of the guest's that the hypervisor had to look at first, because shadow tables raised them. */
+  readonly interceptedFaults: number;
+  /**
+   * An interval of the adaptive policy ends: tables that were not stored to in it are shadowed again. Whoever has a clock
+   * calls this; without it what was nested once remains so.
+   */
+  endInterval(): void;
 }
 
 /**
@@ -68,6 +75,9 @@ class Agile extends BaseTranslator implements AgileTranslator {
   readonly scheme = "agile";
   readonly controls: RightsControls;
   tracingFaults = 0;
+  interceptedFaults = 0;
+  readonly #policy: AgilePolicy | undefined;
+  readonly #nestedFrom: (gva: bigint) => number;
   readonly #options: AgileOptions;
   readonly #levels: 4 | 5;
   readonly #host: HostDimension;
@@ -78,12 +88,17 @@ class Agile extends BaseTranslator implements AgileTranslator {
   readonly #softHost: HostDimension;
   readonly #softTables: GuestTables;
   readonly #softWalker: Walker;
-  readonly #protected = new Set<number>();
+  /** Host frames of guest tables that entries were derived from, with the highest level seen. */
+  readonly #protected = new Map<number, number>();
+  /** By the frame of a nested table: the guest's entries that refer to it, from which switching entries were derived. */
+  readonly #switches = new Map<number, Set<number>>();
   readonly #roots = new Map<number, ShadowTables>();
 
   constructor(options: AgileOptions) {
-    const { memory, guest, host, structures = new WalkStructures() } = options;
+    const { memory, guest, host, nestedFrom = "adaptive", structures = new WalkStructures() } = options;
     super(guest.mode, structures);
+    this.#policy = nestedFrom === "adaptive" ? new AgilePolicy() : undefined;
+    this.#nestedFrom = nestedFrom === "adaptive" ? () => this.#learntLevel() : nestedFrom;
     const shape = TABLE_SHAPES[guest.mode];
     const unheard = new WalkLog();
     this.#options = options;
@@ -109,36 +124,56 @@ class Agile extends BaseTranslator implements AgileTranslator {
     const { hpa } = this.#softHost;
     this.#options.memory.store32(hpa, value);
     if (high !== undefined) this.#options.memory.store32(hpa + 4, high);
-    if (!this.#protected.has(Math.floor(hpa / 0x1000))) return undefined;
+    const frame = Math.floor(hpa / 0x1000);
+    this.#policy?.store(frame);
+    const level = this.#protected.get(frame);
+    if (level === undefined) return undefined;
     this.tracingFaults++;
-    for (const tables of this.#roots.values()) {
-      if (tables.zapSource(hpa - (hpa % 8)) > 0) this.hasDropped = true;
+    this.#zap((tables) => tables.zapSource(hpa - (hpa % 8)));
+    if (level < this.#levels && this.#policy?.trap(frame) === true) {
+      this.#protected.delete(frame);
+      this.#zap((tables) => tables.zapSources(frame));
     }
     return undefined;
   }
 
+  endInterval(): void {
+    for (const frame of this.#policy?.endInterval() ?? []) {
+      for (const source of this.#switches.get(frame) ?? []) this.#zap((tables) => tables.zapSource(source));
+      this.#switches.delete(frame);
+    }
+  }
+
+  /** Drops shadow entries of every address space. */
+  #zap(drop: (tables: ShadowTables) => number): void {
+    for (const tables of this.#roots.values()) if (drop(tables) > 0) this.hasDropped = true;
+  }
+
   protected override search(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
-    const gva = gvaOf(gvaLow, gvaHigh);
-    const nestedFrom = this.#options.nestedFrom(gva);
+    const { walkCache, linearTag } = this.structures;
+    const walker = this.#walker;
+    const tables = this.#tables;
     for (let attempt = 0; attempt < 2; attempt++) {
-      const failure = this.#begin(nestedFrom);
+      const failure = this.#begin(gvaLow, gvaHigh);
       if (failure !== undefined) return this.fail(failure);
-      if (this.#walker.walk(gvaLow, gvaHigh, access) && !this.#tables.stopped) return this.#finish(gvaLow, access);
+      // What the fault handler has dropped is not in walk caches any more.
+      const cache = this.hasDropped ? undefined : walkCache;
+      const isMapped = walkCached(walker, tables, cache, linearTag, SHADOW_ENTRY, 0, gvaLow, gvaHigh, access);
+      if (isMapped && !tables.stopped) return this.#finish(gvaLow, access);
       // Below a switching entry the fault is the guest's, as under plain nesting, and nobody else hears of it.
-      if (this.#tables.stopped || this.#tables.place !== "shadow") {
-        return this.failThrough(this.#host, this.#tables.stopped, this.#walker);
-      }
-      const refusal = this.#resolve(gva, gvaLow, gvaHigh, access, nestedFrom);
+      if (tables.stopped || tables.place !== "shadow") return this.failThrough(this.#host, tables.stopped, walker);
+      const refusal = this.#resolve(gvaLow, gvaHigh, access);
       if (refusal !== undefined) return this.fail(refusal);
     }
     throw new Error("an entry filled in for an access allows it");
   }
 
   /** Points the processor at the tables the walk begins in. */
-  #begin(nestedFrom: number): HypervisorExit | undefined {
+  #begin(gvaLow: number, gvaHigh: number): HypervisorExit | undefined {
+    // What is learnt never leads above the root's entries, and costs no look at the address.
+    const nestedFrom = this.#policy === undefined ? this.#nestedFrom(gvaOf(gvaLow, gvaHigh)) : 0;
     const { cr3 } = this.#softWalker.registers;
     const guestRoot = cr3 - (cr3 % 0x1000);
-    this.#tables.begin();
     this.#tables.place = nestedFrom > this.#levels ? "guest" : nestedFrom === this.#levels ? "switched" : "shadow";
     if (this.#tables.place === "guest") this.#walker.setCr3(cr3);
     if (this.#tables.place === "shadow") this.#walker.setCr3(this.#shadowTables(guestRoot).root);
@@ -164,22 +199,21 @@ class Agile extends BaseTranslator implements AgileTranslator {
   }
 
   /** The hypervisor's fault handler. @returns undefined when the fault was a hidden one. */
-  #resolve(
-    gva: bigint,
-    gvaLow: number,
-    gvaHigh: number,
-    access: AccessBits,
-    nestedFrom: number,
-  ): GuestFault | HypervisorExit | undefined {
+  #resolve(gvaLow: number, gvaHigh: number, access: AccessBits): GuestFault | HypervisorExit | undefined {
+    const gva = gvaOf(gvaLow, gvaHigh);
     this.#unheard.begin();
     this.#softTables.begin();
     const isMapped = this.#softWalker.walk(gvaLow, gvaHigh, access);
     if (this.#softTables.stopped) return exitOf(this.#softHost);
-    if (!isMapped) return pageFault(this.#softWalker.errorCode);
+    if (!isMapped) {
+      this.interceptedFaults++;
+      return pageFault(this.#softWalker.errorCode);
+    }
     const gpa = this.#softWalker.gfn * 0x1000 + (gvaLow & 0xfff);
     if (!this.#softHost.locatePage(gpa, access & ACCESS_KINDS)) return exitOf(this.#softHost);
     this.hiddenFaults++;
     const leafLevel = this.#softTables.used.at(-1)?.level ?? 1;
+    const nestedFrom = this.#nestedFrom(gva);
     if (nestedFrom >= leafLevel) this.#fillSwitch(gva, nestedFrom);
     else this.#fillPage(gva);
     return undefined;
@@ -210,6 +244,9 @@ class Agile extends BaseTranslator implements AgileTranslator {
     const { memory } = this.#options;
     const above = this.#softTables.used.filter(({ level }) => level > nestedFrom);
     const entry = this.#softTables.used.find(({ level }) => level === nestedFrom)?.hpa ?? 0;
+    const frame = Math.floor(entry / 0x1000);
+    const referring = this.#switches.get(frame) ?? new Set();
+    this.#switches.set(frame, referring.add(above.at(-1)?.hpa ?? 0));
     const rights = above.reduce((all, { low }) => all & low, PTE_RW | PTE_US);
     const page = {
       gva,
@@ -218,8 +255,14 @@ class Agile extends BaseTranslator implements AgileTranslator {
       executable: above.every(({ hpa }) => (memory.load32(hpa + 4) & PTE_HIGH_XD) === 0),
       sources: this.#sources(nestedFrom + 1),
     };
-    const zapped = this.#current().fillSwitch(page, nestedFrom + 1, entry - (entry % 0x1000));
+    const zapped = this.#current().fillSwitch(page, nestedFrom + 1, frame * 0x1000);
     this.hasDropped ||= zapped > 0;
+  }
+
+  /** The highest nested table on the way that the hypervisor has just walked. */
+  #learntLevel(): number {
+    const nested = this.#softTables.used.find(({ hpa }) => this.#policy?.isNested(Math.floor(hpa / 0x1000)));
+    return nested?.level ?? 0;
   }
 
   #current(): ShadowTables {
@@ -233,7 +276,9 @@ class Agile extends BaseTranslator implements AgileTranslator {
     const sources = new Array<number>(this.#levels).fill(used.at(-1)?.hpa ?? 0);
     for (const { level, hpa } of used) {
       sources[level - 1] = hpa;
-      if (level >= lowest) this.#protected.add(Math.floor(hpa / 0x1000));
+      if (level < lowest) continue;
+      const frame = Math.floor(hpa / 0x1000);
+      this.#protected.set(frame, Math.max(level, this.#protected.get(frame) ?? 0));
     }
     return sources;
   }

@@ -272,7 +272,9 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     const { walkCache, linearTag } = this.structures;
     const walker = this.#walker;
     for (let attempt = 0; attempt < 2; attempt++) {
-      if (walkCached(walker, this.#tables, walkCache, linearTag, SHADOW_ENTRY, 0, gvaLow, gvaHigh, access)) {
+      // What the fault handler has dropped is not in walk caches any more.
+      const cache = this.hasDropped ? undefined : walkCache;
+      if (walkCached(walker, this.#tables, cache, linearTag, SHADOW_ENTRY, 0, gvaLow, gvaHigh, access)) {
         return this.take(walker);
       }
       const refusal = this.#resolve(gvaLow, gvaHigh, access);

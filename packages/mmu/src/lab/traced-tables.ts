@@ -140,7 +140,7 @@ export abstract class TracedTables implements PteMemory {
    */
   fillCache(cache: WalkCache, addressLow: number, addressHigh: number, tag: Tag): void {
     for (let at = 0; at < this.usedCount - 1; at++) {
-      cache.low = this.#lows[at] as number;
+      cache.low = this.cachedLow(at, this.#lows[at] as number);
       cache.high = this.#highs[at] as number;
       cache.allLow &= cache.low;
       cache.anyHigh |= cache.high;
@@ -153,6 +153,11 @@ export abstract class TracedTables implements PteMemory {
     this.beginBelow(level);
     const table = (cache.high & 0xf_ffff) * 2 ** 32 + ((cache.low & ~0xfff) >>> 0);
     this.log.addHit(PLACE_WALK_CACHE, dimension, level, guestLevel, address, table);
+  }
+
+  /** What a walk cache is to hold as the low half of the entry read as number `at`: bits 11:9 are free. */
+  protected cachedLow(_at: number, low: number): number {
+    return low;
   }
 
   /** Finds the entry at `address`, sets `entryHpa` and logs the reference. @returns false: another dimension faulted. */

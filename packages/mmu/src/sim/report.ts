@@ -12,7 +12,7 @@ export interface SimulationSums extends MmuCounters, KernelCounters {
   readonly shadowReferences: number;
   /** Exits, or host page faults, because the host had no page. */
   readonly violations: number;
-  /** Exits because the hypervisor intercepts page faults, INVLPG and CR3 loads. */
+  /** Exits because the hypervisor intercepts page faults, INVLPG and CR3 loads, or some of these. */
   readonly pagingExits: number;
   /** Stores to protected tables. */
   readonly tracingFaults: number;

@@ -1,4 +1,4 @@
-import { createAgileTranslator } from "../lab/agile.ts";
+import { type AgileOptions, createAgileTranslator } from "../lab/agile.ts";
 import { createTables, type TableFormat, type Tables } from "../lab/build-tables.ts";
 import type { PageSize } from "../lab/demonstration.ts";
 import { createNativeTranslator } from "../lab/native.ts";
@@ -32,8 +32,10 @@ export interface SchemeOptions {
   readonly sync?: ShadowSync;
   /** `shadow`: default `cached`. */
   readonly roots?: "cached" | "dropped";
-  /** `agile`: the highest level walked in two dimensions, 0 to 5; default 1. */
-  readonly nestedFrom?: number;
+  /** `agile`: the highest level walked in two dimensions, 0 to 5; default `adaptive`, which learns it for each table. */
+  readonly nestedFrom?: number | "adaptive";
+  /** `agile`: accesses in an interval of the adaptive policy; default 16384. */
+  readonly interval?: number;
 }
 
 /** Software's side of a scheme: where the guest's stores go, and what makes a host page appear. */
@@ -43,11 +45,15 @@ export interface SchemeMachine {
   /** Backs the page at a guest physical address. @returns false: there was one already. */
   back(gpa: number): boolean;
   /** Host pages given out. */
-  readonly hostPages: number;
+  hostPages(): number;
   /** Stores that trapped so far. */
   tracingFaults(): number;
   /** Whether the guest's page faults, INVLPG and CR3 loads are exits. */
   readonly interceptsPaging: boolean;
+  /** Faults of the guest's that were exits although others are not. */
+  interceptedFaults(): number;
+  /** So many accesses more were made: what the hypervisor does by the clock. */
+  pass(accesses: number): void;
 }
 
 /** Guest physical memory lies from here on in host memory; below are the host's tables and shadow tables. */
@@ -55,6 +61,8 @@ const GUEST_HPA: number = REGION_BYTES;
 /** Shadow tables begin here, above the host's. */
 const SHADOW_TABLES: number = REGION_BYTES / 2;
 const MAX_PHYS = 52;
+/** A second of time, as in the paper on agile paging, would be longer than most simulations. */
+const DEFAULT_INTERVAL = 16_384;
 export const PAGE_SHIFTS = { "4K": 12, "2M": 21, "1G": 30 } as const satisfies Record<PageSize, number>;
 
 /** Makes memory, the host's tables and a translator for a guest that has no tables yet. */
@@ -74,11 +82,7 @@ export function createSchemeMachine(options: SchemeOptions, structures: WalkStru
     return host.machine(shadow, store, () => shadow.counters.mmu_pte_write, true);
   }
   if (scheme === "agile") {
-    const { nestedFrom = 1 } = options;
-    const parts = { memory, guest, host: host.ept(), allocateFrame, nestedFrom: () => nestedFrom, structures };
-    const agile = createAgileTranslator(parts);
-    const store = (gpa: number, low: number, high: number): unknown => agile.storeTable(gpa, low, high);
-    return host.machine(agile, store, () => agile.tracingFaults, false);
+    return createAgileMachine(options, host, { memory, guest, host: host.ept(), allocateFrame, structures });
   }
   const paging =
     scheme === "ept"
@@ -88,6 +92,29 @@ export function createSchemeMachine(options: SchemeOptions, structures: WalkStru
         : ({ kind: "process", ...host.ordinary(), hvaBase: 0 } as const);
   const nested = createNestedTranslator({ memory, guest, host: paging, structures });
   return host.machine(nested, undefined, () => 0, false);
+}
+
+function createAgileMachine(
+  { nestedFrom = "adaptive", interval = DEFAULT_INTERVAL }: SchemeOptions,
+  host: HostMemory,
+  parts: Omit<AgileOptions, "nestedFrom">,
+): SchemeMachine {
+  const agile = createAgileTranslator({
+    ...parts,
+    nestedFrom: nestedFrom === "adaptive" ? nestedFrom : () => nestedFrom,
+  });
+  const store = (gpa: number, low: number, high: number): unknown => agile.storeTable(gpa, low, high);
+  let passed = 0;
+  return {
+    ...host.machine(agile, store, () => agile.tracingFaults, false),
+    interceptedFaults: () => agile.interceptedFaults,
+    pass: (accesses) => {
+      passed += accesses;
+      if (passed < interval) return;
+      passed = 0;
+      agile.endInterval();
+    },
+  };
 }
 
 function guestPaging({ guestLevels = 4 }: SchemeOptions): GuestPaging & { readonly mode: "long4" | "long5" } {
@@ -107,9 +134,11 @@ function createNativeMachine(options: SchemeOptions, structures: WalkStructures)
       },
     },
     back: () => false,
-    hostPages: 0,
+    hostPages: () => 0,
     tracingFaults: () => 0,
     interceptsPaging: false,
+    interceptedFaults: () => 0,
+    pass: () => {},
   };
 }
 
@@ -166,11 +195,11 @@ class HostMemory {
         },
       },
       back: (gpa) => this.back(gpa),
-      get hostPages() {
-        return backed.size;
-      },
+      hostPages: () => backed.size,
       tracingFaults,
       interceptsPaging,
+      interceptedFaults: () => 0,
+      pass: () => {},
     };
   }
 

@@ -93,6 +93,8 @@ class TraceSimulation implements Simulation {
         }
       } else this.#event(op, low[i] as number, high[i] as number, args[i] as number);
     }
+    this.#machine.pass(length);
+    mmu.settle();
   }
 
   forget(): void {
@@ -153,13 +155,13 @@ class TraceSimulation implements Simulation {
       hostReferences: totals[2] as number,
       shadowReferences: totals[3] as number,
       violations: this.#violations,
-      pagingExits: this.#pagingExits,
+      pagingExits: this.#pagingExits + this.#machine.interceptedFaults(),
       tracingFaults: this.#machine.tracingFaults(),
       nonCanonical: this.#nonCanonical,
       l2HitCycles: counters.l2Hits * (this.#options.tlb?.l2Cycles ?? 7),
       tableFrames: this.#kernel.tableFrames,
       pages: this.#kernel.pages,
-      hostPages: this.#machine.hostPages,
+      hostPages: this.#machine.hostPages(),
     };
   }
 }
