@@ -54,6 +54,17 @@ test.runIf(process.platform === "linux")("an image that cannot be written is tol
   });
 });
 
+test.runIf(process.platform === "linux")(
+  "where there is no way past the host's cache, another mode is named",
+  async () => {
+    const drives = openDrives(parseArguments(["-drive", "file=/proc/self/mem,if=virtio,cache=none"]), complain);
+    await expect(drives).rejects.toMatchObject({
+      code: "BACKEND_DIRECT",
+      message: "cannot open '/proc/self/mem' past the host's cache: EINVAL; write cache=writeback",
+    });
+  },
+);
+
 test("an image of another format is refused unless it is said to be raw", async () => {
   const other = join(folder, "other.qcow2");
   const bytes = new Uint8Array(1024);

@@ -37,9 +37,9 @@ export async function openDrives(config: CliConfig, complain: (line: string) => 
     for (const image of opened) await image.close();
   };
   try {
-    for (const { id, path, isRaw, readOnly, snapshot, unsafeFlush, serial } of drives) {
+    for (const { id, path, isRaw, readOnly, snapshot, unsafeFlush, direct, serial } of drives) {
       const isSnapshot = (snapshot || allSnapshots) && !readOnly;
-      const image = await openImage({ path, readOnly: readOnly || isSnapshot, unsafeFlush });
+      const image = await openImage({ path, readOnly: readOnly || isSnapshot, unsafeFlush, direct });
       opened.push(image);
       if (!isRaw) await refuseOtherFormats(path, image);
       const backend = isSnapshot ? createOverlayBlock(image, await openStore(image, opened)) : image;
@@ -63,6 +63,7 @@ async function openImage(options: FileBlockOptions): Promise<FileBlock> {
     return await openFileBlock(options);
   } catch (error) {
     const { code, cause, message } = error as BackendError;
+    if (code === "BACKEND_DIRECT") throw new BackendError(code, `${message}; write cache=writeback`, { cause });
     const why = (cause as { readonly code?: unknown } | undefined)?.code;
     if (options.readOnly || !NOT_WRITABLE.includes(String(why))) throw error;
     throw new BackendError(code, `${message}; write readonly=on or snapshot=on to leave it as it is`, { cause });

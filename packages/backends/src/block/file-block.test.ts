@@ -1,6 +1,17 @@
 import { execFileSync, spawn } from "node:child_process";
 import { once } from "node:events";
-import { linkSync, mkdtempSync, readFileSync, rmSync, statSync, truncateSync, writeFileSync } from "node:fs";
+import {
+  constants,
+  linkSync,
+  mkdtempSync,
+  readdirSync,
+  readFileSync,
+  readlinkSync,
+  rmSync,
+  statSync,
+  truncateSync,
+  writeFileSync,
+} from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { CONTRACT_SECTORS, testBlockBackend } from "@tsvm-testing/fakes";
@@ -37,6 +48,60 @@ testBlockBackend(
 testBlockBackend("openFileBlock without help of the host for zeroes", () =>
   open({ path: makeImage(CONTRACT_SECTORS * 512), zeroRanges: null }),
 );
+
+testBlockBackend("openFileBlock past the host's cache", () =>
+  open({ path: makeImage(CONTRACT_SECTORS * 512), direct: true }),
+);
+
+/** What Linux says of the open files of this process that are `path`: proc(5), "/proc/pid/fdinfo". */
+function openFlags(path: string): readonly number[] {
+  const numbers = readdirSync("/proc/self/fd").filter((fd) => linkOf(`/proc/self/fd/${fd}`) === path);
+  return numbers.map((fd) =>
+    Number.parseInt(/flags:\s*(\d+)/.exec(readFileSync(`/proc/self/fdinfo/${fd}`, "utf8"))?.[1] ?? "", 8),
+  );
+}
+
+function linkOf(path: string): string | undefined {
+  try {
+    return readlinkSync(path);
+  } catch {
+    return undefined;
+  }
+}
+
+describe.runIf(constants.O_DIRECT !== undefined)("past the host's cache", () => {
+  it.each([false, true])("the host is told so (read-only: %s)", async (readOnly) => {
+    const path = makeImage(1024);
+    await open({ path, readOnly, direct: true });
+    expect(openFlags(path).map((flags) => flags & constants.O_DIRECT)).toEqual([constants.O_DIRECT]);
+    const other = makeImage(1024);
+    await open({ path: other, readOnly });
+    expect(openFlags(other).map((flags) => flags & constants.O_DIRECT)).toEqual([0]);
+  });
+
+  it("carries pieces larger than its memory, from wherever they stand", async () => {
+    const sectors = 4096;
+    const disk = await open({ path: makeImage(sectors * 512), direct: true });
+    const written = Uint8Array.from({ length: (sectors - 2) * 512 + 1 }, (_, i) => i ^ (i >>> 8) ^ (i >>> 16));
+    await disk.write(1, written.subarray(1));
+    const read = new Uint8Array(written.length);
+    await disk.read(1, read.subarray(1));
+    read[0] = written[0] as number;
+    expect(Buffer.compare(read, written)).toBe(0);
+  });
+
+  it.each([
+    ["is missing", () => join(folder, "nowhere.img"), "BACKEND_OPEN", "ENOENT"],
+    ["is a folder", () => folder, "BACKEND_OPEN", "EISDIR"],
+    ["is empty", () => makeImage(0), "BACKEND_SIZE", "shorter than one sector"],
+    ["is no file", () => "/proc/self/mem", "BACKEND_DIRECT", "past the host's cache: EINVAL"],
+  ])("refuses an image that %s", async (_, path, code, reason) => {
+    await expect(openFileBlock({ path: path(), direct: true })).rejects.toMatchObject({
+      code,
+      message: expect.stringContaining(reason),
+    });
+  });
+});
 
 const ranges = findZeroRanges();
 it.runIf(ranges !== undefined)("gives discarded storage back to the host", async () => {

@@ -1,29 +1,10 @@
 import { BackendError, type BlockBackend } from "@tsvm/contracts";
 import { hostFailure, nodeModule } from "../host-calls.ts";
 import { checkBlockRange, checkWritable, SECTOR_LENGTH, sectorsOf } from "./block-range.ts";
+import { openDirectFile } from "./direct-file.ts";
+import type { FileCalls, FileHandle } from "./file-handle.ts";
 import { findZeroRanges, type ZeroRanges } from "./file-zeroes.ts";
 import { type ImageLock, lockImage } from "./image-lock.ts";
-
-/** What is used of `node:fs/promises`. */
-interface FileCalls {
-  open(path: string, flags: string): Promise<FileHandle>;
-}
-
-interface FileHandle {
-  readonly fd: number;
-  stat(options: { readonly bigint: true }): Promise<FileStat>;
-  read(buf: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesRead: number }>;
-  write(buf: Uint8Array, offset: number, length: number, position: number): Promise<{ readonly bytesWritten: number }>;
-  datasync(): Promise<void>;
-  close(): Promise<void>;
-}
-
-interface FileStat {
-  readonly size: bigint;
-  readonly dev: bigint;
-  readonly ino: bigint;
-  isFile(): boolean;
-}
 
 export interface FileBlockOptions {
   /** A raw image: sector 0 stands at its start. */
@@ -32,6 +13,8 @@ export interface FileBlockOptions {
   readonly readOnly?: boolean;
   /** `flush` does not wait for stable storage: fast, and a crash of the host may cost the disk. Default false. */
   readonly unsafeFlush?: boolean;
+  /** Reads and writes go past the host's page cache (`O_DIRECT`). Default false. */
+  readonly direct?: boolean;
   /** How ranges become zero without being written; default: what the host has, if anything. Null: they are written. */
   readonly zeroRanges?: ZeroRanges | null;
 }
@@ -48,11 +31,11 @@ export interface FileBlock extends BlockBackend {
 /**
  * Opens a raw disk image. Reads and writes go on at the same time; `flush` is fdatasync.
  * @throws BackendError (as a rejection) `BACKEND_OPEN`: missing, not allowed, or not a regular file. `BACKEND_SIZE`: not
- * whole sectors. `BACKEND_LOCKED`: another machine writes it.
+ * whole sectors. `BACKEND_LOCKED`: another machine writes it. `BACKEND_DIRECT`: there is no way past the host's cache.
  */
 export async function openFileBlock(options: FileBlockOptions): Promise<FileBlock> {
   const { path, readOnly = false } = options;
-  const file = await open(path, readOnly);
+  const file = await open(options);
   try {
     const stat = await file.stat({ bigint: true });
     if (!stat.isFile()) throw new BackendError("BACKEND_OPEN", `cannot open '${path}': not a regular file`);
@@ -65,8 +48,9 @@ export async function openFileBlock(options: FileBlockOptions): Promise<FileBloc
   }
 }
 
-async function open(path: string, readOnly: boolean): Promise<FileHandle> {
+async function open({ path, readOnly = false, direct = false }: FileBlockOptions): Promise<FileHandle> {
   try {
+    if (direct) return await openDirectFile(path, readOnly);
     return await nodeModule<FileCalls>("node:fs/promises").open(path, readOnly ? "r" : "r+");
   } catch (cause) {
     if (cause instanceof BackendError) throw cause;

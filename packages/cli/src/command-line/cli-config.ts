@@ -21,6 +21,8 @@ export interface DriveConfig {
   readonly snapshot: boolean;
   /** Flushes do not wait for stable storage. */
   readonly unsafeFlush: boolean;
+  /** Reads and writes go past the host's page cache. */
+  readonly direct: boolean;
   readonly serial?: string;
 }
 

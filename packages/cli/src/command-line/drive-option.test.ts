@@ -4,19 +4,21 @@ import { parseArguments } from "./parse-arguments.ts";
 const drivesOf = (...values: readonly string[]) => parseArguments(values.flatMap((value) => ["-drive", value])).drives;
 
 test("a drive is an image, writable and durable unless it says otherwise", () => {
-  const plain = { isRaw: false, readOnly: false, snapshot: false, unsafeFlush: false };
+  const plain = { isRaw: false, readOnly: false, snapshot: false, unsafeFlush: false, direct: false };
   expect(
     drivesOf(
       "file=a,,b.img,if=virtio,format=raw",
       "file=b,if=virtio,readonly=on,serial=S 1",
       "if=virtio,file=c,snapshot=on,cache=unsafe,media=disk",
       "if=none,id=d0,file=d",
+      "if=virtio,file=e,cache=none",
     ),
   ).toEqual([
     { ...plain, path: "a,b.img", isRaw: true },
     { ...plain, path: "b", readOnly: true, serial: "S 1" },
-    { path: "c", isRaw: false, readOnly: false, snapshot: true, unsafeFlush: true },
+    { ...plain, path: "c", snapshot: true, unsafeFlush: true },
     { ...plain, path: "d", id: "d0" },
+    { ...plain, path: "e", direct: true },
   ]);
   expect(parseArguments(["-snapshot"]).snapshot).toBe(true);
 });

@@ -28,6 +28,7 @@ export function drive(config: CliConfig, value: string, option: string): void {
   }
   choose("format", ["raw"], "raw");
   choose("media", ["disk"], "disk");
+  const cache = choose("cache", CACHES, "writeback");
   const serial = values.get("serial");
   if (serial !== undefined && !/^[\x20-\x7e]{0,20}$/.test(serial)) {
     throw usageError(where, `serial '${serial}' must be at most ${SERIAL_LENGTH} ASCII characters`);
@@ -39,7 +40,8 @@ export function drive(config: CliConfig, value: string, option: string): void {
     isRaw: values.has("format"),
     readOnly: choose("readonly", onOff, "off") === "on",
     snapshot: choose("snapshot", onOff, "off") === "on",
-    unsafeFlush: choose("cache", CACHES, "writeback") === "unsafe",
+    unsafeFlush: cache === "unsafe",
+    direct: cache === "none",
     ...(serial !== undefined && { serial }),
   });
 }

@@ -32,7 +32,7 @@ test("understands a whole QEMU command line", () => {
       { spec: { kind: "stdio" }, withMonitor: true },
       { spec: { kind: "file", path: "/tmp/x", append: false }, withMonitor: false },
     ],
-    drives: [{ path: "disk.ext4", isRaw: true, readOnly: false, snapshot: false, unsafeFlush: false }],
+    drives: [{ path: "disk.ext4", isRaw: true, readOnly: false, snapshot: false, unsafeFlush: false, direct: false }],
     snapshot: true,
     debugConsole: { spec: { kind: "null" }, withMonitor: false },
     monitor: "none",
