@@ -4,6 +4,8 @@
 // 1. No TypeScript runs inside a region. A TLB miss, an exception, a helper: the region is left in front of the instruction,
 //    whose record the interpreter then executes.
 // 2. `fuel` counts the instructions completed whenever the region is left.
+// 3. Every cycle in a region has an edge that goes back in the guest's code: the fuel is looked at there. What a loop's
+//    next turn overwrites (flags) is computed only if it is spent.
 import { type Constant, SIDE, type Val } from "@tsvm/tcg";
 import { checkPending, looksForPending } from "../emit/check-unit.ts";
 import { runSemantics } from "../emit/emit-insn.ts";
@@ -24,7 +26,7 @@ const PAGE_RIP = GPR.pageRip * 8;
 const ZERO_REGISTER = GPR.zero * 8;
 
 /** Leaves the region with what the function returns. */
-const LEAVE = "leave";
+export const LEAVE = "leave";
 
 /** Where an instruction's parts are, and what the region may take for granted. */
 export interface RegionContext {
@@ -79,17 +81,14 @@ export class RegionBuilder extends X86Builder {
     return this.#edges.splice(0);
   }
 
-  /** Starts a block; `header`: a loop begins here, so that the fuel is looked at. */
-  startBlock(offset: number, header: boolean): void {
+  /** Starts a block. */
+  startBlock(offset: number): void {
     this.beginBlock();
     this.#completed = 0;
     this.#checkedUnits.clear();
     this.#reached.clear();
     this.#reachedKeys.length = 0;
     this.#insn = { offset, length: 0, records: [NO_RECORD] };
-    if (!header) return;
-    const spent = this.op("i32.le_s", this.#fuel(), this.const32(0));
-    this.when(spent, () => this.#leaveTo(offset));
   }
 
   /** Emits one instruction. @returns false: nothing behind it is reached. */
@@ -282,10 +281,20 @@ export class RegionBuilder extends X86Builder {
   #edge(offset: number, extra: number): void {
     const block = this.#context.blockAt(offset);
     if (block === undefined) this.#leaveTo(offset, extra);
-    else if (offset >> PAGE_SHIFT === this.#pageDistance) {
-      this.#spendFuel(extra);
-      this.goTo(block);
-    } else this.#edgeAcrossPages(offset, block, extra);
+    else if (offset >> PAGE_SHIFT === this.#pageDistance) this.#goTo(offset, block, extra);
+    else this.#edgeAcrossPages(offset, block, extra);
+  }
+
+  #goTo(offset: number, block: number, extra: number): void {
+    this.#spendFuel(extra);
+    if (offset <= this.#insn.offset) {
+      const spent = this.op("i32.le_s", this.#fuel(), this.const32(0));
+      this.when(spent, () => {
+        this.store("i64.store", undefined, AT.rip, this.#ripOf(offset));
+        super.exit(LEAVE, this.const32(0));
+      });
+    }
+    this.goTo(block);
   }
 
   /** The page must still be mapped where it was: the jump cache says so, or the run loop is asked. */
@@ -301,7 +310,6 @@ export class RegionBuilder extends X86Builder {
     const record = this.const32(this.#context.recordOfBlock(offset));
     const sameRecord = this.op("i32.eq", this.load("i32.load", entry, JUMP_CACHE + 12), record);
     this.when(this.isFalse(this.both(this.both(sameRip, sameKey), sameRecord)), () => this.#leaveTo(offset, extra));
-    this.#spendFuel(extra);
-    this.goTo(block);
+    this.#goTo(offset, block, extra);
   }
 }

@@ -1,11 +1,14 @@
 // From decoded records to a WebAssembly module with one region.
-import { lowerRegion, type Node, type RegionFlow, type StructuredFlow, structureEntries } from "@tsvm/tcg";
+import { lowerRegion, type Node, type RegionFlow, SIDE, type StructuredFlow, structureEntries } from "@tsvm/tcg";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
 import { type CodeSource, type FoundBlock, findBlocks, shapeOfRecord } from "./former.ts";
-import { RegionBuilder, type RegionContext, type RegionInsn } from "./region-builder.ts";
+import { LEAVE, RegionBuilder, type RegionContext, type RegionInsn } from "./region-builder.ts";
 import { PAGE_SLOT, REGION_SLOTS } from "./region-slots.ts";
 import { SIDE_EXIT } from "./side-exit.ts";
+
+/** What only ways out need is computed there, not on the way through. */
+const COLD_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE]);
 
 /** What translation needs of its surroundings. */
 export interface TranslationSource extends CodeSource {
@@ -45,7 +48,7 @@ export function translateRegion(source: TranslationSource, start: number): Trans
   if (emitted === undefined) return undefined;
   const structured = structureEntries(flowOf(emitted));
   const final = structured.refused.size === 0 ? emitted : emitter.emitAll(structured.refused);
-  return final && write(emitter, final, structured);
+  return final && write(final, structured);
 }
 
 const flowOf = (blocks: readonly EmittedBlock[]): RegionFlow => ({
@@ -53,11 +56,9 @@ const flowOf = (blocks: readonly EmittedBlock[]): RegionFlow => ({
   returns: blocks.map((block) => block.returns),
 });
 
-function write(emitter: BlockEmitter, blocks: readonly EmittedBlock[], flow: StructuredFlow): Translation {
+function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translation {
   const module = new ModuleBuilder({ minPages: 1 });
-  const nodes = blocks.map(({ nodes, offset }, i) =>
-    flow.headers.has(i) ? [...emitter.fuelCheck(offset), ...nodes] : nodes,
-  );
+  const nodes = blocks.map((block) => block.nodes);
   const imports = new Map<string, number>();
   const pages = new Set(blocks.map(({ offset }) => offset >> 12));
   const code = new CodeWriter();
@@ -67,6 +68,7 @@ function write(emitter: BlockEmitter, blocks: readonly EmittedBlock[], flow: Str
       blocks: nodes,
       slots: REGION_SLOTS,
       side: SIDE_EXIT,
+      coldExits: COLD_EXITS,
       ...(pages.size > 1 && { origin: PAGE_SLOT }),
       functionIndex: (name) => imports.get(name) ?? importSubroutine(module, imports, name),
     },
@@ -131,17 +133,10 @@ class BlockEmitter {
     return this.#full ? undefined : blocks;
   }
 
-  /** The nodes in front of a loop's first block. */
-  fuelCheck(offset: number): readonly Node[] {
-    const builder = this.#builder as RegionBuilder;
-    builder.startBlock(offset, true);
-    return builder.take();
-  }
-
   /** @returns how many of the instructions were emitted; behind the last one nothing is reached directly. */
   #emit(insns: readonly RegionInsn[]): number {
     const builder = this.#builder as RegionBuilder;
-    builder.startBlock((insns[0] as RegionInsn).offset, false);
+    builder.startBlock((insns[0] as RegionInsn).offset);
     for (const [i, insn] of insns.entries()) if (!builder.emit(insn)) return i + 1;
     builder.finishBlock();
     return insns.length;

@@ -82,8 +82,8 @@ export class Node {
   /** Uses that matter, and uses by exits that hardly ever happen. */
   uses = 0;
   coldUses = 0;
-  /** Pure nodes that its evaluation takes; more than 255 count as 255. */
-  size = 1;
+  /** Operations that its evaluation takes, down to what is no operation; more than 255 count as 255. */
+  size = 0;
   place: Place = PLACE.nowhere;
   /** The local it is in, if it is in one. */
   local = -1;

@@ -1,7 +1,7 @@
 import type { Node } from "../ir/types.ts";
 
 /** Nodes a cold value may be made of at most; a larger one is computed where it stands. */
-const COLD_TREE = 14;
+const COLD_TREE = 16;
 
 /**
  * Counts the uses of values, into the nodes themselves: from the end, so that what only unused values need counts as

@@ -108,7 +108,10 @@ function compile(blocks: readonly Block[]) {
   });
   const code = new CodeWriter();
   const side = { slots: [FUEL_SLOT], write(): void {} };
-  const locals = lowerRegion({ flow, blocks: withFuel, slots: SLOTS, side, functionIndex: () => 0 }, code);
+  const locals = lowerRegion(
+    { flow, blocks: withFuel, slots: SLOTS, side, coldExits: new Set([SIDE]), functionIndex: () => 0 },
+    code,
+  );
   const module = new ModuleBuilder({ minPages: 1 });
   module.defineFunction(module.declareFunction(), { params: ["i32"], results: ["i32"] }, locals, code, "region");
   const memory = new WebAssembly.Memory({ initial: 1 });

@@ -22,7 +22,6 @@ export interface SideExit {
 
 /** Name of the rare exits. */
 export const SIDE = "side";
-const COLD_EXITS: ReadonlySet<string> = new Set([SIDE]);
 
 /** A region ready to be written. */
 export interface Region {
@@ -37,6 +36,8 @@ export interface Region {
   readonly origin?: number;
   /** What all rare exits have in common. */
   readonly side: SideExit;
+  /** Exits so rare that what only they need is computed at each of them, not before. */
+  readonly coldExits: ReadonlySet<string>;
   /** Index of a function that blocks call. */
   functionIndex(target: string): number;
 }
@@ -201,7 +202,7 @@ class RegionLowering {
     this.#locals.reset();
     const fixed = this.#localOfSlot;
     lowerNodes(this.#region.blocks[node] as readonly Node[], this.#writer, this.#locals, {
-      coldExits: COLD_EXITS,
+      coldExits: this.#region.coldExits,
       functionIndex: (target) => this.#region.functionIndex(target),
       fixedLocal: (variable) => {
         const slot = this.#region.slots.slotOf(variable);
