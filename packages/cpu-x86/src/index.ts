@@ -10,7 +10,7 @@ export { VECTOR } from "./exceptions/vectors.ts";
 export { allRows } from "./instructions/all-rows.ts";
 export type { Row } from "./instructions/row.ts";
 export { generationKey } from "./interpreter/generation-key.ts";
-export { jumpCacheIndex } from "./interpreter/main-loop.ts";
+export { jumpCacheIndex } from "./interpreter/jump-cache.ts";
 export { deliverInterrupt, deliverNmi, interruptDeliverable, nmiDeliverable } from "./interrupts/interrupts.ts";
 export type { CpuHost, PhysicalMemory } from "./memory/physical-memory.ts";
 export { type Translation, type TranslationSource, translateRegion } from "./region/translate.ts";

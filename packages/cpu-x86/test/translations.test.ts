@@ -1,6 +1,6 @@
 // What the soft TLB keeps and drops when the guest changes address spaces or invalidates pages.
 import { beforeEach, describe, expect, it } from "vitest";
-import { jumpCacheIndex } from "../src/interpreter/main-loop.ts";
+import { jumpCacheIndex } from "../src/interpreter/jump-cache.ts";
 import { CR4, FLAG } from "../src/state/bits.ts";
 import { AT } from "../src/state/layout.ts";
 import { JUMP_CACHE } from "../src/state/memory-map.ts";

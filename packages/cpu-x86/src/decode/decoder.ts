@@ -132,7 +132,7 @@ export class Decoder {
   linkRegion(record: number, slot: number, entry: number): number {
     const view = this.#view;
     const handler = view.getUint16(record + RECORD.handler, true);
-    this.#pseudo(record, REGION);
+    this.#pseudo(record, REGION_HANDLER);
     view.setUint32(record + RECORD.heat, ((slot << 16) | (entry & 0xffff)) >>> 0, true);
     return handler;
   }
@@ -140,14 +140,14 @@ export class Decoder {
   /** Takes {@link linkRegion} back, unless the record went stale meanwhile. */
   unlinkRegion(record: number, handler: number): void {
     const view = this.#view;
-    if (view.getUint16(record + RECORD.handler, true) !== REGION) return;
+    if (view.getUint16(record + RECORD.handler, true) !== REGION_HANDLER) return;
     this.#pseudo(record, handler);
     view.setUint32(record + RECORD.heat, 0, true);
   }
 
   /** Whether a record leads into a region. */
   isRegion(record: number): boolean {
-    return this.#view.getUint16(record + RECORD.handler, true) === REGION;
+    return this.#view.getUint16(record + RECORD.handler, true) === REGION_HANDLER;
   }
 
   #clear(record: number, pageOffset: number, ordinal: number, length: number): void {
@@ -334,7 +334,8 @@ const STALE = numbering.numberOf(PSEUDO.stale, NO_FACTS);
 const LINK_IN_PAGE = numbering.numberOf(PSEUDO.link, { ...NO_FACTS, inPage: true });
 const LINK_BY_RIP = numbering.numberOf(PSEUDO.link, NO_FACTS);
 const STOP = numbering.numberOf(PSEUDO.stop, NO_FACTS);
-const REGION = numbering.numberOf(PSEUDO.region, NO_FACTS);
+/** Number of the handler that leads into a region. */
+export const REGION_HANDLER: number = numbering.numberOf(PSEUDO.region, NO_FACTS);
 const TOO_LONG = numbering.numberOf(PSEUDO.tooLong, NO_FACTS);
 const UNDEFINED_OPCODE = numbering.numberOf(PSEUDO.undefinedOpcode, NO_FACTS);
 

@@ -11,6 +11,7 @@ import type { Shape } from "../emit/shape.ts";
 import type { X86Exit } from "../emit/x86-builder.ts";
 import { EXIT_CODE } from "./exits.ts";
 import { writeMainLoop } from "./main-loop.ts";
+import { defineRegionDispatch } from "./region-dispatch.ts";
 import { defineSubroutines } from "./subroutines.ts";
 
 const I32 = (count: number): FunctionType => ({ params: new Array(count).fill("i32"), results: ["i32"] });
@@ -57,7 +58,8 @@ export function generateInterpreter(): GeneratedInterpreter {
   });
   const handlerTable = module.setTable(handlers);
   const functionType = module.typeOf(["i32"], ["i32"]);
-  writeMainLoop(module, numbering.inline, { ...target, regionTable, handlerTable, functionType });
+  const regionDispatch = defineRegionDispatch(module, functionType, regionTable);
+  writeMainLoop(module, numbering.inline, { ...target, regionDispatch, handlerTable, functionType });
   return {
     bytes: module.build(),
     shapes: numbering.inline.length + numbering.outOfLine.length,

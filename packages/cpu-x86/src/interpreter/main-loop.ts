@@ -13,8 +13,8 @@ import type { Shape } from "../emit/shape.ts";
 import type { X86Exit } from "../emit/x86-builder.ts";
 import type { Row } from "../instructions/row.ts";
 import { AT, EXIT, GPR } from "../state/layout.ts";
-import { JUMP_CACHE, JUMP_CACHE_ENTRIES } from "../state/memory-map.ts";
 import { EXIT_CODE } from "./exits.ts";
+import { writeJumpCacheLookup, writeJumpCacheRecord } from "./jump-cache.ts";
 
 /** Fixed locals. The first is the parameter. */
 const IP = 0;
@@ -36,8 +36,9 @@ const LABELS: readonly X86Exit[] = ["next", "fault", "leave", "again", "region",
 
 /** What the main loop has to be told of the module. */
 export interface MainLoopTarget extends Pick<LoweringTarget, "functionIndex"> {
-  /** Tables of the regions and of the out-of-line handlers; both kinds of function have one type. */
-  readonly regionTable: number;
+  /** Function (record) -> i32 that runs regions. */
+  readonly regionDispatch: number;
+  /** Table of the out-of-line handlers. */
   readonly handlerTable: number;
   readonly functionType: number;
 }
@@ -150,14 +151,11 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
     writeJump(w, target);
     continueWithFuel(w, toLoop);
   },
-  /** What the region returns: 0, then go on at rip; or the record to go on at, and rip is that of its instruction. */
+  /** What the regions return: 0, then go on at rip; or the record to go on at, and rip is that of its instruction. */
   region: (w, toLoop, target) => {
     spendFuel(w, 0);
     w.localGet(IP);
-    w.memory("i32.load16_u", RECORD.heat);
-    w.localGet(IP);
-    w.memory("i32.load16_u", RECORD.heat + 2);
-    w.callIndirect(target.functionType, target.regionTable);
+    w.call(target.regionDispatch);
     w.localTee(NEXT);
     w.if();
     w.localGet(NEXT);
@@ -221,32 +219,9 @@ function pageOfRip(w: CodeWriter): void {
 
 /** Looks `rip` up in the jump cache, else asks; leaves the record in NEXT or returns. */
 function writeJumpCacheProbe(w: CodeWriter, target: MainLoopTarget): void {
-  w.i32Const(0);
-  w.memory("i64.load", AT.rip);
-  w.localTee(RIP);
-  w.op("i32.wrap_i64");
-  w.localTee(ENTRY);
-  w.localGet(ENTRY);
-  w.i32Const(13);
-  w.op("i32.shr_u");
-  w.op("i32.xor");
-  w.i32Const(JUMP_CACHE_ENTRIES - 1);
-  w.op("i32.and");
-  w.i32Const(4);
-  w.op("i32.shl");
-  w.localTee(ENTRY);
-  w.memory("i64.load", JUMP_CACHE);
-  w.localGet(RIP);
-  w.op("i64.eq");
-  w.localGet(ENTRY);
-  w.memory("i32.load", JUMP_CACHE + 8);
-  w.i32Const(0);
-  w.memory("i32.load", AT.jumpKey);
-  w.op("i32.eq");
-  w.op("i32.and");
+  writeJumpCacheLookup(w, RIP, ENTRY);
   w.if();
-  w.localGet(ENTRY);
-  w.memory("i32.load", JUMP_CACHE + 12);
+  writeJumpCacheRecord(w, ENTRY);
   w.localSet(NEXT);
   w.else();
   w.call(target.functionIndex("resolve"));
@@ -257,11 +232,6 @@ function writeJumpCacheProbe(w: CodeWriter, target: MainLoopTarget): void {
   w.return();
   w.end();
   w.end();
-}
-
-/** Index of a rip's jump cache entry; must be what `writeJumpCacheProbe` computes. */
-export function jumpCacheIndex(ripLow: number): number {
-  return (ripLow ^ (ripLow >>> 13)) & (JUMP_CACHE_ENTRIES - 1);
 }
 
 /** fuel -= ordinal of the current record - ordinal at the block's start + `extra`. */

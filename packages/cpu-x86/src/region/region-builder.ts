@@ -13,8 +13,9 @@ import type { Shape } from "../emit/shape.ts";
 import { type Width, X86Builder, type X86Exit } from "../emit/x86-builder.ts";
 import type { VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
+import { jumpCacheLeads } from "../interpreter/jump-cache.ts";
 import { AT, type FieldName, GPR } from "../state/layout.ts";
-import { JUMP_CACHE, JUMP_CACHE_ENTRIES, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
+import { TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
 import { RecordConstants } from "./record-constants.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
@@ -300,16 +301,8 @@ export class RegionBuilder extends X86Builder {
   /** The page must still be mapped where it was: the jump cache says so, or the run loop is asked. */
   #edgeAcrossPages(offset: number, block: number, extra: number): void {
     const rip = this.#ripOf(offset);
-    const low = this.wrap(rip);
-    const mixed = this.op("i32.xor", low, this.op("i32.shr_u", low, this.const32(13)));
-    const index = this.op("i32.and", mixed, this.const32(JUMP_CACHE_ENTRIES - 1));
-    const entry = this.op("i32.shl", index, this.const32(4));
-    const sameRip = this.eq(this.load("i64.load", entry, JUMP_CACHE), rip);
-    const key = this.load("i32.load", undefined, AT.jumpKey);
-    const sameKey = this.op("i32.eq", this.load("i32.load", entry, JUMP_CACHE + 8), key);
     const record = this.const32(this.#context.recordOfBlock(offset));
-    const sameRecord = this.op("i32.eq", this.load("i32.load", entry, JUMP_CACHE + 12), record);
-    this.when(this.isFalse(this.both(this.both(sameRip, sameKey), sameRecord)), () => this.#leaveTo(offset, extra));
+    this.when(this.isFalse(jumpCacheLeads(this, rip, record)), () => this.#leaveTo(offset, extra));
     this.#goTo(offset, block, extra);
   }
 }
