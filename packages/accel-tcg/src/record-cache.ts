@@ -28,7 +28,7 @@ const FETCH_ENTRIES = 512;
 /** Room for records that translating one region may make at most. */
 const ROOM_TO_TRANSLATE = 1 << 20;
 /** Pages to either side of the first one that a region may reach into. */
-const MAX_DISTANCE = 7;
+const MAX_DISTANCE = 8191;
 /** Bytes of code whose change is looked at together. */
 const CHUNK = 64;
 

@@ -122,7 +122,7 @@ export class RegionCache {
     for (const [i, offset] of translation.entries.entries()) {
       const record = code.recordAt(offset);
       if (record === 0 || this.#decoder.isRegion(record)) continue;
-      const handler = this.#decoder.linkRegion(record, slot, (i + 1) | ((offset >> 12) << 8));
+      const handler = this.#decoder.linkRegion(record, slot, i + 1);
       this.#handlerOf.set(record, handler);
       links.push([record, handler]);
     }
@@ -146,7 +146,7 @@ export class RegionCache {
     if (verifier === undefined) return run;
     const name = `region of ${entries.length} entries at ${code.start.toString(16)}`;
     return callableFromTable((entry) => {
-      const offset = entries[(entry & 0xff) - 1] as number;
+      const offset = entries[entry - 1] as number;
       return verifier.run(run, entry, offset & 0xfff, name);
     });
   }

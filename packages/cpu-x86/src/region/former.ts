@@ -1,4 +1,6 @@
-// Finds the code of a region: from one hot instruction along jumps, branches and calls that were seen to be taken.
+// Finds the code of a region: from one hot instruction along jumps, branches and calls that were seen to be taken. Functions
+// that are called come after the caller's own code, as far as there is room: control then stays in the region on the way
+// there and back.
 
 import { RECORD, RECORD_BYTES } from "../decode/decoded-insn.ts";
 import { numbering } from "../decode/decoder.ts";
@@ -27,6 +29,8 @@ export interface FoundBlock {
 
 /** Instructions of a region at most: larger functions take long to compile and gain little. */
 const MAX_INSNS = 200;
+/** No further called function is taken along if there are as many already. */
+const ENOUGH_INSNS = 100;
 
 const PSEUDO_ROWS: ReadonlySet<Row> = new Set(Object.values(PSEUDO));
 const ADDRESS_ROWS: ReadonlySet<Row> = new Set([PSEUDO.addressRead, PSEUDO.addressWrite, PSEUDO.addressOnly]);
@@ -43,17 +47,31 @@ export function findBlocks(source: CodeSource, start: number): FoundBlock[] {
   return search.blocks(start);
 }
 
-interface FoundInsn extends RegionInsn {
+interface FoundInsn extends RegionInsn, Flow {
+  readonly isReturn: boolean;
+  readonly returns: number[];
+}
+
+/** Where control goes from an instruction. */
+interface Flow {
   /** Nothing follows, or what follows is reached by a call's return only. */
   readonly ends: boolean;
   readonly returnsTo: number | undefined;
+  /** A jump's or branch's target that was followed. */
+  readonly target: number | undefined;
+  /** A called function that may be taken along. */
+  readonly called: number | undefined;
 }
+
+const PLAIN: Flow = { ends: false, returnsTo: undefined, target: undefined, called: undefined };
 
 class Search {
   readonly #source: CodeSource;
   readonly #insns = new Map<number, FoundInsn>();
   readonly #leaders = new Set<number>();
   readonly #queue: number[] = [];
+  /** Calls of functions that may be taken along, in the order they were found. */
+  readonly #calls: FoundInsn[] = [];
 
   constructor(source: CodeSource) {
     this.#source = source;
@@ -61,7 +79,32 @@ class Search {
 
   from(start: number): void {
     this.#lead(start);
+    this.#follow();
+    for (const insn of this.#calls) {
+      if (this.#insns.size >= ENOUGH_INSNS) break;
+      this.#lead(insn.called as number);
+      this.#follow();
+    }
+    for (const insn of this.#calls) this.#noteReturns(insn);
+  }
+
+  #follow(): void {
     for (let at = this.#queue.shift(); at !== undefined; at = this.#queue.shift()) this.#straight(at);
+  }
+
+  /** Tells the RETs of a function taken along where they return to. */
+  #noteReturns({ called, returnsTo }: FoundInsn): void {
+    const seen = new Set<number>();
+    const work = [called];
+    for (let at = work.pop(); at !== undefined; at = work.pop()) {
+      const insn = this.#insns.get(at);
+      if (insn === undefined || seen.has(at)) continue;
+      seen.add(at);
+      if (insn.isReturn) insn.returns.push(returnsTo as number);
+      if (!insn.ends) work.push(at + insn.length);
+      if (insn.returnsTo !== undefined) work.push(insn.returnsTo);
+      if (insn.target !== undefined) work.push(insn.target);
+    }
   }
 
   blocks(start: number): FoundBlock[] {
@@ -90,6 +133,7 @@ class Search {
       const insn = this.#look(at);
       if (insn === undefined) return;
       this.#insns.set(at, insn);
+      if (insn.called !== undefined) this.#calls.push(insn);
       if (insn.ends) return;
       at += insn.length;
     }
@@ -110,26 +154,31 @@ class Search {
       this.#leaders.add(offset);
       this.#lead(next);
     }
-    return { offset, length, records, ...this.#flow(shape, last, offset, next) };
+    return { offset, length, records, returns: [], ...this.#flow(shape, last, offset, next) };
   }
 
-  #flow(shape: Shape, record: number, offset: number, next: number): { ends: boolean; returnsTo: number | undefined } {
+  #flow(shape: Shape, record: number, offset: number, next: number): Flow & { isReturn: boolean } {
     const { row } = shape;
-    const calls = row.mnemonic === "CALL";
-    if (row.flow === undefined) return { ends: false, returnsTo: undefined };
-    const relative = row.operands.some((code) => code[0] === "J");
-    if (relative && !calls && shape.opsize !== 16) {
-      const fromPage = this.#source.view.getInt32(record + RECORD.immediate, true);
-      const target = (offset >> 12) * 4096 + fromPage;
-      if (row.flow === "jump" || this.#isWarm(target)) this.#lead(target);
-    }
-    if (row.flow === "branch") {
-      this.#lead(next);
-      return { ends: false, returnsTo: undefined };
-    }
-    const returnsTo = calls && this.#isWarm(next) ? next : undefined;
+    const isReturn = row.mnemonic === "RET";
+    if (row.flow === undefined) return { ...PLAIN, isReturn };
+    const target = this.#relativeTarget(shape, record, offset);
+    if (row.mnemonic === "CALL") return { ...this.#call(target, next), isReturn };
+    const followed = target !== undefined && (row.flow === "jump" || this.#isWarm(target)) ? target : undefined;
+    if (followed !== undefined) this.#lead(followed);
+    if (row.flow === "branch") this.#lead(next);
+    return { ...PLAIN, ends: row.flow !== "branch", target: followed, isReturn };
+  }
+
+  #call(target: number | undefined, next: number): Flow {
+    const returnsTo = this.#isWarm(next) ? next : undefined;
     if (returnsTo !== undefined) this.#lead(next);
-    return { ends: true, returnsTo };
+    const called = returnsTo !== undefined && target !== undefined && this.#isWarm(target) ? target : undefined;
+    return { ends: true, returnsTo, target: undefined, called };
+  }
+
+  #relativeTarget({ row, opsize }: Shape, record: number, offset: number): number | undefined {
+    if (opsize === 16 || !row.operands.some((code) => code[0] === "J")) return undefined;
+    return (offset >> 12) * 4096 + this.#source.view.getInt32(record + RECORD.immediate, true);
   }
 
   #isWarm(offset: number): boolean {

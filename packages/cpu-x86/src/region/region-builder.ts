@@ -53,6 +53,8 @@ export interface RegionInsn {
   readonly offset: number;
   readonly length: number;
   readonly records: readonly number[];
+  /** Where a RET goes if the function was called from this region, as offsets. */
+  readonly returns: readonly number[];
 }
 
 /** The shape a builder starts with, before the first instruction. */
@@ -61,7 +63,7 @@ const NO_RECORD = 0;
 /** Emits blocks of a region, one after the other. */
 export class RegionBuilder extends X86Builder {
   readonly #context: RegionContext;
-  #insn: RegionInsn = { offset: 0, length: 0, records: [] };
+  #insn: RegionInsn = { offset: 0, length: 0, records: [], returns: [] };
   readonly #edges: number[] = [];
   /** Instructions of the block that are complete. */
   #completed = 0;
@@ -89,7 +91,7 @@ export class RegionBuilder extends X86Builder {
     this.#checkedUnits.clear();
     this.#reached.clear();
     this.#reachedKeys.length = 0;
-    this.#insn = { offset, length: 0, records: [NO_RECORD] };
+    this.#insn = { offset, length: 0, records: [NO_RECORD], returns: [] };
   }
 
   /** Emits one instruction. @returns false: nothing behind it is reached. */
@@ -149,10 +151,13 @@ export class RegionBuilder extends X86Builder {
 
   override jumpTo(rip: Val): void {
     if (this.#isRelative()) this.#edge(this.#relativeTarget(), 1);
-    else {
-      this.setState("rip", this.zext(rip, this.shape.opsize));
-      this.#leave(1);
-    }
+    else this.#jumpIndirect(this.zext(rip, this.shape.opsize));
+  }
+
+  #jumpIndirect(rip: Val): void {
+    for (const offset of this.#insn.returns) this.when(this.eq(rip, this.#ripOf(offset)), () => this.#edge(offset, 1));
+    this.setState("rip", rip);
+    this.#leave(1);
   }
 
   /** The ways semantics leave an instruction. */

@@ -60,6 +60,7 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
   const module = new ModuleBuilder({ minPages: 1 });
   const nodes = blocks.map((block) => block.nodes);
   const imports = new Map<string, number>();
+  const entries = flow.entries.map((block) => (blocks[block] as EmittedBlock).offset);
   const pages = new Set(blocks.map(({ offset }) => offset >> 12));
   const code = new CodeWriter();
   const locals = lowerRegion(
@@ -69,13 +70,12 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
       slots: REGION_SLOTS,
       side: SIDE_EXIT,
       coldExits: COLD_EXITS,
-      ...(pages.size > 1 && { origin: PAGE_SLOT }),
+      origin: { slot: PAGE_SLOT, distances: entries.map((offset) => (offset >> 12) * 4096) },
       functionIndex: (name) => imports.get(name) ?? importSubroutine(module, imports, name),
     },
     code,
   );
   module.defineFunction(module.declareFunction(), { params: ["i32"], results: ["i32"] }, locals, code, "region");
-  const entries = flow.entries.map((block) => (blocks[block] as EmittedBlock).offset);
   return { bytes: module.build(), entries, pages };
 }
 

@@ -30,10 +30,10 @@ export interface Region {
   readonly blocks: readonly (readonly Node[])[];
   readonly slots: SlotTable;
   /**
-   * The slot with the address of the page that was entered, where blocks expect that of the region's first page. The
-   * distance in pages is in bits 15:8 of the parameter, the number of the entry in bits 7:0.
+   * The slot with the address of the page that was entered, where blocks expect that of the region's first page, and how
+   * many bytes each entry's page is behind the first one, in the order of their numbers.
    */
-  readonly origin?: number;
+  readonly origin?: { readonly slot: number; readonly distances: readonly number[] };
   /** What all rare exits have in common. */
   readonly side: SideExit;
   /** Exits so rare that what only they need is computed at each of them, not before. */
@@ -49,7 +49,6 @@ const RESULT = 1;
 /** The detail of a side exit. */
 const DETAIL = 2;
 const FIRST_SLOT = 3;
-const PAGE_SHIFT = 12;
 
 const LOAD: Readonly<Record<Slot["type"], LoadOp>> = { i32: "i32.load", i64: "i64.load", v128: "v128.load" };
 const STORE: Readonly<Record<Slot["type"], StoreOp>> = { i32: "i32.store", i64: "i64.store", v128: "v128.store" };
@@ -105,7 +104,6 @@ class RegionLowering {
       writer.memory(LOAD[slot.type], slot.address);
       writer.localSet(local);
     }, this.#used);
-    this.#unpackEntry();
     writer.block();
     writer.block();
     this.#open = 2;
@@ -124,26 +122,17 @@ class RegionLowering {
     return ["i32", "i32", ...slotTypes, ...this.#locals.types];
   }
 
-  #unpackEntry(): void {
-    const writer = this.#writer;
+  /** At the root, on the way from an entry: blocks expect the region's first page. */
+  #rebase(entry: number): void {
     const { origin } = this.#region;
-    const local = origin === undefined ? undefined : this.#localOfSlot.get(origin);
-    if (local !== undefined) {
-      writer.localGet(local);
-      writer.localGet(ENTRY);
-      writer.op("i32.extend16_s");
-      writer.i32Const(8);
-      writer.op("i32.shr_s");
-      writer.i32Const(PAGE_SHIFT);
-      writer.op("i32.shl");
-      writer.op("i64.extend_i32_s");
-      writer.op("i64.sub");
-      writer.localSet(local);
-    }
-    writer.localGet(ENTRY);
-    writer.i32Const(0xff);
-    writer.op("i32.and");
-    writer.localSet(ENTRY);
+    const distance = origin?.distances[entry - 1] ?? 0;
+    const local = origin === undefined ? undefined : this.#localOfSlot.get(origin.slot);
+    if (local === undefined || distance === 0) return;
+    const writer = this.#writer;
+    writer.localGet(local);
+    writer.i64Const(distance);
+    writer.op("i64.sub");
+    writer.localSet(local);
   }
 
   #numberSlots(): void {
@@ -255,9 +244,10 @@ class RegionLowering {
     const numbers = new Array(highest + 1).fill(list.length - 1);
     for (const [i, [number]] of list.entries()) numbers[number] = i;
     writer.brTable(numbers, list.length - 1);
-    for (const [, { block, arrived }] of list) {
+    for (const [number, { block, arrived }] of list) {
       writer.end();
       this.#open--;
+      if (otherwise === undefined) this.#rebase(number);
       if (arrived) {
         writer.i32Const(0);
         writer.localSet(ENTRY);
