@@ -21,8 +21,8 @@ test("a piece is shown at once", async () => {
   await taken;
 });
 
-test("the next may come 40 ms later, or when the terminal is ready", async () => {
-  expect(await takenAfter(80, 1)).toBe(40);
+test("the next may come 60 ms later, or when the terminal is ready", async () => {
+  expect(await takenAfter(80, 1)).toBe(60);
   expect(await takenAfter(80, 70)).toBe(70);
 });
 
