@@ -131,14 +131,18 @@ export abstract class LineDecoder implements TraceDecoder {
   }
 
   #keep(rest: Uint8Array): void {
-    if (rest.length > LONGEST_LINE) {
-      const offset = this.#offset + this.bytes.length - rest.length;
-      throw traceError(this.format, offset, `lines of at most ${LONGEST_LINE} bytes`, "a longer one");
-    }
+    this.#checkLength(this.bytes.length - rest.length, rest.length);
     this.#rest = rest;
   }
 
+  #checkLength(start: number, length: number): void {
+    if (length <= LONGEST_LINE) return;
+    const offset = this.#offset + start;
+    throw traceError(this.format, offset, `lines of at most ${LONGEST_LINE} bytes`, "a longer one");
+  }
+
   #read(start: number, end: number): void {
+    this.#checkLength(start, end - start);
     this.#lineStart = start;
     this.at = start;
     // Files from elsewhere may end their lines with CR LF.
