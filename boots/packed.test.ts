@@ -1,6 +1,6 @@
 // What npm users get: every public package packed, installed by npm in an empty folder, and run there.
-import { execFileSync } from "node:child_process";
-import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { execFileSync, spawnSync } from "node:child_process";
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { READY_MARKER } from "@tsvm/guest-images";
@@ -35,8 +35,15 @@ beforeAll(() => {
 afterAll(() => rmSync(scratch, { recursive: true, force: true }));
 
 describe("@tsvm/mmu alone", () => {
-  test("installs without dependencies, and its README example runs", () => {
-    const project = install("mmu", ["tsvm-mmu-"]);
+  let project: string;
+  const lab = (...args: readonly string[]): string => run(join(project, "node_modules/.bin/tsvm-mmu"), args, project);
+  beforeAll(() => {
+    project = install("mmu", ["tsvm-mmu-"]);
+  });
+
+  test("is below 150 kB, installs without dependencies, and its README examples run", () => {
+    const tarball = readdirSync(tarballs).find((file) => file.startsWith("tsvm-mmu-")) as string;
+    expect(statSync(join(tarballs, tarball)).size).toBeLessThan(150_000);
     expect(readdirSync(join(project, "node_modules")).filter((name) => !name.startsWith("."))).toEqual(["@tsvm"]);
     expect(readdirSync(join(project, "node_modules/@tsvm"))).toEqual(["mmu"]);
     const examples = examplesIn(readFileSync(join(packages, "mmu/README.md"), "utf8"));
@@ -44,6 +51,41 @@ describe("@tsvm/mmu alone", () => {
     for (const [index, example] of examples.entries()) {
       writeFileSync(join(project, `example${index}.ts`), example);
       run(process.execPath, [`example${index}.ts`], project);
+    }
+  });
+
+  test("its bin prints the table, explains walks, and draws", () => {
+    const rows = JSON.parse(lab("table", "--json"));
+    expect(rows).toHaveLength(12);
+    expect(rows).toContainEqual({ guest: "4K", host: "4K", refs: 24 });
+    expect(rows).toContainEqual({ guest: "4K", host: "native", refs: 4 });
+    expect(lab("walk")).toMatch(/^ 24 {2}host {3}level 1/m);
+    expect(lab("walk", "--svg")).toMatch(/^<svg .*<\/svg>\s*$/s);
+    expect(lab("compare", "--svg", "--schemes", "ept,shadow", "--accesses", "1K")).toMatch(/^<svg .*<\/svg>\s*$/s);
+  });
+
+  test("simulates what valgrind has recorded of a program, packed or not", () => {
+    run("valgrind", ["--tool=lackey", "--trace-mem=yes", "--log-file=trace", "true"], project);
+    const report = JSON.parse(lab("sim", "trace", "--scheme", "ept", "--json"));
+    expect(report.accesses).toBeGreaterThan(100_000);
+    expect(report.l1Hits / report.accesses).toBeGreaterThan(0.9);
+    expect(report.references.host).toBeGreaterThan(report.references.guest / 2);
+    run("xz", ["-1", "trace"], project);
+    expect(JSON.parse(lab("sim", "trace.xz", "--json"))).toEqual(report);
+  });
+
+  test("has one line for what it cannot do", () => {
+    writeFileSync(join(project, "foreign"), "not a trace\n");
+    for (const args of [
+      ["sim", "foreign"],
+      ["sim", "nowhere"],
+      ["paper", "none"],
+      ["table", "--json=1"],
+      ["no-such"],
+    ]) {
+      const { status, stderr } = spawnSync(join(project, "node_modules/.bin/tsvm-mmu"), args, { encoding: "utf8" });
+      expect([args, status]).toEqual([args, 1]);
+      expect(stderr).toMatch(/^tsvm-mmu: [^\n]+\n$/);
     }
   });
 });

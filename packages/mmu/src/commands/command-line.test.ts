@@ -85,7 +85,7 @@ test.each([
   expect(output).toBe("");
   expect(error).toMatch(message);
   expect(error.trimEnd().split("\n")).toHaveLength(1);
-  expect(exitCode).toBe(2);
+  expect(exitCode).toBe(1);
 });
 
 test("without a command it tells how to use it", async () => {

@@ -33,8 +33,8 @@ export interface CommandResult {
   readonly output: string;
   /** One line, empty unless `exitCode` is 2. */
   readonly error: string;
-  /** 0; 2 for arguments that make no sense; 130 if it was interrupted and `output` is what was done until then. */
-  readonly exitCode: 0 | 2 | 130;
+  /** 0; 1 for what cannot be done, with one line of error; 130 if it was interrupted and `output` is what was done until then. */
+  readonly exitCode: 0 | 1 | 130;
 }
 
 /** What an option may be: one of some words, a flag without a value, or any text. */
@@ -58,5 +58,5 @@ export function succeed(output: string): CommandResult {
 
 /** It was not understood. */
 export function fail(message: string): CommandResult {
-  return { output: "", error: `tsvm-mmu: ${message}\n`, exitCode: 2 };
+  return { output: "", error: `tsvm-mmu: ${message}\n`, exitCode: 1 };
 }

@@ -12,6 +12,9 @@ const MIB = 2 ** 20;
 const DEFAULT_SCHEMES = "native,ept,shadow,agile";
 const DEFAULT_ACCESSES = "32K";
 
+/** Records until agile paging's hypervisor has seen which tables are at rest: some intervals of its policy. */
+const AGILE_SETTLED = 66_000;
+
 /** Two ways to lean on a memory system, each with what is varied. */
 const SWEEPS = {
   /** mmap, touch, unmap, with so many accesses to memory that the TLB holds in between. */
@@ -83,12 +86,13 @@ async function sweep(
       schemes.map((scheme) => {
         const workload = SWEEPS[name].workload(value);
         const pages = (workload.bytes ?? 0) / 0x1000;
-        // Every page touched, and the caches settled, before counting begins; and some rounds of churn.
-        const warmUp = accesses / 2 + (name === "reach" ? 2 * pages : value);
+        // Every page touched, caches and policies settled, and some rounds of churn, before counting begins.
+        const settled = scheme === "agile" ? AGILE_SETTLED : Math.ceil(accesses / 2);
+        const warmUp = settled + 2 * (name === "reach" ? pages : value);
         const counted = name === "churn" ? Math.max(accesses, 2 * value) : accesses;
         const measurement: Measurement = {
           ...{ options: { scheme, guestPages, hostPages, ...RECENT }, workload },
-          ...{ warmUp: Math.ceil(warmUp), accesses: counted },
+          ...{ warmUp, accesses: counted },
         };
         return { name, value, scheme, measurement };
       }),

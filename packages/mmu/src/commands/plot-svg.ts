@@ -27,7 +27,7 @@ const COLOURS = 6;
 const MARKERS = ["circle", "square", "triangle", "diamond", "circle", "square"] as const;
 
 const STYLE = `
-.axis{fill:none;stroke:var(--line);stroke-width:1}.gridline{fill:none;stroke:var(--grid);stroke-width:1}.curve{fill:none;stroke:var(--c);stroke-width:2.2;stroke-linejoin:round}
+.axis{fill:none;stroke:var(--line);stroke-width:1}.gridline{fill:none;stroke:var(--grid);stroke-width:1}.curve{fill:none;stroke:var(--c);stroke-linejoin:round}
 .dot{fill:var(--paper);stroke:var(--c);stroke-width:2}.tick{font-size:11.5px;fill:var(--soft)}.panel{font-size:14.5px;font-weight:600}
 .mark{stroke:var(--soft);stroke-dasharray:4 4}${Array.from({ length: COLOURS }, (_, i) => `.s${i}{--c:var(--c${i})}`).join("")}
 `;
@@ -47,7 +47,7 @@ export function drawPanels(title: string, subtitle: string, panels: readonly Pan
 function legend(names: readonly string[], left: number, y: number): readonly string[] {
   let x = left;
   return names.map((name, i) => {
-    const line = element("path", { class: "curve", d: `M${x} ${y - 4}h26` });
+    const line = element("path", { class: "curve", "stroke-width": widthOf(i, names.length), d: `M${x} ${y - 4}h26` });
     const part = element("g", { class: `s${i % COLOURS}` }, [
       line,
       marker(x + 13, y - 4, i),
@@ -85,7 +85,7 @@ function drawPanel(panel: Panel, names: readonly string[], left: number): readon
       label(0, 0, panel.y, "soft", "middle"),
     ),
     ...drawMark(panel, xs),
-    ...panel.series.flatMap((series) => drawSeries(series, names.indexOf(series.name), xs, ys)),
+    ...panel.series.flatMap((series) => drawSeries(series, names, xs, ys)),
   ];
 }
 
@@ -98,14 +98,20 @@ function drawMark({ mark }: Panel, xs: Scale): readonly string[] {
   ];
 }
 
-function drawSeries({ points }: Series, index: number, xs: Scale, ys: Scale): readonly string[] {
+function drawSeries({ name, points }: Series, names: readonly string[], xs: Scale, ys: Scale): readonly string[] {
+  const index = names.indexOf(name);
   const path = points.map(([x, y], i) => `${i === 0 ? "M" : "L"}${round(xs.at(x))} ${round(ys.at(y))}`).join("");
   return [
     element("g", { class: `s${index % COLOURS}` }, [
-      element("path", { class: "curve", d: path }),
+      element("path", { class: "curve", "stroke-width": widthOf(index, names.length), d: path }),
       ...points.map(([x, y]) => marker(xs.at(x), ys.at(y), index)),
     ]),
   ];
+}
+
+/** Curves that are drawn over others are thinner, so that what lies under them shows. */
+function widthOf(index: number, curves: number): number {
+  return 2 + 1.9 * (curves - 1 - index);
 }
 
 function marker(x: number, y: number, index: number): string {

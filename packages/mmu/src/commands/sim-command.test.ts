@@ -96,7 +96,7 @@ test.each([
   expect(output).toBe("");
   expect(error).toMatch(message);
   expect(error.trimEnd().split("\n")).toHaveLength(1);
-  expect(exitCode).toBe(2);
+  expect(exitCode).toBe(1);
 });
 
 describe("files", () => {
@@ -135,6 +135,6 @@ describe("files", () => {
     const { stderr, status } = run(path());
     expect(stderr).toMatch(message);
     expect((stderr as string).trimEnd().split("\n")).toHaveLength(1);
-    expect(status).toBe(2);
+    expect(status).toBe(1);
   });
 });

@@ -18,7 +18,8 @@ export interface SimulationSums extends MmuCounters, KernelCounters {
   readonly tracingFaults: number;
   /** Accesses that no process can make: passed by. */
   readonly nonCanonical: number;
-  readonly l2HitCycles: number;
+  /** Of lookups in the second-level TLB. */
+  readonly secondTlbCycles: number;
   /** Now, not since: frames of the guest's tables, its pages, and the host's pages under them. */
   readonly tableFrames: number;
   readonly pages: number;
@@ -38,7 +39,7 @@ export interface SimulationReport {
   readonly missesPerThousand: number;
   /** Entries read a walk, on average. */
   readonly referencesPerWalk: number;
-  /** Cycles of translation for each access: second-level TLB hits, walks, faults and exits. */
+  /** Cycles of translation for each access: second-level TLB, walks, faults and exits. */
   readonly cyclesPerAccess: number;
   /** Where they come from. */
   readonly cycles: {
@@ -117,7 +118,7 @@ function eventsOf(sums: SimulationSums): SimulationReport["events"] {
 function cyclesOf(sums: SimulationSums, costs: Costs): SimulationReport["cycles"] {
   const exits = sums.violations + sums.hiddenFaults + sums.tracingFaults + sums.pagingExits;
   return {
-    tlb: sums.l2HitCycles,
+    tlb: sums.secondTlbCycles,
     walks: sums.walkCycles,
     guestFaults: (sums.demandFaults + sums.copyFaults) * costs.guestFault,
     hypervisor:

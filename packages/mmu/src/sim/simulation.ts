@@ -1,6 +1,6 @@
 import { ACCESS_USER, type AccessBits } from "../access.ts";
 import type { GuestFault, HypervisorExit } from "../lab/translator.ts";
-import type { TlbGeometry } from "../structures/tlb-hierarchy.ts";
+import { DEFAULT_L2_CYCLES, type TlbGeometry } from "../structures/tlb-hierarchy.ts";
 import { type WalkGeometry, WalkStructures } from "../structures/walk-structures.ts";
 import { TRACE_EXIT, TRACE_FORK, TRACE_SWITCH, TRACE_UNMAP, type TraceBatch } from "../trace/batch.ts";
 import { type Costs, DEFAULT_COSTS } from "./costs.ts";
@@ -144,6 +144,13 @@ class TraceSimulation implements Simulation {
     this.mmu.writeCr3(cr3, noFlush);
   }
 
+  /** Whatever the first level does not have is looked for in the second, if there is one, before there is a walk. */
+  #secondTlbCycles(): number {
+    const { l2 = [], l2Cycles = DEFAULT_L2_CYCLES } = this.#options.tlb ?? { l1: [] };
+    const { l2Hits, walks } = this.mmu.counters;
+    return l2.length === 0 ? 0 : (l2Hits + walks) * l2Cycles;
+  }
+
   #sums(): SimulationSums {
     const { counters } = this.mmu;
     const { totals } = this.#machine.translator.log;
@@ -158,7 +165,7 @@ class TraceSimulation implements Simulation {
       pagingExits: this.#pagingExits + this.#machine.interceptedFaults(),
       tracingFaults: this.#machine.tracingFaults(),
       nonCanonical: this.#nonCanonical,
-      l2HitCycles: counters.l2Hits * (this.#options.tlb?.l2Cycles ?? 7),
+      secondTlbCycles: this.#secondTlbCycles(),
       tableFrames: this.#kernel.tableFrames,
       pages: this.#kernel.pages,
       hostPages: this.#machine.hostPages(),

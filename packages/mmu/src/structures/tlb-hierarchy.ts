@@ -9,9 +9,12 @@ export interface TlbGeometry {
   readonly l1Fetch?: readonly PageArrayGeometry[];
   /** Second level, for data and fetches. */
   readonly l2?: readonly PageArrayGeometry[];
-  /** What a hit in the second level takes beyond one in the first; default 7 cycles. */
+  /** What a lookup in the second level takes beyond one in the first; default {@link DEFAULT_L2_CYCLES}. */
   readonly l2Cycles?: number;
 }
+
+/** Of the order of Intel's since 2008. */
+export const DEFAULT_L2_CYCLES = 7;
 
 /** Addresses that share a hint agree in bits 21:12. */
 const HINTS = 1024;
@@ -35,7 +38,7 @@ export class TlbHierarchy {
   readonly #all: readonly PageArray[];
 
   /** @throws RangeError (code `MMU_GEOMETRY`) */
-  constructor({ l1, l1Fetch, l2 = [], l2Cycles = 7 }: TlbGeometry) {
+  constructor({ l1, l1Fetch, l2 = [], l2Cycles = DEFAULT_L2_CYCLES }: TlbGeometry) {
     const build = (what: string, arrays: readonly PageArrayGeometry[]): readonly PageArray[] =>
       arrays.map((geometry) => new PageArray(`${what} for ${geometry.pages.join("+")}`, geometry));
     this.l2Cycles = l2Cycles;
