@@ -1,4 +1,5 @@
 import type { PageSize } from "../lab/demonstration.ts";
+import type { HashedProbes } from "../lab/hashed-walker.ts";
 import type { ShadowSync } from "../lab/shadow.ts";
 import { SIMULATED_SCHEMES, type SimulatedScheme } from "../sim/scheme-machine.ts";
 import { createSimulation, type Simulation, type SimulationOptions } from "../sim/simulation.ts";
@@ -36,7 +37,8 @@ export const simCommand: Command = {
   usage:
     "TRACE | - | --workload NAME [--scheme NAME] [--guest-pages SIZE] [--host-pages SIZE] [--tlb GEOMETRY] [--json] ...",
   summary: `a trace (${TRACE_FORMATS.join(", ")}; .gz and .xz too) or workload under one scheme: hits, walks, references, cycles
-    --scheme ${SIMULATED_SCHEMES.join("|")}; --sync and --roots of shadow, --nested-from adaptive|LEVEL of agile
+    --scheme ${SIMULATED_SCHEMES.join("|")}; --sync and --roots of shadow, --nested-from adaptive|LEVEL of agile,
+    --probes all|directed of hashed
     --tlb ${DEFAULT_TLB}   --walk-cache and --host-walk-cache ${DEFAULT_WALK_CACHE}
     --nested-tlb ${DEFAULT_NESTED_TLB}   --caches ${DEFAULT_CACHES}   any of them none
     --workload ${WORKLOADS.join("|")}
@@ -52,6 +54,7 @@ export const simCommand: Command = {
     "--sync": ["invalidate", "write-protect", "unsync"],
     "--roots": ["cached", "dropped"],
     "--nested-from": ["adaptive", "0", "1", "2", "3", "4", "5"],
+    "--probes": ["all", "directed"],
     "--tlb": "text",
     "--walk-cache": "text",
     "--host-walk-cache": "text",
@@ -192,6 +195,7 @@ function simulationOptions(options: Options): SimulationOptions {
     sync: (options.get("--sync") ?? "unsync") as ShadowSync,
     roots: (options.get("--roots") ?? "cached") as "cached" | "dropped",
     nestedFrom: nestedFrom === "adaptive" ? nestedFrom : Number(nestedFrom),
+    probes: (options.get("--probes") ?? "all") as HashedProbes,
     pcid: !options.has("--no-pcid"),
     ...(tlb && { tlb }),
     walk: {

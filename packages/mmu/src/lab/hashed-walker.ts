@@ -17,7 +17,8 @@ export type HashedProbes = "all" | "directed";
 /** Looks pages up in hashed tables. Rights, flags and faults are those of 4-level paging with one entry. */
 export class HashedWalker extends BaseWalker {
   readonly mode = "long4";
-  readonly #tables: HashedTables;
+  /** What the next walk looks in. */
+  tables: HashedTables;
   readonly #probes: HashedProbes;
   #highReserved = 0;
   /** The entry found. */
@@ -27,14 +28,14 @@ export class HashedWalker extends BaseWalker {
 
   constructor(memory: PteMemory, tables: HashedTables, probes: HashedProbes) {
     super(memory);
-    this.#tables = tables;
+    this.tables = tables;
     this.#probes = probes;
   }
 
   override walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
     this.#at = -1;
     let shift: 12 | 21 | 30 = 12;
-    for (const { pageShift, ways } of this.#tables.roots) {
+    for (const { pageShift, ways } of this.tables.roots) {
       const vpnLow = (gvaLow >>> pageShift) | (gvaHigh << (32 - pageShift));
       const vpnHigh = gvaHigh >>> pageShift;
       const known = this.#probes === "all" ? -1 : this.#known(gvaLow, gvaHigh, pageShift);
@@ -68,7 +69,7 @@ export class HashedWalker extends BaseWalker {
   }
 
   #known(gvaLow: number, gvaHigh: number, pageShift: 12 | 21 | 30): number {
-    return this.#tables.find((BigInt(gvaHigh >>> 0) << 32n) | BigInt(gvaLow >>> 0), pageShift);
+    return this.tables.find((BigInt(gvaHigh >>> 0) << 32n) | BigInt(gvaLow >>> 0), pageShift);
   }
 
   /** @returns whether the bucket has the page. */

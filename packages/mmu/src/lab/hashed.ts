@@ -29,6 +29,8 @@ export interface HashedOptions {
   readonly guest: HashedPaging;
   /** Tables that place the guest; none: it is alone on the machine. Exits of hashed ones look like AMD's. */
   readonly host?: HostPaging | ({ readonly kind: "hashed" } & HashedPaging);
+  /** The guest's tables after a MOV to CR3; default: they are always the same. @param root CR3 without its low 12 bits. */
+  readonly tablesAt?: (root: number) => HashedTables;
   /** The walk caches of levels do not apply. */
   readonly structures?: WalkStructures;
 }
@@ -51,8 +53,9 @@ class HashedTranslator extends BaseTranslator {
   readonly #walker: HashedWalker;
   readonly #buckets: BucketMemory;
   readonly #host: HostDimension | undefined;
+  readonly #tablesAt: ((root: number) => HashedTables) | undefined;
 
-  constructor({ memory, guest, host, structures = new WalkStructures() }: HashedOptions) {
+  constructor({ memory, guest, host, tablesAt, structures = new WalkStructures() }: HashedOptions) {
     super("long4", structures);
     if (host?.kind === "hashed") this.#host = new HashedDimension(host, memory, this.log, structures);
     else if (host !== undefined) this.#host = createHostDimension(host, memory, this.log, structures);
@@ -61,6 +64,7 @@ class HashedTranslator extends BaseTranslator {
     this.#walker = new HashedWalker(this.#buckets, guest.tables, guest.probes ?? "all");
     this.#walker.configure(guest.registers ?? {});
     this.controls = this.#walker.registers;
+    this.#tablesAt = tablesAt;
   }
 
   protected override search(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
@@ -73,8 +77,9 @@ class HashedTranslator extends BaseTranslator {
     return this.failThrough(this.#host, this.#buckets.stopped, walker);
   }
 
-  /** Address spaces are what the tables say: there is no root to load. */
-  writeCr3(_cr3: number): undefined {
+  writeCr3(cr3: number): undefined {
+    this.#walker.configure({ cr3 });
+    if (this.#tablesAt !== undefined) this.#walker.tables = this.#tablesAt(cr3 - (cr3 % 0x1000));
     return undefined;
   }
 }

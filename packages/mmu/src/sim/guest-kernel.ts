@@ -1,7 +1,14 @@
 import { ACCESS_WRITE, type AccessBits } from "../access.ts";
 import { PTE_A, PTE_D, PTE_P, PTE_RW, PTE_US } from "../pte.ts";
-import { AddressSpace, frameOf, type GuestPageShift, type Leaf, type TablePort } from "./address-space.ts";
 import { FrameAllocator } from "./frame-allocator.ts";
+import {
+  frameOf,
+  type GuestPageShift,
+  type Leaf,
+  type ProcessTables,
+  type TablePort,
+  type TablesSource,
+} from "./process-tables.ts";
 
 /** The instructions a kernel has for the processor's translations. */
 export interface KernelInstructions {
@@ -12,8 +19,9 @@ export interface KernelInstructions {
 /** What {@link GuestKernel} needs. */
 export interface GuestKernelOptions {
   readonly port: TablePort;
+  /** The format of tables, given the way that stores to them take. */
+  readonly tables: (port: TablePort) => TablesSource;
   readonly instructions: KernelInstructions;
-  readonly levels: 4 | 5;
   readonly pageShift: GuestPageShift;
   /** Processes keep their translations over switches. */
   readonly pcid: boolean;
@@ -33,13 +41,12 @@ export interface KernelCounters {
 }
 
 interface Process {
-  readonly space: AddressSpace;
+  readonly space: ProcessTables;
   readonly pcid: number;
   hasRun: boolean;
 }
 
-/** Tables and pages of each size come from regions of their own: where, says {@link GUEST_TABLES}. */
-export const GUEST_TABLES = 0x10_0000;
+/** Pages of each size come from regions of their own. */
 const GUEST_PAGES: Readonly<Record<GuestPageShift, number>> = { 12: 2 ** 36, 21: 2 ** 40, 30: 2 ** 44 };
 /** As Linux does (`tlb_single_page_flush_ceiling`): more pages than these and the whole address space is flushed. */
 const MOST_INVLPGS = 33;
@@ -59,8 +66,7 @@ export class GuestKernel {
     forks: 0,
   };
   readonly #options: GuestKernelOptions;
-  readonly #port: TablePort;
-  readonly #tables = new FrameAllocator(GUEST_TABLES, 0x1000);
+  readonly #tables: TablesSource;
   readonly #pages: FrameAllocator;
   readonly #pageVpns: number;
   readonly #processes = new Map<number, Process>();
@@ -72,13 +78,13 @@ export class GuestKernel {
   constructor(options: GuestKernelOptions) {
     const { port, pageShift } = options;
     this.#options = options;
-    this.#port = {
+    this.#tables = options.tables({
       load32: (gpa) => port.load32(gpa),
       storeEntry: (gpa, low, high) => {
         this.counters.tableStores++;
         port.storeEntry(gpa, low, high);
       },
-    };
+    });
     this.#pages = new FrameAllocator(GUEST_PAGES[pageShift], 2 ** pageShift);
     this.#pageVpns = 2 ** (pageShift - 12);
     this.#running = this.#create(1);
@@ -87,7 +93,7 @@ export class GuestKernel {
 
   /** 4-KByte frames that tables take. */
   get tableFrames(): number {
-    return this.#tables.used;
+    return this.#tables.frames;
   }
 
   /** Pages in use, of the guest's page size. */
@@ -169,9 +175,8 @@ export class GuestKernel {
   }
 
   #create(number: number): Process {
-    const { levels, pageShift, pcid } = this.#options;
-    const space = new AddressSpace(this.#port, this.#tables, levels, pageShift);
-    const process = { space, pcid: pcid ? 1 + (number % 0xffe) : 0, hasRun: false };
+    const { pcid } = this.#options;
+    const process = { space: this.#tables.create(), pcid: pcid ? 1 + (number % 0xffe) : 0, hasRun: false };
     this.#processes.set(number, process);
     return process;
   }

@@ -49,16 +49,21 @@ test("what was before forget is not in the report", () => {
 
 test("references of full walks are those of the table", () => {
   const batch = batchOf([TRACE_WRITE, 0x1000], [TRACE_WRITE, 0x1000]);
-  for (const [guestPages, hostPages, refs] of [
-    ["4K", "4K", 24],
-    ["2M", "4K", 19],
-    ["1G", "1G", 8],
-  ] as const) {
-    const simulation = createSimulation({ scheme: "npt", guestPages, hostPages });
+  for (const [options, refs, steps] of [
+    [{ scheme: "npt" }, 24, 24],
+    [{ scheme: "npt", guestPages: "2M" }, 19, 19],
+    [{ scheme: "npt", guestPages: "1G", hostPages: "1G" }, 8, 8],
+    [{ scheme: "flattened" }, 8, 8],
+    [{ scheme: "flattened", guestPages: "1G", hostPages: "1G" }, 3, 3],
+    // Three ways in three steps: those of a step do not wait for each other.
+    [{ scheme: "hashed" }, 15, 3],
+    [{ scheme: "hashed", probes: "directed" }, 3, 3],
+  ] as const satisfies readonly (readonly [SimulationOptions, number, number])[]) {
+    const simulation = createSimulation(options);
     simulation.run(batch);
     simulation.forget();
     simulation.run(batch);
-    expect(simulation.report()).toMatchObject({ referencesPerWalk: refs, cyclesPerAccess: refs * 50 });
+    expect(simulation.report()).toMatchObject({ referencesPerWalk: refs, cyclesPerAccess: steps * 50 });
   }
 });
 

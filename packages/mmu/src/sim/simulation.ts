@@ -56,7 +56,7 @@ class TraceSimulation implements Simulation {
   #base: SimulationSums;
 
   constructor(options: SimulationOptions) {
-    const { walk = {}, tlb, pcid = true, guestPages = "4K", guestLevels = 4 } = options;
+    const { walk = {}, tlb, pcid = true, guestPages = "4K" } = options;
     this.#options = options;
     this.#costs = { ...DEFAULT_COSTS, ...options.costs };
     const structures = new WalkStructures({ memoryCycles: DEFAULT_MEMORY_CYCLES, ...walk });
@@ -74,7 +74,7 @@ class TraceSimulation implements Simulation {
         invlpg: (low, high) => this.#invlpg(low, high),
         writeCr3: (cr3, noFlush) => this.#writeCr3(cr3, noFlush),
       },
-      levels: guestLevels,
+      tables: (port) => this.#machine.tablesOf(port),
       pageShift: PAGE_SHIFTS[guestPages],
       pcid,
     });
