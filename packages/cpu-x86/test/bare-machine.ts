@@ -50,13 +50,16 @@ export class BareMachine {
   readonly portLog: string[] = [];
   /** What the next port reads give. */
   portValue = 0;
+  /** Frames that are no plain memory: they are reached by loads and stores only. */
+  readonly devices = new Set<number>();
   readonly #ram: DataView;
 
   constructor(model = "max,kvm=on,+la57") {
     const { buffer } = this.memory;
     this.#ram = new DataView(buffer, RESERVED_BYTES);
     const bytes = new Uint8Array(buffer);
-    const frame = (gfn: number): number => (gfn * 4096 < RAM_BYTES ? RESERVED_BYTES + gfn * 4096 : -1);
+    const frame = (gfn: number): number =>
+      gfn * 4096 < RAM_BYTES && !this.devices.has(gfn) ? RESERVED_BYTES + gfn * 4096 : -1;
     const host: CpuHost = {
       physical: {
         readableFrame: frame,

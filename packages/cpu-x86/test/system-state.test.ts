@@ -353,6 +353,68 @@ describe("FXSAVE and XSAVE", () => {
     });
   });
 
+  describe("where the area is", () => {
+    const AREA = 0x5e00;
+    const BYTES = 2696;
+    const image = (from: number): number[] => Array.from({ length: BYTES }, (_, i) => m.read8(from + i));
+    const vectors = (): Uint8Array => m.cpu.u8.slice(AT.fpr, AT.zmm + 16 * 64);
+
+    beforeEach(() => {
+      m.cpu.setLow("xcr0", 0x207);
+      m.cpu.setGpr32(GPR.rax, 0x207);
+      m.cpu.set32("pkru", 0x5554);
+      for (let i = 0; i < 32; i++) m.cpu.u8.fill(0x10 + i, xmm(0) + i * 32, xmm(0) + i * 32 + 32);
+      for (let i = 0; i < BYTES; i++) for (const at of [AREA, 0x9000]) m.write8(at + i, i & 0xff);
+      for (const at of [AREA, 0x9000]) for (let i = 512; i < 576; i++) m.write8(at + i, 0);
+    });
+
+    it.each([
+      ["crosses pages", []],
+      ["begins in a device", [5]],
+      ["ends in a device", [6]],
+      ["is in devices", [5, 6]],
+    ])("does not matter to what is saved and restored: it %s", (_, devices) => {
+      for (const gfn of devices) m.devices.add(gfn);
+      for (const [save, restore] of [
+        ["fxsave", "fxrstor"],
+        ["xsave", "xrstor"],
+        ["xsaveopt", "xrstor"],
+        ["xsavec", "xrstor"],
+        ["xsaves", "xrstors"],
+      ] as const) {
+        const before = vectors();
+        expect([m.call(save, 0x9000, 64, SEGMENT.ds), m.call(save, AREA, 64, SEGMENT.ds)]).toEqual(["next", "next"]);
+        expect(image(AREA), save).toEqual(image(0x9000));
+        m.cpu.u8.fill(0, AT.fpr, AT.fpr + 128);
+        for (let i = 0; i < 16; i++) m.cpu.u8.fill(0, xmm(i), xmm(i) + (save === "fxsave" ? 16 : 32));
+        expect(m.call(restore, AREA, 64, SEGMENT.ds)).toBe("next");
+        expect(vectors(), restore).toEqual(before);
+        for (let i = 512; i < 576; i++) for (const at of [AREA, 0x9000]) m.write8(at + i, 0);
+      }
+    });
+
+    it("bytes that no component has keep what memory has", () => {
+      expect(m.call("xsave", AREA, 64, SEGMENT.ds)).toBe("next");
+      for (const at of [464, 511, 832, 2687]) expect(m.read8(AREA + at)).toBe(at & 0xff);
+    });
+
+    it("a fault on its last page leaves memory and state as they were", () => {
+      // The GiB's last page; what follows is not mapped.
+      const frame = 0x3fff_f000n;
+      m.write64(PAGE_TABLES + 0x1000, BigInt(PAGE_TABLES + 0x2000) | 7n);
+      m.write64(PAGE_TABLES + 0x2000 + 511 * 8, BigInt(PAGE_TABLES + 0x3000) | 7n);
+      m.write64(PAGE_TABLES + 0x3000 + 511 * 8, 0x5007n);
+      m.cpu.linear.flushAll();
+      // The header of an area at 5c00h.
+      for (let i = 0; i < 64; i++) m.write8(AREA + i, i === 0 ? 7 : i === 1 ? 2 : 0);
+      const [memory, state] = [image(AREA), vectors()];
+      for (const name of ["xsave", "xsaveopt", "xsavec", "xsaves"] as const)
+        expect(m.faultOf(name, frame + 0xe00n, 64, SEGMENT.ds), name).toBe("#PF(2)");
+      expect(m.faultOf("xrstor", frame + 0xc00n, 64, SEGMENT.ds)).toBe("#PF(0)");
+      expect([image(AREA), vectors()]).toEqual([memory, state]);
+    });
+  });
+
   it("need CR4.OSXSAVE", () => {
     m.call("movToCr", 4, 0x20);
     for (const name of ["xsave", "xrstor", "xgetbv", "xsetbv"] as const)

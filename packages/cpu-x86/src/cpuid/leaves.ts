@@ -126,10 +126,10 @@ function xsaveLeaf(cpu: Cpu, subleaf: number): Leaf {
   const { model } = cpu;
   if (!model.features.has("xsave")) return NOTHING;
   const supported = supportedXcr0(model);
-  if (subleaf === 0) return [supported, standardSize(model, cpu.low("xcr0")), standardSize(model, supported), 0];
+  if (subleaf === 0) return [supported, standardSize(cpu.low("xcr0")), standardSize(supported), 0];
   if (subleaf === 1) {
     // EBX is about the compacted form, EDX:ECX about IA32_XSS, which has no bits.
-    const compacted = model.features.has("xsavec") ? compactedSize(model, cpu.low("xcr0")) : 0;
+    const compacted = model.features.has("xsavec") ? compactedSize(cpu.low("xcr0")) : 0;
     return [model.features.word("d.1.eax"), compacted, 0, 0];
   }
   const component = componentsOf(model).find(({ index, length }) => index === subleaf && length > 0);

@@ -22,6 +22,8 @@ const BOUNCE = AT.bounce;
 /** Beside what a store has left in the bounce buffer before its walk. */
 const PTE_BOUNCE = AT.bounce + 64;
 const PAGE = 4096;
+/** {@link LinearMemory.locate}: the page is a device, ROM that is to be written, or decoded code that is. */
+export const NOT_PLAIN = -1;
 
 /** CR3.LAM_U57 and CR3.LAM_U48 in the high half. */
 const LAM_U57_HIGH = Number(CR3_LAM_U57 >> 32n);
@@ -257,6 +259,19 @@ export class LinearMemory {
     if (cpu.faulted) return 0;
     const offset = low & 0xfff;
     if (offset + size > PAGE) return this.#gather(low, high, size, 0, access | ACCESS_READ);
+    const hva = this.locate(low, high, access);
+    if (hva !== NOT_PLAIN) return hva;
+    cpu.host.physical.load(this.walker.gfn * PAGE + offset, size, BOUNCE);
+    return BOUNCE;
+  }
+
+  /**
+   * Finds the page of one address: halves signed; `access` as for {@link reach}.
+   * @returns hva of the address in plain memory, or NOT_PLAIN: it is in frame `walker.gfn`; 0: exception pending.
+   */
+  locate(low: number, high: number, access: number): number {
+    const cpu = this.#cpu;
+    if (cpu.faulted) return 0;
     const context = this.#spaces.contextOf(access);
     const table = (access & ACCESS_WRITE) === 0 ? TLB_READ : TLB_WRITE;
     const known = this.#tlb.lookup(table, low, high, context);
@@ -265,12 +280,9 @@ export class LinearMemory {
     const { gfn } = this.walker;
     const { physical } = cpu.host;
     const hva = table === TLB_READ ? physical.readableFrame(gfn) : physical.writableFrame(gfn);
-    if (hva < 0) {
-      physical.load(gfn * PAGE + offset, size, BOUNCE);
-      return BOUNCE;
-    }
+    if (hva < 0) return NOT_PLAIN;
     this.#fill(table, low, high, hva, context);
-    return hva + offset;
+    return hva + (low & 0xfff);
   }
 
   /** Stores the up to 64 bytes that were left in the bounce buffer. @returns false: exception pending. */

@@ -101,6 +101,11 @@ export class Cpu {
     return this.low("helperArgs", index);
   }
 
+  /** High half of an argument. */
+  argHigh(index: number): number {
+    return this.high("helperArgs", index);
+  }
+
   gpr64(register: number): bigint {
     return this.get64("gpr", register);
   }

@@ -16,8 +16,11 @@ export const JUMP_CACHE_ENTRY_BYTES = 16;
 export const SCRATCH_RECORDS: number = JUMP_CACHE + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES;
 /** Bytes of the scratch area. */
 export const SCRATCH_BYTES = 4096;
+/** A page for operands that are not in plain memory; one instruction at a time. */
+export const STAGING: number = SCRATCH_RECORDS + SCRATCH_BYTES;
+const STAGING_BYTES = 4096;
 /** Decoded-instruction records. */
-export const RECORDS_BASE: number = SCRATCH_RECORDS + SCRATCH_BYTES;
+export const RECORDS_BASE: number = STAGING + STAGING_BYTES;
 /** Bytes of the undo log of regions that are verified. */
 const UNDO_LOG_BYTES = 2 * 1024 * 1024;
 /** Everything below this belongs to the CPU; guest RAM starts here. */

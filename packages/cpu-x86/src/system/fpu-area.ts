@@ -1,6 +1,7 @@
 // The legacy region of FXSAVE and XSAVE. SDM vol. 1, "FXSAVE Area" and "Legacy Region of an XSAVE Area".
 import type { Cpu } from "../state/cpu.ts";
 import { AT, ELEMENT_SIZE } from "../state/layout.ts";
+import type { SaveArea } from "./save-area.ts";
 
 /** Bytes of the region. */
 export const LEGACY_BYTES = 512;
@@ -8,133 +9,199 @@ export const LEGACY_BYTES = 512;
 export const MXCSR_RESET = 0x1f80;
 /** MXCSR bits that exist, DAZ among them. */
 export const MXCSR_MASK = 0xffff;
-const MXCSR = 24;
-const MXCSR_MASK_AT = 28;
+/** Byte offsets in the region, of 16 bytes each: control words and instruction pointer, data pointer and MXCSR. */
+const CONTROL = 0;
+const DATA = 16;
 const X87_REGISTERS = 32;
 const XMM_REGISTERS = 160;
 
-/** The control words, pointers and registers of the x87. @param wide pointers are 64 bits, without selectors. */
-export function writeX87(cpu: Cpu, area: DataView, wide: boolean): void {
-  const top = topOf(cpu);
-  area.setUint16(0, cpu.get32("fpuControl"), true);
-  area.setUint16(2, cpu.get32("fpuStatus"), true);
-  area.setUint16(4, cpu.get32("fpuTag") & 0xff, true);
-  area.setUint16(6, cpu.get32("fpuOpcode") & 0x7ff, true);
-  writePointer(cpu, area, 8, "fpuIp", "fpuCs", wide);
-  writePointer(cpu, area, 16, "fpuDp", "fpuDs", wide);
-  for (let i = 0; i < 8; i++) {
-    const at = AT.fpr + ((top + i) & 7) * ELEMENT_SIZE.fpr;
-    const slot = X87_REGISTERS + i * 16;
-    area.setBigUint64(slot, cpu.view.getBigUint64(at, true), true);
-    area.setUint16(slot + 8, cpu.view.getUint16(at + 8, true), true);
-    area.setUint16(slot + 10, 0, true);
-    area.setUint32(slot + 12, 0, true);
-  }
-}
+// Places in `Cpu.u32`.
+const FCW = AT.fpuControl >> 2;
+const FSW = AT.fpuStatus >> 2;
+const FTW = AT.fpuTag >> 2;
+const FOP = AT.fpuOpcode >> 2;
+const FIP = AT.fpuIp >> 2;
+const FDP = AT.fpuDp >> 2;
+const FCS = AT.fpuCs >> 2;
+const FDS = AT.fpuDs >> 2;
+const MXCSR = AT.mxcsr >> 2;
+const MASK = AT.mxcsrMask >> 2;
+const FPR = AT.fpr >> 2;
+const FPR_WORDS = ELEMENT_SIZE.fpr >> 2;
+const ALL_FPR_WORDS = 8 * FPR_WORDS;
+const ZMM = AT.zmm >> 2;
+const ZMM_WORDS = ELEMENT_SIZE.zmm >> 2;
 
-function writePointer(
-  cpu: Cpu,
-  area: DataView,
-  at: number,
-  offset: "fpuIp" | "fpuDp",
-  selector: "fpuCs" | "fpuDs",
-  wide: boolean,
-): void {
-  area.setUint32(at, cpu.low(offset), true);
-  area.setUint32(at + 4, wide ? cpu.high(offset) : cpu.get32(selector) & 0xffff, true);
+/** Upper half of the third word of a register in CPU state: above sign and exponent. */
+const ABOVE_EXPONENT = 0xffff_0000;
+
+/** The control words, pointers and registers of the x87. @param wide pointers are 64 bits, without selectors. */
+export function writeX87(cpu: Cpu, area: SaveArea, wide: boolean): void {
+  const { u32 } = cpu;
+  const { words } = area;
+  const control = area.word(CONTROL);
+  const status = u32[FSW] as number;
+  words[control] = ((u32[FCW] as number) & 0xffff) | (status << 16);
+  words[control + 1] = ((u32[FTW] as number) & 0xff) | (((u32[FOP] as number) & 0x7ff) << 16);
+  words[control + 2] = u32[FIP] as number;
+  words[control + 3] = wide ? (u32[FIP + 1] as number) : (u32[FCS] as number) & 0xffff;
+  const data = area.word(DATA);
+  words[data] = u32[FDP] as number;
+  words[data + 1] = wide ? (u32[FDP + 1] as number) : (u32[FDS] as number) & 0xffff;
+  for (let i = 0; i < 8; i++) {
+    const from = registerWord(status, i);
+    const to = area.word(X87_REGISTERS + i * 16);
+    words[to] = u32[from] as number;
+    words[to + 1] = u32[from + 1] as number;
+    words[to + 2] = (u32[from + 2] as number) & ~ABOVE_EXPONENT;
+    words[to + 3] = 0;
+  }
 }
 
 /** The reverse of {@link writeX87}. */
-export function readX87(cpu: Cpu, area: DataView, wide: boolean): void {
-  cpu.set32("fpuControl", area.getUint16(0, true));
-  cpu.set32("fpuStatus", area.getUint16(2, true));
-  cpu.set32("fpuTag", area.getUint8(4));
-  cpu.set32("fpuOpcode", area.getUint16(6, true) & 0x7ff);
-  readPointer(cpu, area, 8, "fpuIp", "fpuCs", wide);
-  readPointer(cpu, area, 16, "fpuDp", "fpuDs", wide);
-  const top = topOf(cpu);
+export function readX87(cpu: Cpu, area: SaveArea, wide: boolean): void {
+  const { u32 } = cpu;
+  const { words } = area;
+  const control = area.word(CONTROL);
+  const status = (words[control] as number) >>> 16;
+  u32[FCW] = (words[control] as number) & 0xffff;
+  u32[FSW] = status;
+  u32[FTW] = (words[control + 1] as number) & 0xff;
+  u32[FOP] = ((words[control + 1] as number) >>> 16) & 0x7ff;
+  u32[FIP] = words[control + 2] as number;
+  u32[FIP + 1] = wide ? (words[control + 3] as number) : 0;
+  u32[FCS] = wide ? 0 : (words[control + 3] as number) & 0xffff;
+  const data = area.word(DATA);
+  u32[FDP] = words[data] as number;
+  u32[FDP + 1] = wide ? (words[data + 1] as number) : 0;
+  u32[FDS] = wide ? 0 : (words[data + 1] as number) & 0xffff;
   for (let i = 0; i < 8; i++) {
-    const at = AT.fpr + ((top + i) & 7) * ELEMENT_SIZE.fpr;
-    const slot = X87_REGISTERS + i * 16;
-    cpu.view.setBigUint64(at, area.getBigUint64(slot, true), true);
-    cpu.view.setUint16(at + 8, area.getUint16(slot + 8, true), true);
+    const from = area.word(X87_REGISTERS + i * 16);
+    const to = registerWord(status, i);
+    u32[to] = words[from] as number;
+    u32[to + 1] = words[from + 1] as number;
+    u32[to + 2] = ((u32[to + 2] as number) & ABOVE_EXPONENT) | ((words[from + 2] as number) & ~ABOVE_EXPONENT);
   }
 }
 
-function readPointer(
-  cpu: Cpu,
-  area: DataView,
-  at: number,
-  offset: "fpuIp" | "fpuDp",
-  selector: "fpuCs" | "fpuDs",
-  wide: boolean,
-): void {
-  const high = area.getUint32(at + 4, true);
-  cpu.set64(offset, BigInt(area.getUint32(at, true)) | (wide ? BigInt(high) << 32n : 0n));
-  cpu.set32(selector, wide ? 0 : high & 0xffff);
-}
-
-function topOf(cpu: Cpu): number {
-  return (cpu.get32("fpuStatus") >> 11) & 7;
+/** Where ST(i) is, in words; `status`: FSW, which has TOP. */
+function registerWord(status: number, i: number): number {
+  return FPR + (((status >>> 11) + i) & 7) * FPR_WORDS;
 }
 
 const X87_CONTROL = 0x37f;
-const X87_ZEROED = ["fpuStatus", "fpuTag", "fpuOpcode", "fpuCs", "fpuDs"] as const;
 
 /** x87 state as after FNINIT. */
 export function initX87(cpu: Cpu): void {
-  cpu.set32("fpuControl", X87_CONTROL);
-  for (const field of X87_ZEROED) cpu.set32(field, 0);
-  cpu.set64("fpuIp", 0n);
-  cpu.set64("fpuDp", 0n);
-  cpu.u8.fill(0, AT.fpr, AT.fpr + 8 * ELEMENT_SIZE.fpr);
+  const { u32 } = cpu;
+  u32[FCW] = X87_CONTROL;
+  u32[FSW] = 0;
+  u32[FTW] = 0;
+  u32[FOP] = 0;
+  u32[FCS] = 0;
+  u32[FDS] = 0;
+  u32[FIP] = 0;
+  u32[FIP + 1] = 0;
+  u32[FDP] = 0;
+  u32[FDP + 1] = 0;
+  for (let i = 0; i < ALL_FPR_WORDS; i++) u32[FPR + i] = 0;
 }
 
 /** Whether nothing was done since FNINIT. */
-export function isX87Initial(cpu: Cpu): boolean {
-  if (cpu.get32("fpuControl") !== X87_CONTROL || X87_ZEROED.some((field) => cpu.get32(field) !== 0)) return false;
-  if (cpu.get64("fpuIp") !== 0n || cpu.get64("fpuDp") !== 0n) return false;
-  return cpu.u8.subarray(AT.fpr, AT.fpr + 8 * ELEMENT_SIZE.fpr).every((byte) => byte === 0);
+export function isX87Initial({ u32 }: Cpu): boolean {
+  if (u32[FCW] !== X87_CONTROL) return false;
+  let used = (u32[FSW] as number) | (u32[FTW] as number) | (u32[FOP] as number) | (u32[FCS] as number);
+  used |= (u32[FDS] as number) | (u32[FIP] as number) | (u32[FIP + 1] as number);
+  used |= (u32[FDP] as number) | (u32[FDP + 1] as number);
+  for (let i = 0; i < ALL_FPR_WORDS && used === 0; i++) used = u32[FPR + i] as number;
+  return used === 0;
 }
 
-export function writeMxcsr(cpu: Cpu, area: DataView): void {
-  area.setUint32(MXCSR, cpu.get32("mxcsr"), true);
-  area.setUint32(MXCSR_MASK_AT, cpu.get32("mxcsrMask"), true);
+export function writeMxcsr({ u32 }: Cpu, area: SaveArea): void {
+  const at = area.word(DATA) + 2;
+  area.words[at] = u32[MXCSR] as number;
+  area.words[at + 1] = u32[MASK] as number;
 }
 
 /** @returns false: reserved bits are set, nothing was loaded; #GP(0) is the caller's. */
-export function isValidMxcsr(cpu: Cpu, area: DataView): boolean {
-  return (area.getUint32(MXCSR, true) & ~cpu.get32("mxcsrMask")) === 0;
+export function isValidMxcsr({ u32 }: Cpu, area: SaveArea): boolean {
+  return ((area.words[area.word(DATA) + 2] as number) & ~(u32[MASK] as number)) === 0;
 }
 
-export function readMxcsr(cpu: Cpu, area: DataView): void {
-  cpu.set32("mxcsr", area.getUint32(MXCSR, true));
+export function readMxcsr({ u32 }: Cpu, area: SaveArea): void {
+  u32[MXCSR] = area.words[area.word(DATA) + 2] as number;
 }
 
 /** Vector registers that the current mode has. */
-export function vectorCount(cpu: Cpu): 8 | 16 {
+function vectorCount(cpu: Cpu): 8 | 16 {
   return cpu.code64 ? 16 : 8;
 }
 
-export function writeXmm(cpu: Cpu, area: Uint8Array): void {
-  for (let i = 0; i < vectorCount(cpu); i++) {
-    const at = AT.zmm + i * ELEMENT_SIZE.zmm;
-    area.set(cpu.u8.subarray(at, at + 16), XMM_REGISTERS + i * 16);
+/** Which 16 bytes of each vector register are meant, by the first: the XMM registers, or the upper halves of YMM. */
+export const VECTOR_PART = { lower: 0, upper: 16 } as const;
+type VectorPart = (typeof VECTOR_PART)[keyof typeof VECTOR_PART];
+
+/** Writes XMM registers to their place in the legacy region. */
+export function writeXmm(cpu: Cpu, area: SaveArea): void {
+  writeVectors(cpu, area, XMM_REGISTERS, VECTOR_PART.lower);
+}
+
+/** The reverse of {@link writeXmm}. */
+export function readXmm(cpu: Cpu, area: SaveArea): void {
+  readVectors(cpu, area, XMM_REGISTERS, VECTOR_PART.lower);
+}
+
+/** Writes a part of each register from byte `at` of the area on. */
+export function writeVectors(cpu: Cpu, area: SaveArea, at: number, first: VectorPart): void {
+  const { u32 } = cpu;
+  const { words } = area;
+  const count = vectorCount(cpu);
+  for (let i = 0; i < count; i++) {
+    const from = ZMM + i * ZMM_WORDS + (first >> 2);
+    const to = area.word(at + i * 16);
+    words[to] = u32[from] as number;
+    words[to + 1] = u32[from + 1] as number;
+    words[to + 2] = u32[from + 2] as number;
+    words[to + 3] = u32[from + 3] as number;
   }
 }
 
-export function readXmm(cpu: Cpu, area: Uint8Array): void {
-  for (let i = 0; i < vectorCount(cpu); i++) {
-    const slot = XMM_REGISTERS + i * 16;
-    cpu.u8.set(area.subarray(slot, slot + 16), AT.zmm + i * ELEMENT_SIZE.zmm);
+/** The reverse of {@link writeVectors}. */
+export function readVectors(cpu: Cpu, area: SaveArea, at: number, first: VectorPart): void {
+  const { u32 } = cpu;
+  const { words } = area;
+  const count = vectorCount(cpu);
+  for (let i = 0; i < count; i++) {
+    const from = area.word(at + i * 16);
+    const to = ZMM + i * ZMM_WORDS + (first >> 2);
+    u32[to] = words[from] as number;
+    u32[to + 1] = words[from + 1] as number;
+    u32[to + 2] = words[from + 2] as number;
+    u32[to + 3] = words[from + 3] as number;
   }
 }
 
-export function clearXmm(cpu: Cpu): void {
-  for (let i = 0; i < vectorCount(cpu); i++) {
-    const at = AT.zmm + i * ELEMENT_SIZE.zmm;
-    cpu.u8.fill(0, at, at + 16);
+/** Zeroes a part of each register. */
+export function clearVectorPart(cpu: Cpu, first: VectorPart): void {
+  const { u32 } = cpu;
+  const count = vectorCount(cpu);
+  for (let i = 0; i < count; i++) {
+    const at = ZMM + i * ZMM_WORDS + (first >> 2);
+    u32[at] = 0;
+    u32[at + 1] = 0;
+    u32[at + 2] = 0;
+    u32[at + 3] = 0;
   }
+}
+
+/** Whether a part of all sixteen registers is zero. */
+export function isVectorPartZero({ u32 }: Cpu, first: VectorPart): boolean {
+  let used = 0;
+  for (let i = 0; i < 16 && used === 0; i++) {
+    const at = ZMM + i * ZMM_WORDS + (first >> 2);
+    used = (u32[at] as number) | (u32[at + 1] as number) | (u32[at + 2] as number) | (u32[at + 3] as number);
+  }
+  return used === 0;
 }
 
 /** Zeroes all vector and mask registers, whole. */

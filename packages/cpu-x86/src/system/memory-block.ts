@@ -3,6 +3,7 @@ import { ACCESS_READ, ACCESS_WRITE } from "@tsvm/mmu";
 import { elementAddress } from "../segments/element-address.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
+import { isOperandCanonical } from "./save-area.ts";
 
 const PAGE = 4096;
 /** The bounce buffer's size: what is moved at a time where plain stores are not allowed. */
@@ -10,16 +11,10 @@ const CHUNK = 64;
 
 /**
  * Writes `bytes` (at most a page) to a linear address; either all of them or, if that faults, none.
- * @param access ACCESS_USER or ACCESS_AC, or 0. @param segment of the operand. @returns false: exception pending.
+ * @param access ACCESS_USER or ACCESS_AC, or 0. @returns false: exception pending.
  */
-export function writeBlock(
-  cpu: Cpu,
-  linear: bigint,
-  bytes: Uint8Array,
-  access: number,
-  segment: number = SEGMENT.ds,
-): boolean {
-  if (!reachBlock(cpu, linear, bytes.length, access | ACCESS_WRITE, segment)) return false;
+export function writeBlock(cpu: Cpu, linear: bigint, bytes: Uint8Array, access: number): boolean {
+  if (!reachBlock(cpu, linear, bytes.length, access | ACCESS_WRITE)) return false;
   const head = headLength(linear, bytes.length);
   storeAt(cpu, firstGpa, bytes, 0, head);
   if (head < bytes.length) storeAt(cpu, secondGpa, bytes, head, bytes.length);
@@ -27,14 +22,8 @@ export function writeBlock(
 }
 
 /** Reads `into.length` bytes (at most a page). @returns false: exception pending, `into` unchanged. */
-export function readBlock(
-  cpu: Cpu,
-  linear: bigint,
-  into: Uint8Array,
-  access: number,
-  segment: number = SEGMENT.ds,
-): boolean {
-  if (!reachBlock(cpu, linear, into.length, access | ACCESS_READ, segment)) return false;
+export function readBlock(cpu: Cpu, linear: bigint, into: Uint8Array, access: number): boolean {
+  if (!reachBlock(cpu, linear, into.length, access | ACCESS_READ)) return false;
   const head = headLength(linear, into.length);
   loadFrom(cpu, firstGpa, into, 0, head);
   if (head < into.length) loadFrom(cpu, secondGpa, into, head, into.length);
@@ -56,21 +45,14 @@ export function movdir64b(cpu: Cpu): HelperResult {
 let firstGpa = 0;
 let secondGpa = 0;
 
-function reachBlock(cpu: Cpu, linear: bigint, length: number, access: number, segment: number): boolean {
-  if (!isOperandCanonical(cpu, linear, segment)) return false;
+function reachBlock(cpu: Cpu, linear: bigint, length: number, access: number): boolean {
+  if (!isOperandCanonical(cpu, Number(BigInt.asIntN(32, linear >> 32n)), SEGMENT.ds)) return false;
   if (!cpu.linear.probe(linear, length, access)) return false;
   secondGpa = cpu.walker.gfn * PAGE;
   // A crossing probe leaves the second page in the walker; the first is walked again, and cannot fault any more.
   if (headLength(linear, length) < length) cpu.linear.probe(linear, 1, access);
   firstGpa = cpu.walker.gfn * PAGE + Number(linear & 0xfffn);
   return true;
-}
-
-/** In the stack segment an address that is not canonical is #SS, else #GP. @returns false: exception pending. */
-export function isOperandCanonical(cpu: Cpu, linear: bigint, segment: number): boolean {
-  return (
-    !cpu.code64 || elementAddress(cpu, segment === SEGMENT.ss ? segment : SEGMENT.ds, linear, 1, "Read") !== undefined
-  );
 }
 
 function headLength(linear: bigint, length: number): number {

@@ -4,31 +4,28 @@
 import type { FeatureName } from "../cpuid/features.ts";
 import type { CpuModel } from "../cpuid/models.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { AT, ELEMENT_SIZE } from "../state/layout.ts";
 import { XSTATE } from "../state/xstate.ts";
 import {
-  clearXmm,
+  clearVectorPart,
   initX87,
+  isVectorPartZero,
   isX87Initial,
   LEGACY_BYTES,
+  readVectors,
   readX87,
   readXmm,
-  vectorCount,
+  VECTOR_PART,
+  writeVectors,
   writeX87,
   writeXmm,
 } from "./fpu-area.ts";
 import { setPkru } from "./protection-keys.ts";
+import type { SaveArea } from "./save-area.ts";
 
 /** Bytes before the first component that is not in the legacy region: that region and the header. */
 export const XSAVE_HEADER: number = LEGACY_BYTES;
 /** Bytes of the legacy region and the header, which every area has. */
 export const XSAVE_MINIMUM: number = XSAVE_HEADER + 64;
-
-/** An area in memory on its way in or out. */
-export interface XsaveArea {
-  readonly bytes: Uint8Array;
-  readonly view: DataView;
-}
 
 /** One state component. `at` is where it begins in the area; the legacy ones have fixed places and ignore it. */
 export interface XsaveComponent {
@@ -39,8 +36,8 @@ export interface XsaveComponent {
   /** Place in the standard form; 0 for the legacy components. */
   readonly offset: number;
   readonly length: number;
-  write(cpu: Cpu, area: XsaveArea, at: number, wide: boolean): void;
-  read(cpu: Cpu, area: XsaveArea, at: number, wide: boolean): void;
+  write(cpu: Cpu, area: SaveArea, at: number, wide: boolean): void;
+  read(cpu: Cpu, area: SaveArea, at: number, wide: boolean): void;
   initialize(cpu: Cpu): void;
   isInitial(cpu: Cpu): boolean;
 }
@@ -51,8 +48,8 @@ const x87: XsaveComponent = {
   needs: "xsave",
   offset: 0,
   length: 0,
-  write: (cpu, area, _at, wide) => writeX87(cpu, area.view, wide),
-  read: (cpu, area, _at, wide) => readX87(cpu, area.view, wide),
+  write: (cpu, area, _at, wide) => writeX87(cpu, area, wide),
+  read: (cpu, area, _at, wide) => readX87(cpu, area, wide),
   initialize: initX87,
   isInitial: isX87Initial,
 };
@@ -64,10 +61,10 @@ const sse: XsaveComponent = {
   needs: "xsave",
   offset: 0,
   length: 0,
-  write: (cpu, area) => writeXmm(cpu, area.bytes),
-  read: (cpu, area) => readXmm(cpu, area.bytes),
-  initialize: clearXmm,
-  isInitial: (cpu) => isZero(cpu, 0),
+  write: writeXmm,
+  read: readXmm,
+  initialize: (cpu) => clearVectorPart(cpu, VECTOR_PART.lower),
+  isInitial: (cpu) => isVectorPartZero(cpu, VECTOR_PART.lower),
 };
 
 /** Bits 255:128 of the YMM registers. */
@@ -77,33 +74,11 @@ const avx: XsaveComponent = {
   needs: "avx",
   offset: 576,
   length: 256,
-  write: (cpu, { bytes }, at) => {
-    for (let i = 0; i < vectorCount(cpu); i++) {
-      const from = upperHalf(i);
-      bytes.set(cpu.u8.subarray(from, from + 16), at + i * 16);
-    }
-  },
-  read: (cpu, { bytes }, at) => {
-    for (let i = 0; i < vectorCount(cpu); i++) cpu.u8.set(bytes.subarray(at + i * 16, at + i * 16 + 16), upperHalf(i));
-  },
-  initialize: (cpu) => {
-    for (let i = 0; i < vectorCount(cpu); i++) cpu.u8.fill(0, upperHalf(i), upperHalf(i) + 16);
-  },
-  isInitial: (cpu) => isZero(cpu, 16),
+  write: (cpu, area, at) => writeVectors(cpu, area, at, VECTOR_PART.upper),
+  read: (cpu, area, at) => readVectors(cpu, area, at, VECTOR_PART.upper),
+  initialize: (cpu) => clearVectorPart(cpu, VECTOR_PART.upper),
+  isInitial: (cpu) => isVectorPartZero(cpu, VECTOR_PART.upper),
 };
-
-const upperHalf = (register: number): number => AT.zmm + register * ELEMENT_SIZE.zmm + 16;
-
-/** Whether 16 bytes of every vector register are zero, from byte `first` on. */
-function isZero(cpu: Cpu, first: number): boolean {
-  for (let i = 0; i < 16; i++) {
-    const at = (AT.zmm + i * ELEMENT_SIZE.zmm + first) >> 2;
-    const { u32 } = cpu;
-    if (((u32[at] as number) | (u32[at + 1] as number) | (u32[at + 2] as number) | (u32[at + 3] as number)) !== 0)
-      return false;
-  }
-  return true;
-}
 
 const pkru: XsaveComponent = {
   bit: XSTATE.PKRU,
@@ -111,16 +86,18 @@ const pkru: XsaveComponent = {
   needs: "pku",
   offset: 2688,
   length: 8,
-  write: (cpu, { view }, at) => {
-    view.setUint32(at, cpu.get32("pkru"), true);
-    view.setUint32(at + 4, 0, true);
+  write: (cpu, area, at) => {
+    const word = area.word(at);
+    area.words[word] = cpu.get32("pkru");
+    area.words[word + 1] = 0;
   },
-  read: (cpu, { view }, at) => setPkru(cpu, view.getUint32(at, true)),
+  read: (cpu, area, at) => setPkru(cpu, area.words[area.word(at)] as number),
   initialize: (cpu) => setPkru(cpu, 0),
   isInitial: (cpu) => cpu.get32("pkru") === 0,
 };
 
-const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx, pkru];
+/** All components, in order. XCR0 has only bits of those that the processor model has. */
+export const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx, pkru];
 
 /** The components that a processor model has, in order. */
 export function componentsOf({ features }: CpuModel): readonly XsaveComponent[] {
@@ -133,12 +110,17 @@ export function supportedXcr0(model: CpuModel): number {
 }
 
 /** Bytes that the components of `mask` need in the standard form. */
-export function standardSize(model: CpuModel, mask: number): number {
-  const ends = componentsOf(model).map(({ bit, offset, length }) => ((mask & bit) !== 0 ? offset + length : 0));
-  return Math.max(XSAVE_MINIMUM, ...ends);
+export function standardSize(mask: number): number {
+  let size = XSAVE_MINIMUM;
+  for (const { bit, offset, length } of COMPONENTS) {
+    if ((mask & bit) !== 0 && offset + length > size) size = offset + length;
+  }
+  return size;
 }
 
 /** Bytes that they need in the compacted form. */
-export function compactedSize(model: CpuModel, mask: number): number {
-  return componentsOf(model).reduce((size, { bit, length }) => size + ((mask & bit) !== 0 ? length : 0), XSAVE_MINIMUM);
+export function compactedSize(mask: number): number {
+  let size = XSAVE_MINIMUM;
+  for (const { bit, length } of COMPONENTS) if ((mask & bit) !== 0) size += length;
+  return size;
 }
