@@ -26,7 +26,9 @@ export function fuzzHost(seed: number): void {
 function optionsOf(random: Random): VmOptions {
   const scheme = (["ept", "npt", "shadow", "naive"] as const)[random(4)] as NonNullable<VmOptions["scheme"]>;
   const modes =
-    scheme === "shadow" ? (["long4", "long5"] as const) : (["bare", "legacy32", "pae", "long4", "long5"] as const);
+    scheme === "shadow"
+      ? (["legacy32", "pae", "long4", "long5"] as const)
+      : (["bare", "legacy32", "pae", "long4", "long5"] as const);
   const mode = modes[random(modes.length)] as GuestPaging["mode"];
   const registers = { cr3: random(FRAMES) * 0x1000, wp: random(2) === 0, nxe: random(2) === 0, pse: true };
   const guest = { mode, registers };

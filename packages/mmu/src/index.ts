@@ -60,6 +60,7 @@ export {
 export {
   createShadowTranslator,
   type ShadowCounters,
+  type ShadowedMode,
   type ShadowOptions,
   type ShadowSync,
   type ShadowTranslator,

@@ -11,6 +11,7 @@ export class RandomMachine {
   readonly memory: LabMemory = new LabMemory();
   readonly guestTables: Tables;
   readonly hostTables: Tables;
+  readonly guestFormat: TableFormat;
   readonly guestShift: PageShift;
   readonly hostShift: PageShift;
   readonly #random: (below: number) => number;
@@ -23,6 +24,7 @@ export class RandomMachine {
     shifts: { readonly guest: PageShift; readonly host: PageShift },
     random: (below: number) => number,
   ) {
+    this.guestFormat = formats.guest;
     this.guestShift = shifts.guest;
     this.hostShift = shifts.host;
     this.#random = random;
@@ -56,7 +58,9 @@ export class RandomMachine {
   /** Maps a random guest page at `gva`, backed by the host. */
   mapAt(gva: bigint): void {
     const bytes = 2 ** this.guestShift;
-    const gpa = (1 + this.#random(2 ** 37 / GIB)) * GIB + this.#random(GIB / bytes) * bytes;
+    // Pages of 32-bit paging lie below 4 GByte.
+    const gigabytes = this.guestFormat === "legacy32" ? 3 : 2 ** 37 / GIB;
+    const gpa = (1 + this.#random(gigabytes)) * GIB + this.#random(GIB / bytes) * bytes;
     const inPage = Number(gva % BigInt(bytes));
     this.guestTables.map(gva - BigInt(inPage), gpa, { pageShift: this.guestShift });
     this.place(gpa + inPage);

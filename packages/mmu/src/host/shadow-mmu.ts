@@ -1,4 +1,4 @@
-import { createShadowTranslator, type ShadowSync, type ShadowTranslator } from "../lab/shadow.ts";
+import { createShadowTranslator, type ShadowedMode, type ShadowSync, type ShadowTranslator } from "../lab/shadow.ts";
 import type { GuestPaging } from "../lab/translator.ts";
 import type { WalkStructures } from "../structures/walk-structures.ts";
 import type { AddressSpace } from "./address-space.ts";
@@ -15,7 +15,7 @@ export interface ShadowMmuOptions {
   readonly slots: MemorySlots;
   readonly counters: KvmCounters;
   readonly flush: FlushListener;
-  readonly guest: GuestPaging & { readonly mode: "long4" | "long5" };
+  readonly guest: GuestPaging & { readonly mode: ShadowedMode };
   readonly structures: WalkStructures;
   readonly sync: ShadowSync;
   readonly roots: "cached" | "dropped";

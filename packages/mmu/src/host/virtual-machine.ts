@@ -1,5 +1,5 @@
 import type { TableMemory } from "../lab/lab-memory.ts";
-import type { ShadowSync } from "../lab/shadow.ts";
+import type { ShadowedMode, ShadowSync } from "../lab/shadow.ts";
 import { createTableWalker } from "../lab/table-mode.ts";
 import type { GuestFault, GuestPaging, HypervisorExit, Mapping, Translator } from "../lab/translator.ts";
 import type { Access } from "../mmu.ts";
@@ -20,7 +20,7 @@ import { countWalk, type WalkCounters, walkCounters } from "./walk-counters.ts";
 
 /** What a guest is made of. */
 export interface VmOptions {
-  /** How its addresses are translated; default `ept`. `shadow` is for 4-level and 5-level guests. */
+  /** How its addresses are translated; default `ept`. `shadow` is for guests that have paging on. */
   readonly scheme?: "ept" | "npt" | "shadow" | "naive";
   /** Its paging; default none. */
   readonly guest?: GuestPaging;
@@ -291,7 +291,7 @@ export class VirtualMachine {
       });
     }
     // As checkGuest has seen.
-    const { mode, registers } = guest as GuestPaging & { readonly mode: "long4" | "long5" };
+    const { mode, registers } = guest as GuestPaging & { readonly mode: ShadowedMode };
     const { sync = "unsync", roots = "cached" } = options;
     return new ShadowMmu({ host, space, slots, counters, flush, guest: { mode, registers }, structures, sync, roots });
   }
@@ -370,8 +370,8 @@ export function memoryError(message: string): RangeError {
 /** Before anything is allocated. */
 function checkGuest({ scheme, guest = NO_PAGING }: VmOptions): void {
   createTableWalker(guest.mode, NO_MEMORY, guest.registers);
-  if (scheme !== "shadow" || guest.mode === "long4" || guest.mode === "long5") return;
-  const message = `shadow paging is for 4-level and 5-level guests, not ${guest.mode}`;
+  if (scheme !== "shadow" || (guest.mode !== "bare" && guest.mode !== "flattened")) return;
+  const message = `shadow paging is for guests of mode legacy32, pae, long4 or long5, not ${guest.mode}`;
   throw Object.assign(new RangeError(message), { code: "MMU_HOST" });
 }
 

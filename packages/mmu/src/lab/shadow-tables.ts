@@ -11,7 +11,7 @@ export interface ShadowPage {
   readonly writable: boolean;
   readonly user: boolean;
   readonly executable: boolean;
-  /** Host address of the guest entry that each level's shadow entry is derived from, level 1 first. */
+  /** Host address of the guest entry that each level's shadow entry is derived from, level 1 first; PDPTEs have none. */
   readonly sources: readonly number[];
 }
 
@@ -21,12 +21,12 @@ const ENTRIES = 512;
 export const SHADOW_SWITCH = 0x200;
 
 /**
- * Tables in the format of 4-level or 5-level paging that map guest virtual to host physical addresses, derived by a
- * hypervisor from a guest's tables.
+ * Tables in the format of PAE (3 levels), 4-level or 5-level paging that map guest virtual to host physical addresses,
+ * derived by a hypervisor from a guest's tables.
  *
  * Invariants:
- * 1. Every present entry has one source: the guest entry of its level, or the guest's large-page entry above it. A
- *    change of the source makes the entry, and all below it, void.
+ * 1. Every present entry but PDPTEs of PAE paging, which are registers, has one source: the guest entry of its level, or
+ *    the guest's large-page entry above it. A change of the source makes the entry, and all below it, void.
  * 2. Upper entries grant everything; the rights of all the guest's levels are in the entry that maps the page.
  * 3. Tables are in use as long as an entry refers to them: what is dropped is zeroed and goes back to be used again.
  */
@@ -35,6 +35,7 @@ export class ShadowTables {
   readonly #memory: TableMemory;
   readonly #levels: number;
   readonly #allocateFrame: () => number;
+  readonly #sourceBytes: 4 | 8;
   readonly #free: number[] = [];
   readonly #sourceOf = new Map<number, { readonly source: number; readonly level: number }>();
   readonly #derived = new Map<number, Set<number>>();
@@ -44,10 +45,12 @@ export class ShadowTables {
   /** What the sources held when they were used last. */
   readonly #seen = new Map<number, readonly [low: number, high: number]>();
 
-  constructor(memory: TableMemory, levels: 4 | 5, allocateFrame: () => number) {
+  /** @param sourceBytes of the guest's entries. */
+  constructor(memory: TableMemory, levels: 3 | 4 | 5, allocateFrame: () => number, sourceBytes: 4 | 8 = 8) {
     this.#memory = memory;
     this.#levels = levels;
     this.#allocateFrame = allocateFrame;
+    this.#sourceBytes = sourceBytes;
     this.root = allocateFrame();
   }
 
@@ -83,7 +86,7 @@ export class ShadowTables {
         this.zap(slot, level);
         this.#store(slot, this.#free.pop() ?? this.#allocateFrame(), PTE_P | PTE_RW | PTE_US | PTE_A, 0);
       }
-      this.#derive(slot, level, page.sources[level - 1] as number);
+      this.#derive(slot, level, page.sources[level - 1]);
       table = this.#target(slot);
     }
     const slot = slotOf(table, page.gva, leafLevel);
@@ -93,7 +96,7 @@ export class ShadowTables {
     // A and D are set from the start: they are the hypervisor's here, and say nothing.
     const rights = (page.writable ? PTE_RW : 0) | (page.user ? PTE_US : 0) | kind;
     this.#store(slot, target, PTE_P | PTE_A | PTE_D | rights, page.executable ? 0 : PTE_HIGH_XD);
-    this.#derive(slot, leafLevel, page.sources[leafLevel - 1] as number);
+    this.#derive(slot, leafLevel, page.sources[leafLevel - 1]);
     return zapped;
   }
 
@@ -127,7 +130,7 @@ export class ShadowTables {
   /** Drops what was derived from guest entries in the host frame `pfn`. @returns how many entries. */
   zapSources(pfn: number): number {
     let zapped = 0;
-    for (let entry = 0; entry < ENTRIES; entry++) zapped += this.zapSource(pfn * 0x1000 + entry * 8);
+    for (let at = pfn * 0x1000; at < (pfn + 1) * 0x1000; at += this.#sourceBytes) zapped += this.zapSource(at);
     return zapped;
   }
 
@@ -155,10 +158,11 @@ export class ShadowTables {
     let table = this.root;
     for (let level = this.#levels; level > 0; level--) {
       const slot = slotOf(table, gva, level);
+      const low = this.#memory.load32(slot);
+      if ((low & PTE_P) === 0) break;
       const derivation = this.#sourceOf.get(slot);
-      if (derivation === undefined) break;
-      sources.push(derivation.source);
-      if (isLast(this.#memory.load32(slot), level)) break;
+      if (derivation !== undefined) sources.push(derivation.source);
+      if (isLast(low, level)) break;
       table = this.#target(slot);
     }
     return this.resync(sources);
@@ -208,14 +212,19 @@ export class ShadowTables {
     const [low, high] = seen;
     const now = this.#memory.load32(source);
     const marks = PTE_A | PTE_D;
-    return ((low ^ now) & ~marks) !== 0 || (low & ~now & marks) !== 0 || high !== this.#memory.load32(source + 4);
+    return ((low ^ now) & ~marks) !== 0 || (low & ~now & marks) !== 0 || high !== this.#highOf(source);
   }
 
-  #derive(slot: number, level: number, source: number): void {
+  #highOf(source: number): number {
+    return this.#sourceBytes === 8 ? this.#memory.load32(source + 4) : 0;
+  }
+
+  #derive(slot: number, level: number, source: number | undefined): void {
     this.#forget(slot);
+    if (source === undefined) return;
     this.#sourceOf.set(slot, { source, level });
     addTo(this.#derived, source, slot);
-    this.#seen.set(source, [this.#memory.load32(source), this.#memory.load32(source + 4)]);
+    this.#seen.set(source, [this.#memory.load32(source), this.#highOf(source)]);
   }
 
   #forget(slot: number): void {

@@ -6,7 +6,7 @@ import { WalkStructures } from "../structures/walk-structures.ts";
 import { PAGE_D, PAGE_RW, PAGE_US, PAGE_XD, type Walker } from "../walker.ts";
 import { BaseTranslator } from "./base-translator.ts";
 import { createHostDimension } from "./create-host-dimension.ts";
-import { gvaOf, pageFault } from "./guest-address.ts";
+import { GENERAL_PROTECTION, gvaOf, pageFault } from "./guest-address.ts";
 import { GuestTables } from "./guest-tables.ts";
 import { exitOf, type HostDimension, type HostPaging } from "./host-dimension.ts";
 import type { TableMemory } from "./lab-memory.ts";
@@ -23,11 +23,15 @@ import { SHADOW_ENTRY, WalkLog } from "./walk-log.ts";
  */
 export type ShadowSync = "invalidate" | "write-protect" | "unsync";
 
+/** Modes of guests that can be shadowed. */
+export type ShadowedMode = "legacy32" | "pae" | "long4" | "long5";
+
 /** What {@link createShadowTranslator} needs. */
 export interface ShadowOptions {
   /** Host memory: the host's tables, guest memory where they place it, and the shadow tables. */
   readonly memory: TableMemory;
-  readonly guest: GuestPaging & { readonly mode: "long4" | "long5" };
+  /** Its mode has paging on. Shadow tables of 32-bit guests are in PAE format, and so are those of PAE ones. */
+  readonly guest: GuestPaging & { readonly mode: ShadowedMode };
   /** The process that holds the guest's memory; the hypervisor asks it, the processor never does. */
   readonly host: Extract<HostPaging, { kind: "process" }>;
   /** Gives a frame of zeros in host memory for a shadow table. */
@@ -108,6 +112,9 @@ export function createShadowTranslator(options: ShadowOptions): ShadowTranslator
   return new Shadow(options);
 }
 
+/** Entries of the top table of PAE paging. */
+const PDPTES = 4;
+
 class Shadow extends BaseTranslator implements ShadowTranslator {
   readonly scheme = "shadow";
   readonly controls: RightsControls;
@@ -131,6 +138,12 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
   /** Host frames of guest tables that entries were derived from, with the highest level seen. */
   readonly #protected = new Map<number, number>();
   readonly #unsync = new Set<number>();
+  /** Of the guest's entries. */
+  readonly #entryBytes: 4 | 8;
+  /** Three: PAE format, whose PDPTEs are registers. */
+  readonly #levels: 3 | 4 | 5;
+  /** PAE guests: the PDPTEs that shadow tables were derived from. */
+  readonly #pdptes = new Map<ShadowTables, Uint32Array>();
   #current: ShadowTables;
   /** Page of invariant 3's entry. */
   #momentary: bigint | undefined;
@@ -142,18 +155,22 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     this.#host = createHostDimension(host, memory, this.#unheard, new WalkStructures());
     this.#guestTables = new GuestTables(memory, TABLE_SHAPES[guest.mode], this.#host, this.#unheard);
     this.#guestWalker = createWalker(guest.mode, this.#guestTables, guest.registers);
+    this.#entryBytes = TABLE_SHAPES[guest.mode].entryBytes;
+    this.#levels = guest.mode === "long4" ? 4 : guest.mode === "long5" ? 5 : 3;
+    const mode = this.#levels === 3 ? "pae" : guest.mode;
     this.#tables = new DirectTables(
       memory,
-      TABLE_SHAPES[guest.mode],
+      TABLE_SHAPES[mode],
       SHADOW_ENTRY,
       this.log,
       structures.walkCache !== undefined,
     );
-    this.#walker = createWalker(guest.mode, this.#tables, {
+    this.#walker = createWalker(mode, this.#tables, {
       ...guest.registers,
       ...{ wp: true, nxe: true, pge: false, pages1G: true, maxPhyAddr: 52 },
     });
     this.controls = this.#walker.registers;
+    this.#loadPdptes();
     this.#current = this.#enter(this.#guestWalker.registers.cr3);
   }
 
@@ -167,8 +184,14 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     return isMapped;
   }
 
-  writeCr3(cr3: number): undefined {
+  writeCr3(cr3: number): GuestFault | HypervisorExit | undefined {
+    const { cr3: before } = this.#guestWalker.registers;
     this.#guestWalker.configure({ cr3 });
+    const refusal = this.#loadPdptes();
+    if (refusal !== undefined) {
+      this.#guestWalker.setCr3(before);
+      return refusal;
+    }
     if (this.#options.roots === "dropped") this.#drop(cr3);
     this.#current = this.#enter(cr3);
     // A CR3 load ends the life of whatever a TLB might have kept. Where every store was seen there is nothing to do.
@@ -193,7 +216,7 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
   storeAt(hpa: number, value: number, high?: number): void {
     this.#options.memory.store32(hpa, value);
     if (high !== undefined) this.#options.memory.store32(hpa + 4, high);
-    this.#trace(hpa);
+    this.#trace(hpa, high === undefined ? 4 : 8);
   }
 
   dropFrame(gfn: number, pfn: number): void {
@@ -226,7 +249,7 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
   }
 
   /** What a store to `hpa` means to the hypervisor. */
-  #trace(hpa: number): void {
+  #trace(hpa: number, bytes: 4 | 8): void {
     const { sync = "unsync" } = this.#options;
     const frame = Math.floor(hpa / 0x1000);
     const level = this.#protected.get(frame);
@@ -237,8 +260,9 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
       this.#unsync.add(frame);
       return;
     }
-    const entry = hpa - (hpa % 8);
-    for (const tables of this.#roots.values()) this.#count(tables.zapSource(entry));
+    for (let entry = hpa - (hpa % this.#entryBytes); entry < hpa + bytes; entry += this.#entryBytes) {
+      for (const tables of this.#roots.values()) this.#count(tables.zapSource(entry));
+    }
   }
 
   /** Shadow entries were dropped. */
@@ -252,20 +276,59 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     this.#count(this.#current.clear());
     this.#protected.clear();
     this.#roots.clear();
-    this.#roots.set(cr3 - (cr3 % 0x1000), this.#current);
+    this.#roots.set(this.#rootOf(cr3), this.#current);
+  }
+
+  /** Where the tables of an address space begin: PAE paging has several in a page. */
+  #rootOf(cr3: number): number {
+    return cr3 - (cr3 % (this.mode === "pae" ? 0x20 : 0x1000));
+  }
+
+  /** PAE guests: the hypervisor reads the PDPTEs for the processor. @returns why it could not. */
+  #loadPdptes(): GuestFault | HypervisorExit | undefined {
+    this.#unheard.begin();
+    this.#guestTables.beginPdptes();
+    this.#guestTables.linear = false;
+    const pdptes = this.#guestWalker.pdptes.slice();
+    const isLoaded = this.#guestWalker.loadPdptes();
+    this.#guestTables.linear = true;
+    if (isLoaded && !this.#guestTables.stopped) return undefined;
+    this.#guestWalker.pdptes.set(pdptes);
+    return this.#guestTables.stopped ? exitOf(this.#host) : GENERAL_PROTECTION;
   }
 
   /** The shadow tables of one address space, made if there are none. */
   #enter(cr3: number): ShadowTables {
-    const { memory, guest, allocateFrame } = this.#options;
-    const guestRoot = cr3 - (cr3 % 0x1000);
+    const { memory, allocateFrame } = this.#options;
+    const guestRoot = this.#rootOf(cr3);
     let tables = this.#roots.get(guestRoot);
     if (tables === undefined) {
-      tables = new ShadowTables(memory, TABLE_SHAPES[guest.mode].levels, allocateFrame);
+      tables = new ShadowTables(memory, this.#levels, allocateFrame, this.#entryBytes);
       this.#roots.set(guestRoot, tables);
     }
-    this.#walker.setCr3(tables.root);
+    if (this.mode === "pae") this.#count(this.#dropChangedPdptes(tables));
+    this.#loadRoot(tables);
     return tables;
+  }
+
+  /** Drops what was derived from other PDPTEs than the guest has loaded now. @returns how many entries. */
+  #dropChangedPdptes(tables: ShadowTables): number {
+    const now = this.#guestWalker.pdptes.slice();
+    const before = this.#pdptes.get(tables) ?? now;
+    this.#pdptes.set(tables, now);
+    let zapped = 0;
+    for (let i = 0; i < PDPTES; i++) {
+      const isSame = now[2 * i] === before[2 * i] && now[2 * i + 1] === before[2 * i + 1];
+      if (!isSame) zapped += tables.zap(tables.root + i * 8, 3);
+    }
+    return zapped;
+  }
+
+  /** Points the processor at shadow tables; those of PAE format begin with registers. */
+  #loadRoot(tables: ShadowTables): void {
+    this.#walker.setCr3(tables.root);
+    const { pdptes } = this.#walker;
+    for (let i = 0; i < pdptes.length; i++) pdptes[i] = this.#options.memory.load32(tables.root + i * 4);
   }
 
   #walk(gvaLow: number, gvaHigh: number, access: AccessBits): boolean {
@@ -316,7 +379,7 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
     const isLogged = this.#options.dirtyLog?.isLogged(gpa) === true;
     const isWrite = (access & ACCESS_WRITE) !== 0;
     if (isLogged && isWrite) this.#options.dirtyLog?.mark(gpa);
-    const pageShift = isLogged ? 12 : (Math.min(guestShift, this.#host.pageShift) as 12 | 21 | 30);
+    const pageShift = isLogged ? 12 : this.#pageShiftIn(Math.min(guestShift, this.#host.pageShift));
     const isForced = (access & (ACCESS_WRITE | ACCESS_USER)) === ACCESS_WRITE && (attributes & PAGE_RW) === 0;
     if (isForced) this.#momentary = gva;
     const isDirty = (attributes & PAGE_D) !== 0 && (this.#host.permits & ACCESS_WRITE) !== 0;
@@ -331,6 +394,13 @@ class Shadow extends BaseTranslator implements ShadowTranslator {
       sources: this.#sources(),
     });
     this.#count(zapped);
+    if (this.#levels === 3) this.#loadRoot(this.#current);
+  }
+
+  /** The largest page that shadow tables have, up to a size: 4-MByte pages are two of 2 MByte. */
+  #pageShiftIn(most: number): 12 | 21 | 30 {
+    if (most >= 30 && this.#levels > 3) return 30;
+    return most >= 21 ? 21 : 12;
   }
 
   /** The guest entries used, level 1 first; below a large page, that page's. */
