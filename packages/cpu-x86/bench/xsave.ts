@@ -5,8 +5,8 @@ import { AT, GPR, SEGMENT } from "../src/state/layout.ts";
 import { HELPERS, type HelperName } from "../src/system/helpers.ts";
 import { BareMachine } from "../test/bare-machine.ts";
 
-const CALLS = 200_000;
-const ROUNDS = 7;
+const CALLS = 5_000;
+const ROUNDS = 101;
 const COMPONENTS = 0x207;
 
 const machine = new BareMachine().long();

@@ -2,7 +2,7 @@
 // Documentation/virt/kvm/x86/cpuid.rst.
 import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { GPR } from "../state/layout.ts";
+import { AT, GPR } from "../state/layout.ts";
 import { TSC_HZ } from "../system/time-stamp.ts";
 import { compactedSize, componentsOf, standardSize, supportedXcr0 } from "../system/xsave-components.ts";
 import type { CpuModel } from "./models.ts";
@@ -73,7 +73,7 @@ function extendedFeatures(cpu: Cpu, subleaf: number): Leaf {
   const second = features.word("7.1.eax");
   if (subleaf === 1) return [second, 0, 0, 0];
   if (subleaf !== 0) return NOTHING;
-  const ospke = (cpu.low("cr4") & CR4.PKE) !== 0 ? 1 << 4 : 0;
+  const ospke = (cpu.low(AT.cr4) & CR4.PKE) !== 0 ? 1 << 4 : 0;
   const ecx = (features.word("7.ecx") | ospke) >>> 0;
   return [second === 0 ? 0 : 1, features.word("7.ebx"), ecx, features.word("7.edx")];
 }
@@ -91,7 +91,7 @@ function identification(cpu: Cpu): number {
 }
 
 function featuresEcx(cpu: Cpu): number {
-  const osxsave = (cpu.low("cr4") & CR4.OSXSAVE) !== 0 ? 1 << 27 : 0;
+  const osxsave = (cpu.low(AT.cr4) & CR4.OSXSAVE) !== 0 ? 1 << 27 : 0;
   return cpu.model.features.word("1.ecx") | osxsave;
 }
 
@@ -126,10 +126,10 @@ function xsaveLeaf(cpu: Cpu, subleaf: number): Leaf {
   const { model } = cpu;
   if (!model.features.has("xsave")) return NOTHING;
   const supported = supportedXcr0(model);
-  if (subleaf === 0) return [supported, standardSize(cpu.low("xcr0")), standardSize(supported), 0];
+  if (subleaf === 0) return [supported, standardSize(cpu.low(AT.xcr0)), standardSize(supported), 0];
   if (subleaf === 1) {
     // EBX is about the compacted form, EDX:ECX about IA32_XSS, which has no bits.
-    const compacted = model.features.has("xsavec") ? compactedSize(cpu.low("xcr0")) : 0;
+    const compacted = model.features.has("xsavec") ? compactedSize(cpu.low(AT.xcr0)) : 0;
     return [model.features.word("d.1.eax"), compacted, 0, 0];
   }
   const component = componentsOf(model).find(({ index, length }) => index === subleaf && length > 0);

@@ -21,17 +21,17 @@ export function deliverLong(cpu: Cpu, vector: number, kind: EventKind, errorCode
   if (target === undefined || !findStack(cpu, gate, target)) return false;
   if (!pushFrame(cpu, target.cpl, flags, errorCode)) return false;
   if (target.cpl !== cpu.cpl) setNullSegment(cpu, SEGMENT.ss, target.cpl, target.cpl);
-  cpu.setHalves("gpr", stackLow, stackHigh, GPR.rsp);
+  cpu.setHalves(AT.gpr, stackLow, stackHigh, GPR.rsp);
   const interrupts = clearsInterruptFlag(gate) ? FLAG.IF : 0;
   // Arithmetic flags stay as they are, in their lazy form.
-  cpu.set32("rflags", cpu.get32("rflags") & ~(FLAG.TF | FLAG.NT | FLAG.RF | FLAG.VM | interrupts));
+  cpu.set32(AT.rflags, cpu.get32(AT.rflags) & ~(FLAG.TF | FLAG.NT | FLAG.RF | FLAG.VM | interrupts));
   commitCode(cpu, target);
   return true;
 }
 
 function fetchLongGate(cpu: Cpu, vector: number): Gate | undefined {
   const offset = vector * 16;
-  if (offset + 15 <= cpu.get32("idtrLimit")) {
+  if (offset + 15 <= cpu.get32(AT.idtrLimit)) {
     const hva = reachTable(cpu, "idtrBase", 0, offset, 16);
     if (hva === 0) return undefined;
     const { view } = cpu;
@@ -51,13 +51,13 @@ let stackHigh = 0;
 /** Where the frame will end: the stack of the IST, of the TSS, or the current one; aligned to 16 bytes. */
 function findStack(cpu: Cpu, gate: Gate, target: CodeTarget): boolean {
   if (gate.ist === 0 && target.cpl === cpu.cpl) {
-    stackLow = cpu.low("gpr", GPR.rsp) & ~0xf;
-    stackHigh = cpu.high("gpr", GPR.rsp);
+    stackLow = cpu.low(AT.gpr, GPR.rsp) & ~0xf;
+    stackHigh = cpu.high(AT.gpr, GPR.rsp);
     return true;
   }
   const offset = gate.ist === 0 ? target.cpl * 8 + TSS_RSP0 : gate.ist * 8 + TSS_IST0;
-  if (offset + 7 > cpu.get32("segLimit", SEGMENT.tr)) {
-    cpu.raise("TS", errorCodeOf(cpu.get32("segSelector", SEGMENT.tr)));
+  if (offset + 7 > cpu.get32(AT.segLimit, SEGMENT.tr)) {
+    cpu.raise("TS", errorCodeOf(cpu.get32(AT.segSelector, SEGMENT.tr)));
     return false;
   }
   const hva = reachTable(cpu, "segBase", SEGMENT.tr, offset, 8);
@@ -85,11 +85,11 @@ function pushFrame(cpu: Cpu, cpl: number, flags: number, errorCode: number): boo
   }
   const first = errorCode === NO_ERROR_CODE ? -1 : 0;
   if (first === 0) putSlot(cpu, 0, errorCode, 0);
-  putSlot(cpu, first + 1, cpu.low("rip"), cpu.high("rip"));
-  putSlot(cpu, first + 2, cpu.get32("segSelector", SEGMENT.cs), 0);
+  putSlot(cpu, first + 1, cpu.low(AT.rip), cpu.high(AT.rip));
+  putSlot(cpu, first + 2, cpu.get32(AT.segSelector, SEGMENT.cs), 0);
   putSlot(cpu, first + 3, flags, 0);
-  putSlot(cpu, first + 4, cpu.low("gpr", GPR.rsp), cpu.high("gpr", GPR.rsp));
-  putSlot(cpu, first + 5, cpu.get32("segSelector", SEGMENT.ss), 0);
+  putSlot(cpu, first + 4, cpu.low(AT.gpr, GPR.rsp), cpu.high(AT.gpr, GPR.rsp));
+  putSlot(cpu, first + 5, cpu.get32(AT.segSelector, SEGMENT.ss), 0);
   return cpu.linear.storeBounced(stackLow, stackHigh | 0, bytes, accessAt(cpu, cpl));
 }
 

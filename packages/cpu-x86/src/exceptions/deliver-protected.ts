@@ -11,7 +11,7 @@ import { IMPLICIT } from "../segments/tables.ts";
 import { switchThroughGate } from "../segments/task-switch.ts";
 import { FLAG } from "../state/bits.ts";
 import { type Cpu, HELPER } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
+import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { type EventKind, idtErrorCode } from "./event.ts";
 import { clearsInterruptFlag, fetchHandler, mayUseGate } from "./gate-target.ts";
 import { NO_ERROR_CODE } from "./vectors.ts";
@@ -36,11 +36,11 @@ export function deliverProtected(cpu: Cpu, vector: number, kind: EventKind, erro
 }
 
 function fetchInterruptGate(cpu: Cpu, vector: number): Gate | undefined {
-  if (vector * 8 + 7 > cpu.get32("idtrLimit")) {
+  if (vector * 8 + 7 > cpu.get32(AT.idtrLimit)) {
     cpu.raise("GP", idtErrorCode(vector));
     return undefined;
   }
-  const raw = cpu.linear.read64(cpu.get64("idtrBase") + BigInt(vector * 8), IMPLICIT);
+  const raw = cpu.linear.read64(cpu.get64(AT.idtrBase) + BigInt(vector * 8), IMPLICIT);
   if (cpu.faulted) return undefined;
   const gate = parseGate(Number(raw & 0xffff_ffffn), Number(raw >> 32n));
   // S must be 0: type 5, or 6 7 14 15.
@@ -52,7 +52,7 @@ function fetchInterruptGate(cpu: Cpu, vector: number): Gate | undefined {
 
 function pushReturn(cpu: Cpu, stack: Stack, size: SlotSize, flags: number, errorCode: number): void {
   stack.push(BigInt(flags >>> 0), size);
-  stack.push(BigInt(cpu.get32("segSelector", SEGMENT.cs)), size);
+  stack.push(BigInt(cpu.get32(AT.segSelector, SEGMENT.cs)), size);
   stack.push(cpu.rip, size);
   if (errorCode !== NO_ERROR_CODE) stack.push(BigInt(errorCode), size);
 }
@@ -72,9 +72,9 @@ function pushOnInnerStack(cpu: Cpu, target: CodeTarget, size: SlotSize, flags: n
   const fromVm86 = cpu.vm86;
   const dataSegments = [SEGMENT.gs, SEGMENT.fs, SEGMENT.ds, SEGMENT.es] as const;
   if (fromVm86) {
-    for (const segment of dataSegments) stack.push(BigInt(cpu.get32("segSelector", segment)), size);
+    for (const segment of dataSegments) stack.push(BigInt(cpu.get32(AT.segSelector, segment)), size);
   }
-  stack.push(BigInt(cpu.get32("segSelector", SEGMENT.ss)), size);
+  stack.push(BigInt(cpu.get32(AT.segSelector, SEGMENT.ss)), size);
   stack.push(cpu.gpr64(GPR.rsp), size);
   pushReturn(cpu, stack, size, flags, errorCode);
   if (cpu.faulted) return false;
@@ -87,7 +87,7 @@ function pushOnInnerStack(cpu: Cpu, target: CodeTarget, size: SlotSize, flags: n
 function deliverToTask(cpu: Cpu, gate: Gate, errorCode: number): boolean {
   if (switchThroughGate(cpu, gate.selector, true) === HELPER.fault || cpu.faulted) return false;
   if (errorCode === NO_ERROR_CODE) return true;
-  const size: SlotSize = (cpu.get32("segAttributes", SEGMENT.tr) & TYPE_32) !== 0 ? 4 : 2;
+  const size: SlotSize = (cpu.get32(AT.segAttributes, SEGMENT.tr) & TYPE_32) !== 0 ? 4 : 2;
   const stack = currentStack(cpu);
   stack.push(BigInt(errorCode), size);
   if (!cpu.faulted) commitStack(cpu, stack);

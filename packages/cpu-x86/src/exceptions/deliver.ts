@@ -3,6 +3,7 @@
 
 import { FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
+import { AT } from "../state/layout.ts";
 import { deliverLong } from "./deliver-long.ts";
 import { deliverProtected } from "./deliver-protected.ts";
 import { deliverReal } from "./deliver-real.ts";
@@ -37,9 +38,9 @@ function savedFlags(cpu: Cpu, vector: number, kind: EventKind): number {
 
 /** Sets EXT in the pending error code if it is one of a descriptor: the event was not the program's doing. */
 function markExternal(cpu: Cpu): void {
-  const vector = cpu.get32("pendingVector") - 1;
+  const vector = cpu.get32(AT.pendingVector) - 1;
   if (vector < VECTOR.TS || vector > VECTOR.GP) return;
-  cpu.set32("pendingErrorCode", cpu.get32("pendingErrorCode") | ERROR_EXT);
+  cpu.set32(AT.pendingErrorCode, cpu.get32(AT.pendingErrorCode) | ERROR_EXT);
 }
 
 /** What became of a pending exception. */
@@ -53,9 +54,9 @@ export type Delivery = "delivered" | "shutdown";
 export function takePendingException(cpu: Cpu): Delivery {
   let first = -1;
   while (cpu.faulted) {
-    let vector = cpu.get32("pendingVector") - 1;
-    let errorCode = cpu.get32("pendingErrorCode") | 0;
-    cpu.set32("pendingVector", 0);
+    let vector = cpu.get32(AT.pendingVector) - 1;
+    let errorCode = cpu.get32(AT.pendingErrorCode) | 0;
+    cpu.set32(AT.pendingVector, 0);
     noteCause(cpu, vector);
     const combination = combineExceptions(first, vector);
     if (combination === "shutdown") return "shutdown";
@@ -74,10 +75,10 @@ const DR7_GD = 1 << 13;
 
 /** CR2 of a page fault; DR6 and DR7.GD of a debug exception, whose conditions stand in `pendingAddress`. */
 function noteCause(cpu: Cpu, vector: number): void {
-  const address = cpu.get64("pendingAddress");
-  cpu.set64("pendingAddress", 0n);
-  if (vector === VECTOR.PF) cpu.set64("cr2", address);
+  const address = cpu.get64(AT.pendingAddress);
+  cpu.set64(AT.pendingAddress, 0n);
+  if (vector === VECTOR.PF) cpu.set64(AT.cr2, address);
   if (vector !== VECTOR.DB) return;
-  cpu.setLow("dr", (cpu.low("dr", 6) & ~DR6_CONDITIONS) | Number(address & 0xffffn), 6);
-  cpu.setLow("dr", cpu.low("dr", 7) & ~DR7_GD, 7);
+  cpu.setLow(AT.dr, (cpu.low(AT.dr, 6) & ~DR6_CONDITIONS) | Number(address & 0xffffn), 6);
+  cpu.setLow(AT.dr, cpu.low(AT.dr, 7) & ~DR7_GD, 7);
 }

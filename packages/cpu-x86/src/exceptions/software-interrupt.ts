@@ -1,13 +1,13 @@
 // INT n, INT3, INTO and INT1 as helpers. SDM vol. 2A, "INT n/INTO/INT3/INT1".
 import { FLAG, IOPL_SHIFT } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { deliver } from "./deliver.ts";
 import { VECTOR } from "./vectors.ts";
 
 /** INT n. Argument: vector. Virtual-8086 mode below IOPL 3: #GP(0). */
 export function softwareInterrupt(cpu: Cpu): HelperResult {
-  if (cpu.vm86 && ((cpu.get32("rflags") >>> IOPL_SHIFT) & 3) !== 3) return cpu.raise("GP", 0);
+  if (cpu.vm86 && ((cpu.get32(AT.rflags) >>> IOPL_SHIFT) & 3) !== 3) return cpu.raise("GP", 0);
   return enter(cpu, cpu.arg32(0) & 0xff, "software");
 }
 
@@ -27,8 +27,8 @@ export function debugTrap(cpu: Cpu): HelperResult {
 }
 
 function enter(cpu: Cpu, vector: number, kind: "software" | "privileged"): HelperResult {
-  const task = cpu.get32("segSelector", SEGMENT.tr);
+  const task = cpu.get32(AT.segSelector, SEGMENT.tr);
   if (deliver(cpu, vector, kind)) return HELPER.jump;
   // Behind a completed task switch the fault is the new task's, and rip is right already.
-  return cpu.get32("segSelector", SEGMENT.tr) === task ? HELPER.fault : HELPER.exit;
+  return cpu.get32(AT.segSelector, SEGMENT.tr) === task ? HELPER.fault : HELPER.exit;
 }

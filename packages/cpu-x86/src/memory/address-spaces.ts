@@ -10,7 +10,7 @@ import { ACCESS_AC, ACCESS_USER } from "@tsvm/mmu";
 import { TLB_CONTEXT_LIMIT } from "@tsvm/tcg";
 import { CR4, FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { PRIVILEGE, SEGMENT } from "../state/layout.ts";
+import { AT, PRIVILEGE, SEGMENT } from "../state/layout.ts";
 import { type CodeTranslations, JUMP_KEY_BASE_SHIFT, JUMP_KEY_MODE_SHIFT } from "./code-translations.ts";
 import { offsetOf, type SoftTlb } from "./soft-tlb.ts";
 
@@ -58,7 +58,7 @@ export class AddressSpaces {
   dropAll(): void {
     this.#tlb.forgetLargePages();
     this.#baseOfPcid.fill(0);
-    const pge = (this.#cpu.low("cr4") & CR4.PGE) !== 0;
+    const pge = (this.#cpu.low(AT.cr4) & CR4.PGE) !== 0;
     this.#shared = pge && this.#overflows < PATIENCE ? this.#allocate() : 0;
     this.#localCount = 0;
     this.#create(this.#pcid());
@@ -81,7 +81,7 @@ export class AddressSpaces {
       : (access & ACCESS_AC) !== 0
         ? PRIVILEGE.supervisorAc
         : PRIVILEGE.supervisor;
-    return this.#cpu.low("tlbContexts", privilege);
+    return this.#cpu.low(AT.tlbContexts, privilege);
   }
 
   /** INVLPG of a page of 4 KiB. */
@@ -93,7 +93,7 @@ export class AddressSpaces {
   }
 
   #dropEntry(low: number, privilege: number): void {
-    this.#tlb.dropAt(offsetOf(low, this.#cpu.low("tlbContexts", privilege)));
+    this.#tlb.dropAt(offsetOf(low, this.#cpu.low(AT.tlbContexts, privilege)));
   }
 
   /** An entry was made. */
@@ -102,7 +102,7 @@ export class AddressSpaces {
       if (global) return;
       if (this.#localCount < MAX_LOCAL) this.#local[this.#localCount] = offsetOf(low, context);
       this.#localCount++;
-    } else if (global && context === this.#cpu.low("tlbContexts", PRIVILEGE.user)) {
+    } else if (global && context === this.#cpu.low(AT.tlbContexts, PRIVILEGE.user)) {
       // Invariant 4 does not hold for user code.
       this.#tlb.noteScattered(low, high);
     }
@@ -111,23 +111,23 @@ export class AddressSpaces {
   /** A page was translated for a fetch. */
   fetched(low: number, global: boolean): void {
     this.#code.note(low);
-    if (!global && this.#cpu.low("tlbContext") === this.#shared) this.#localCode = true;
+    if (!global && this.#cpu.low(AT.tlbContext) === this.#shared) this.#localCode = true;
   }
 
   /** Recomputes the TLB context and jump key after CPL, EFLAGS.AC, mode or address space changed. */
   contextChanged(): void {
     const cpu = this.#cpu;
-    const ac = (cpu.get32("rflags") & FLAG.AC) !== 0;
+    const ac = (cpu.get32(AT.rflags) & FLAG.AC) !== 0;
     const privilege = cpu.cpl === 3 ? PRIVILEGE.user : ac ? PRIVILEGE.supervisorAc : PRIVILEGE.supervisor;
-    const context = cpu.low("tlbContexts", privilege);
-    cpu.setLow("tlbContext", context);
-    const mode = cpu.get32("mode") << JUMP_KEY_MODE_SHIFT;
-    cpu.set32("jumpKey", (context & CONTEXT_NUMBER) | mode | (this.#codeBaseNumber() << JUMP_KEY_BASE_SHIFT));
+    const context = cpu.low(AT.tlbContexts, privilege);
+    cpu.setLow(AT.tlbContext, context);
+    const mode = cpu.get32(AT.mode) << JUMP_KEY_MODE_SHIFT;
+    cpu.set32(AT.jumpKey, (context & CONTEXT_NUMBER) | mode | (this.#codeBaseNumber() << JUMP_KEY_BASE_SHIFT));
   }
 
   #pcid(): number {
     const cpu = this.#cpu;
-    return (cpu.low("cr4") & CR4.PCIDE) !== 0 ? cpu.low("cr3") & 0xfff : 0;
+    return (cpu.low(AT.cr4) & CR4.PCIDE) !== 0 ? cpu.low(AT.cr3) & 0xfff : 0;
   }
 
   #create(pcid: number): void {
@@ -138,9 +138,9 @@ export class AddressSpaces {
 
   #enter(base: number): void {
     const cpu = this.#cpu;
-    cpu.setLow("tlbContexts", this.#shared || base, PRIVILEGE.supervisor);
-    cpu.setLow("tlbContexts", (base + PRIVILEGE.supervisorAc) | AC_INDEX, PRIVILEGE.supervisorAc);
-    cpu.setLow("tlbContexts", (base + PRIVILEGE.user) | userIndex(base), PRIVILEGE.user);
+    cpu.setLow(AT.tlbContexts, this.#shared || base, PRIVILEGE.supervisor);
+    cpu.setLow(AT.tlbContexts, (base + PRIVILEGE.supervisorAc) | AC_INDEX, PRIVILEGE.supervisorAc);
+    cpu.setLow(AT.tlbContexts, (base + PRIVILEGE.user) | userIndex(base), PRIVILEGE.user);
     this.contextChanged();
   }
 
@@ -186,7 +186,7 @@ export class AddressSpaces {
 
   #codeBaseNumber(): number {
     const cpu = this.#cpu;
-    const base = cpu.low("segBase", SEGMENT.cs);
+    const base = cpu.low(AT.segBase, SEGMENT.cs);
     if (base === 0 || cpu.code64) return 0;
     const known = this.#codeBases.get(base);
     if (known !== undefined) return known;

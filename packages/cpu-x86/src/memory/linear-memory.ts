@@ -76,7 +76,7 @@ export class LinearMemory {
    */
   pagingChanged(loadPdptes: boolean): boolean {
     const cpu = this.#cpu;
-    const [cr0, cr4, efer] = [cpu.low("cr0"), cpu.low("cr4"), cpu.low("efer")];
+    const [cr0, cr4, efer] = [cpu.low(AT.cr0), cpu.low(AT.cr4), cpu.low(AT.efer)];
     const walker = this.#walkers[pagingModeOf(cr0, cr4, efer)];
     walker.configure({ ...pagingControlsOf(cr0, cr4, efer), cr3: this.#cr3() });
     if (loadPdptes && !walker.loadPdptes()) return false;
@@ -99,9 +99,9 @@ export class LinearMemory {
   #adoptProtectionKeys(): boolean {
     const cpu = this.#cpu;
     const [user, supervisor] = [this.#userKeys, this.#supervisorKeys];
-    const cr4 = cpu.low("cr4");
-    this.#userKeys = (cr4 & CR4.PKE) !== 0 ? cpu.get32("pkru") : 0;
-    this.#supervisorKeys = (cr4 & CR4.PKS) !== 0 ? cpu.low("pkrs") : 0;
+    const cr4 = cpu.low(AT.cr4);
+    this.#userKeys = (cr4 & CR4.PKE) !== 0 ? cpu.get32(AT.pkru) : 0;
+    this.#supervisorKeys = (cr4 & CR4.PKS) !== 0 ? cpu.low(AT.pkrs) : 0;
     for (const mode of ["long4", "long5"] as const) {
       this.#walkers[mode].setProtectionKeys(this.#userKeys, this.#supervisorKeys);
     }
@@ -176,7 +176,7 @@ export class LinearMemory {
       cpu.host.physical.load(gfn * PAGE + offset, size, BOUNCE);
       return BOUNCE;
     }
-    this.#fill(TLB_READ, low, high, hva, cpu.low("tlbContext"));
+    this.#fill(TLB_READ, low, high, hva, cpu.low(AT.tlbContext));
     return hva + offset;
   }
 
@@ -193,7 +193,7 @@ export class LinearMemory {
       cpu.host.physical.load(gfn * PAGE + offset, size, BOUNCE);
       return BOUNCE;
     }
-    this.#fill(TLB_WRITE, low, high, hva, cpu.low("tlbContext"));
+    this.#fill(TLB_WRITE, low, high, hva, cpu.low(AT.tlbContext));
     return hva + offset;
   }
 
@@ -208,7 +208,7 @@ export class LinearMemory {
     const hva = cpu.host.physical.writableFrame(gfn);
     if (hva < 0) cpu.host.physical.store(gfn * PAGE + offset, size, BOUNCE);
     else {
-      this.#fill(TLB_WRITE, low, high, hva, cpu.low("tlbContext"));
+      this.#fill(TLB_WRITE, low, high, hva, cpu.low(AT.tlbContext));
       cpu.u8.copyWithin(hva + offset, BOUNCE, BOUNCE + size);
     }
     return 1;
@@ -402,9 +402,9 @@ export class LinearMemory {
   #adoptMasking(): boolean {
     const cpu = this.#cpu;
     const [user, supervisor] = [this.#userMask, this.#supervisorMask];
-    const cr3 = cpu.longMode ? cpu.high("cr3") : 0;
+    const cr3 = cpu.longMode ? cpu.high(AT.cr3) : 0;
     this.#userMask = (cr3 & LAM_U57_HIGH) !== 0 ? LAM57_BIT : (cr3 & LAM_U48_HIGH) !== 0 ? LAM48_BIT : 0;
-    const cr4 = cpu.longMode ? cpu.low("cr4") : 0;
+    const cr4 = cpu.longMode ? cpu.low(AT.cr4) : 0;
     this.#supervisorMask = (cr4 & CR4.LAM_SUP) === 0 ? 0 : (cr4 & CR4.LA57) !== 0 ? LAM57_BIT : LAM48_BIT;
     this.#masks = (this.#userMask | this.#supervisorMask) !== 0;
     return user !== this.#userMask || supervisor !== this.#supervisorMask;
@@ -426,7 +426,7 @@ export class LinearMemory {
   }
 
   #cr3(): number {
-    return this.#cpu.low("cr3") + (this.#cpu.high("cr3") & 0xf_ffff) * 0x1_0000_0000;
+    return this.#cpu.low(AT.cr3) + (this.#cpu.high(AT.cr3) & 0xf_ffff) * 0x1_0000_0000;
   }
 
   #loadPte(gpa: number): number {

@@ -25,10 +25,10 @@ export function setSegmentCache(
   attributes: number,
   baseHigh = 0,
 ): void {
-  cpu.set32("segSelector", selector, segment);
-  cpu.set32("segAttributes", attributes, segment);
-  cpu.setHalves("segBase", base, baseHigh, segment);
-  cpu.set32("segLimit", limit, segment);
+  cpu.set32(AT.segSelector, selector, segment);
+  cpu.set32(AT.segAttributes, attributes, segment);
+  cpu.setHalves(AT.segBase, base, baseHigh, segment);
+  cpu.set32(AT.segLimit, limit, segment);
   deriveRanges(cpu, segment);
 }
 
@@ -54,8 +54,8 @@ export function setRealSegment(cpu: Cpu, segment: number, selector: number): voi
     setSegmentCache(cpu, segment, selector, base, 0xffff, VM86_ATTRIBUTES);
     return;
   }
-  const kept = cpu.get32("segAttributes", segment) & (SEG.G | SEG.DB | SEG.AVL);
-  setSegmentCache(cpu, segment, selector, base, cpu.get32("segLimit", segment), REAL_ATTRIBUTES | kept);
+  const kept = cpu.get32(AT.segAttributes, segment) & (SEG.G | SEG.DB | SEG.AVL);
+  setSegmentCache(cpu, segment, selector, base, cpu.get32(AT.segLimit, segment), REAL_ATTRIBUTES | kept);
 }
 
 /** Offsets that may be accessed: first and last byte; first > last: none. */
@@ -77,34 +77,34 @@ export function offsetsWithin(attributes: number, limit: number): OffsetRange {
 
 /** Derives the ranges of a cache from its limit and attributes. */
 export function deriveRanges(cpu: Cpu, segment: number): void {
-  const attributes = cpu.get32("segAttributes", segment);
-  const within = offsetsWithin(attributes, cpu.get32("segLimit", segment));
+  const attributes = cpu.get32(AT.segAttributes, segment);
+  const within = offsetsWithin(attributes, cpu.get32(AT.segLimit, segment));
   const read = isReadable(attributes) ? within : NO_OFFSETS;
   const write = isWritableData(attributes) ? within : NO_OFFSETS;
-  cpu.setLow("segReadFirst", read.first, segment);
-  cpu.setLow("segReadLast", read.last, segment);
-  cpu.setLow("segWriteFirst", write.first, segment);
-  cpu.setLow("segWriteLast", write.last, segment);
+  cpu.setLow(AT.segReadFirst, read.first, segment);
+  cpu.setLow(AT.segReadLast, read.last, segment);
+  cpu.setLow(AT.segWriteFirst, write.first, segment);
+  cpu.setLow(AT.segWriteLast, write.last, segment);
 }
 
 /** CS and its privilege, which come together. The caller recomputes the mode. */
 export function setCodeSegment(cpu: Cpu, selector: number, descriptor: Descriptor, cpl: number): void {
-  cpu.set32("cpl", cpl);
+  cpu.set32(AT.cpl, cpl);
   setSegment(cpu, SEGMENT.cs, (selector & 0xfffc) | cpl, descriptor);
 }
 
 /** Derives `mode` from CS, SS, CR0.PE, EFER.LMA and RFLAGS.VM, and from that and CPL the keys of decoded code. */
 export function recomputeMode(cpu: Cpu): void {
-  cpu.set32("mode", modeOf(cpu));
+  cpu.set32(AT.mode, modeOf(cpu));
   cpu.linear.contextChanged();
 }
 
 function modeOf(cpu: Cpu): number {
-  const cs = cpu.get32("segAttributes", SEGMENT.cs);
+  const cs = cpu.get32(AT.segAttributes, SEGMENT.cs);
   if (cpu.longMode && (cs & SEG.L) !== 0) return MODE.code64;
   const code = (cs & SEG.DB) !== 0 ? MODE.code32 : MODE.code16;
-  const stack = (cpu.get32("segAttributes", SEGMENT.ss) & SEG.DB) !== 0 ? MODE.stack32 : 0;
-  if ((cpu.low("cr0") & CR0.PE) === 0 || (cpu.get32("rflags") & FLAG.VM) !== 0) {
+  const stack = (cpu.get32(AT.segAttributes, SEGMENT.ss) & SEG.DB) !== 0 ? MODE.stack32 : 0;
+  if ((cpu.low(AT.cr0) & CR0.PE) === 0 || (cpu.get32(AT.rflags) & FLAG.VM) !== 0) {
     return code | stack | MODE.realAddressing;
   }
   return code | stack | (code === MODE.code32 && isFlat(cpu) ? MODE.flat : 0);
@@ -123,5 +123,5 @@ function isFlat(cpu: Cpu): boolean {
 function spansAll(cpu: Cpu, segment: number, lastAt: number): boolean {
   const { u32 } = cpu;
   const first = u32[(lastAt === AT.segReadLast ? AT.segReadFirst : AT.segWriteFirst) / 4 + segment * 2];
-  return cpu.low("segBase", segment) === 0 && first === 0 && u32[lastAt / 4 + segment * 2] === 0xffff_ffff;
+  return cpu.low(AT.segBase, segment) === 0 && first === 0 && u32[lastAt / 4 + segment * 2] === 0xffff_ffff;
 }

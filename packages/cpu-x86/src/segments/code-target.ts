@@ -2,7 +2,7 @@
 import type { VectorName } from "../exceptions/vectors.ts";
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { recomputeMode, setCodeSegment, setRealSegment } from "./cache.ts";
 import { isCanonicalHigh } from "./canonical.ts";
 import { type Descriptor, dplOf, isCode, isConforming, isNull, isPresent } from "./descriptor.ts";
@@ -81,18 +81,18 @@ function isEntry(cpu: Cpu, descriptor: Descriptor, rip: number, ripHigh: number)
 /** Loads CS, CPL and rip, then derives the mode; SS must have been committed before. */
 export function commitCode(cpu: Cpu, target: CodeTarget): void {
   setCodeSegment(cpu, target.selector, target.descriptor, target.cpl);
-  cpu.setHalves("rip", target.rip, target.ripHigh);
+  cpu.setHalves(AT.rip, target.rip, target.ripHigh);
   recomputeMode(cpu);
 }
 
 /** Real and virtual-8086 mode: no checks but the limit. @returns false: #GP pending. */
 export function enterRealCode(cpu: Cpu, selector: number, ip: number): boolean {
-  if (ip > cpu.get32("segLimit", SEGMENT.cs)) {
+  if (ip > cpu.get32(AT.segLimit, SEGMENT.cs)) {
     cpu.raise("GP", 0);
     return false;
   }
   setRealSegment(cpu, SEGMENT.cs, selector);
-  cpu.setLow("rip", ip);
+  cpu.setLow(AT.rip, ip);
   recomputeMode(cpu);
   return true;
 }

@@ -1,5 +1,5 @@
 import type { Cpu } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { isCanonicalHigh } from "./canonical.ts";
 
 /**
@@ -14,7 +14,7 @@ export function elementAddress(
   access: "Read" | "Write",
 ): bigint | undefined {
   const end = offset + BigInt(size - 1);
-  const base = cpu.get64("segBase", segment);
+  const base = cpu.get64(AT.segBase, segment);
   if (cpu.code64) {
     const linear = BigInt.asUintN(64, offset + (segment >= SEGMENT.fs ? base : 0n));
     const masked = cpu.linear.maskedHigh(Number(BigInt.asIntN(32, linear >> 32n)));

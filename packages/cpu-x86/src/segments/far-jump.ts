@@ -1,7 +1,7 @@
 // JMP and CALL to another segment: directly, through call gates, and by task switch. SDM vol. 2A, "CALL", "JMP".
 import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { HELPER } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { commitCode, enterCode, enterRealCode, fetchCode, isCode64, mayTransferDirectly } from "./code-target.ts";
 import {
   type Descriptor,
@@ -23,7 +23,7 @@ import { switchThroughDescriptor, switchThroughGate } from "./task-switch.ts";
 /** JMP ptr16:16/32 and m16:16/32/64. Arguments: selector, offset, operand size in bits. */
 export function jumpFar(cpu: Cpu): HelperResult {
   const selector = cpu.arg32(0) & 0xffff;
-  const [offset, offsetHigh] = [cpu.low("helperArgs", 1), cpu.high("helperArgs", 1)];
+  const [offset, offsetHigh] = [cpu.low(AT.helperArgs, 1), cpu.high(AT.helperArgs, 1)];
   if (!cpu.protectedMode || cpu.vm86) return enterRealCode(cpu, selector, offset) ? HELPER.jump : HELPER.fault;
   const descriptor = fetchTarget(cpu, selector);
   if (descriptor === undefined) return HELPER.fault;
@@ -34,7 +34,7 @@ export function jumpFar(cpu: Cpu): HelperResult {
 /** CALL ptr16:16/32 and m16:16/32/64. Arguments: selector, offset, operand size in bits. */
 export function callFar(cpu: Cpu): HelperResult {
   const selector = cpu.arg32(0) & 0xffff;
-  const [offset, offsetHigh] = [cpu.low("helperArgs", 1), cpu.high("helperArgs", 1)];
+  const [offset, offsetHigh] = [cpu.low(AT.helperArgs, 1), cpu.high(AT.helperArgs, 1)];
   const size = (cpu.arg32(2) >> 3) as SlotSize;
   if (!cpu.protectedMode || cpu.vm86) return callReal(cpu, selector, offset, size);
   const descriptor = fetchTarget(cpu, selector);
@@ -53,7 +53,7 @@ function fetchTarget(cpu: Cpu, selector: number): Descriptor | undefined {
 }
 
 function pushReturnAddress(cpu: Cpu, stack: Stack, size: SlotSize): void {
-  stack.push(BigInt(cpu.get32("segSelector", SEGMENT.cs)), size);
+  stack.push(BigInt(cpu.get32(AT.segSelector, SEGMENT.cs)), size);
   stack.push(cpu.rip, size);
 }
 
@@ -165,7 +165,7 @@ function callInnerLevel(cpu: Cpu, gate: Gate, descriptor: Descriptor, cpl: numbe
   if (target === undefined) return HELPER.fault;
   const inner = cpu.longMode ? longInnerStack(cpu, cpl) : legacyInnerStack(cpu, cpl);
   if (inner === undefined) return HELPER.fault;
-  inner.stack.push(BigInt(cpu.get32("segSelector", SEGMENT.ss)), size);
+  inner.stack.push(BigInt(cpu.get32(AT.segSelector, SEGMENT.ss)), size);
   inner.stack.push(cpu.rsp, size);
   if (!cpu.longMode) copyParameters(cpu, inner.stack, gate.parameters, size);
   pushReturnAddress(cpu, inner.stack, size);

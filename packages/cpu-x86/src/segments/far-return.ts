@@ -1,6 +1,8 @@
 // RET to another segment, and IRET in all its forms. SDM vol. 2A, "IRET/IRETD/IRETQ"; vol. 2B, "RET".
+
 import { FLAG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { AT } from "../state/layout.ts";
 import { recomputeMode, setRealSegment } from "./cache.ts";
 import { type CodeTarget, commitCode, enterRealCode } from "./code-target.ts";
 import { returnLong } from "./iret-long.ts";
@@ -45,21 +47,21 @@ function returnOutward(cpu: Cpu, stack: Stack, size: SlotSize, target: CodeTarge
 
 /** IRET, IRETD, IRETQ. Argument: operand size in bits. */
 export function returnFromInterrupt(cpu: Cpu): HelperResult {
-  const blocked = cpu.get32("nmiBlocked") !== 0;
+  const blocked = cpu.get32(AT.nmiBlocked) !== 0;
   // Even an IRET that faults ends the blocking of NMIs (SDM vol. 3A, "Handling Multiple NMIs").
-  cpu.set32("nmiBlocked", 0);
+  cpu.set32(AT.nmiBlocked, 0);
   const result = returnByMode(cpu);
   // One that waited for this comes in before the next instruction.
-  return blocked && result === HELPER.jump && cpu.get32("interruptRequest") !== 0 ? HELPER.exit : result;
+  return blocked && result === HELPER.jump && cpu.get32(AT.interruptRequest) !== 0 ? HELPER.exit : result;
 }
 
 function returnByMode(cpu: Cpu): HelperResult {
   const size = (cpu.arg32(0) >> 3) as SlotSize;
   if (!cpu.protectedMode) return returnReal(cpu, size);
   if (cpu.vm86) {
-    return ioplOf(cpu.get32("rflags")) === 3 ? returnReal(cpu, size) : cpu.raise("GP", 0);
+    return ioplOf(cpu.get32(AT.rflags)) === 3 ? returnReal(cpu, size) : cpu.raise("GP", 0);
   }
-  if ((cpu.get32("rflags") & FLAG.NT) !== 0) return cpu.longMode ? cpu.raise("GP", 0) : switchBack(cpu);
+  if ((cpu.get32(AT.rflags) & FLAG.NT) !== 0) return cpu.longMode ? cpu.raise("GP", 0) : switchBack(cpu);
   return size === 8 && cpu.code64 ? returnLong(cpu) : returnProtected(cpu, size);
 }
 
@@ -103,7 +105,7 @@ function returnToVm86(cpu: Cpu, stack: Stack, rip: bigint, selector: number, ima
   if (cpu.faulted) return HELPER.fault;
   if (rip > 0xffffn) return cpu.raise("GP", 0);
   cpu.rflags = image;
-  cpu.set32("cpl", 3);
+  cpu.set32(AT.cpl, 3);
   const [ss = 0, es = 0, ds = 0, fs = 0, gs = 0] = selectors;
   for (const [i, value] of [es, selector, ss, ds, fs, gs].entries()) setRealSegment(cpu, i, value);
   cpu.rip = rip;

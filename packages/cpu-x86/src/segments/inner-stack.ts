@@ -1,7 +1,7 @@
 // Stacks that the TSS holds for more privileged levels. SDM vol. 3A, "Stack Switching", "Stack Switching in IA-32e Mode".
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { setNullSegment, setSegment } from "./cache.ts";
 import { isCanonical } from "./canonical.ts";
 import { type Descriptor, isNull, TYPE_32 } from "./descriptor.ts";
@@ -21,10 +21,10 @@ export interface InnerStack {
 
 /** SS:ESP of privilege `cpl` from a 16- or 32-bit TSS. @returns undefined: exception pending. */
 export function legacyInnerStack(cpu: Cpu, cpl: number): InnerStack | undefined {
-  const wide = (cpu.get32("segAttributes", SEGMENT.tr) & TYPE_32) !== 0;
+  const wide = (cpu.get32(AT.segAttributes, SEGMENT.tr) & TYPE_32) !== 0;
   const offset = wide ? cpl * 8 + 4 : cpl * 4 + 2;
-  const base = cpu.get64("segBase", SEGMENT.tr) + BigInt(offset);
-  if (offset + (wide ? 5 : 3) > cpu.get32("segLimit", SEGMENT.tr)) return raiseTaskSegment(cpu);
+  const base = cpu.get64(AT.segBase, SEGMENT.tr) + BigInt(offset);
+  if (offset + (wide ? 5 : 3) > cpu.get32(AT.segLimit, SEGMENT.tr)) return raiseTaskSegment(cpu);
   const pointer = cpu.linear.read(base, wide ? 4 : 2, IMPLICIT);
   const selector = cpu.linear.read(base + (wide ? 4n : 2n), 2, IMPLICIT);
   if (cpu.faulted) return undefined;
@@ -50,7 +50,7 @@ export function wideStack(cpu: Cpu, pointer: bigint, cpl: number): InnerStack {
 /** RSP0..RSP2 of a 64-bit TSS. @returns undefined: exception pending. */
 export function longInnerPointer(cpu: Cpu, cpl: number): bigint | undefined {
   const offset = cpl * 8 + 4;
-  if (offset + 7 > cpu.get32("segLimit", SEGMENT.tr)) return raiseTaskSegment(cpu);
+  if (offset + 7 > cpu.get32(AT.segLimit, SEGMENT.tr)) return raiseTaskSegment(cpu);
   const hva = reachTable(cpu, "segBase", SEGMENT.tr, offset, 8);
   if (hva === 0) return undefined;
   const pointer = cpu.view.getBigUint64(hva, true);
@@ -60,7 +60,7 @@ export function longInnerPointer(cpu: Cpu, cpl: number): bigint | undefined {
 }
 
 function raiseTaskSegment(cpu: Cpu): undefined {
-  cpu.raise("TS", errorCodeOf(cpu.get32("segSelector", SEGMENT.tr)));
+  cpu.raise("TS", errorCodeOf(cpu.get32(AT.segSelector, SEGMENT.tr)));
   return undefined;
 }
 

@@ -1,7 +1,7 @@
 // IRETQ from 64-bit code, which ends every interrupt and page fault of a 64-bit kernel: one access for the whole frame,
 // and no bigints. SDM vol. 2A, "IRET/IRETD/IRETQ".
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
+import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { setNullSegment, setSegment } from "./cache.ts";
 import { isCanonicalHigh } from "./canonical.ts";
 import { commitCode } from "./code-target.ts";
@@ -32,7 +32,7 @@ export function returnLong(cpu: Cpu): HelperResult {
     if (descriptor === undefined) return HELPER.fault;
     setSegment(cpu, SEGMENT.ss, ss, descriptor);
   }
-  cpu.setHalves("gpr", rspLow, rspHigh, GPR.rsp);
+  cpu.setHalves(AT.gpr, rspLow, rspHigh, GPR.rsp);
   if (target.cpl !== before) dropInnerSegments(cpu, target.cpl);
   commitCode(cpu, target);
   return loadFlags(cpu, image, 8, before);
@@ -40,7 +40,7 @@ export function returnLong(cpu: Cpu): HelperResult {
 
 /** @returns hva of the frame, or 0: exception pending. */
 function reachFrame(cpu: Cpu, cpl: number): number {
-  const [low, high] = [cpu.low("gpr", GPR.rsp), cpu.high("gpr", GPR.rsp)];
+  const [low, high] = [cpu.low(AT.gpr, GPR.rsp), cpu.high(AT.gpr, GPR.rsp)];
   const endHigh = low + FRAME_BYTES > 0x1_0000_0000 ? high + 1 : high;
   if (isCanonicalHigh(cpu, high) && isCanonicalHigh(cpu, endHigh)) {
     return cpu.linear.reach(low | 0, high | 0, FRAME_BYTES, accessAt(cpu, cpl));

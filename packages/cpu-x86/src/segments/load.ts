@@ -3,7 +3,7 @@
 import type { VectorName } from "../exceptions/vectors.ts";
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { recomputeMode, setNullSegment, setRealSegment, setSegment, setSegmentCache } from "./cache.ts";
 import {
   type Descriptor,
@@ -113,7 +113,7 @@ export function loadLocalTable(cpu: Cpu, selector: number, fault: VectorName): b
  */
 export function dropInnerSegments(cpu: Cpu, cpl: number): void {
   for (const segment of [SEGMENT.es, SEGMENT.ds, SEGMENT.fs, SEGMENT.gs]) {
-    const attributes = cpu.get32("segAttributes", segment);
+    const attributes = cpu.get32(AT.segAttributes, segment);
     if ((attributes & SEG.UNUSABLE) !== 0) continue;
     const guarded = !isCode(attributes) || !isConforming(attributes);
     if (guarded && dplOf(attributes) < cpl) setNullSegment(cpu, segment, 0);

@@ -1,7 +1,9 @@
 // RFLAGS as returns and POPF load them. SDM vol. 2A, "IRET/IRETD/IRETQ".
+
 import { breakpointsEnabled } from "../exceptions/breakpoints.ts";
 import { FLAG, IOPL_SHIFT } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { AT } from "../state/layout.ts";
 import type { SlotSize } from "./stack.ts";
 
 /** The end of IRET. @param cpl privilege before the return, which decides what may change. */
@@ -24,10 +26,10 @@ export function ioplOf(rflags: number): number {
  * interrupt waits that may come in now; else `jump`.
  */
 export function changeFlags(cpu: Cpu, flags: number): HelperResult {
-  const old = cpu.get32("rflags");
+  const old = cpu.get32(AT.rflags);
   // RF is over with the next instruction, which nobody executes by itself for it unless there is a breakpoint to pass.
   cpu.rflags = breakpointsEnabled(cpu) ? flags : flags & ~FLAG.RF;
   if (((old ^ flags) & (FLAG.AC | FLAG.VM)) !== 0) cpu.linear.contextChanged();
-  const enabled = (flags & ~old & FLAG.IF) !== 0 && cpu.get32("interruptRequest") !== 0;
+  const enabled = (flags & ~old & FLAG.IF) !== 0 && cpu.get32(AT.interruptRequest) !== 0;
   return enabled || (flags & FLAG.TF) !== 0 ? HELPER.exit : HELPER.jump;
 }

@@ -2,7 +2,7 @@
 import { ACCESS_AC, ACCESS_USER } from "@tsvm/mmu";
 import { FLAG, SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
+import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { offsetsWithin } from "./cache.ts";
 import { isCanonical } from "./canonical.ts";
 
@@ -19,7 +19,7 @@ export interface StackSegment {
 /** Access bits of a program's own accesses at privilege `cpl`. */
 export function accessAt(cpu: Cpu, cpl: number): number {
   if (cpl === 3) return ACCESS_USER;
-  return (cpu.get32("rflags") & FLAG.AC) !== 0 ? ACCESS_AC : 0;
+  return (cpu.get32(AT.rflags) & FLAG.AC) !== 0 ? ACCESS_AC : 0;
 }
 
 /**
@@ -97,9 +97,9 @@ export class Stack {
 /** The stack of SS:RSP at the current privilege. */
 export function currentStack(cpu: Cpu): Stack {
   const segment = {
-    base: cpu.low("segBase", SEGMENT.ss),
-    limit: cpu.get32("segLimit", SEGMENT.ss),
-    attributes: cpu.get32("segAttributes", SEGMENT.ss),
+    base: cpu.low(AT.segBase, SEGMENT.ss),
+    limit: cpu.get32(AT.segLimit, SEGMENT.ss),
+    attributes: cpu.get32(AT.segAttributes, SEGMENT.ss),
   };
   return new Stack(cpu, segment, cpu.gpr64(GPR.rsp), cpu.code64, cpu.cpl);
 }

@@ -2,7 +2,7 @@
 import type { VectorName } from "../exceptions/vectors.ts";
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { type FieldName, SEGMENT } from "../state/layout.ts";
+import { AT, type FieldName, SEGMENT } from "../state/layout.ts";
 import { type Descriptor, type Gate, parseDescriptor, parseGate, TSS_BUSY } from "./descriptor.ts";
 
 /** Page-walk access bits of descriptor-table and TSS accesses: supervisor, whatever CPL and EFLAGS.AC are. */
@@ -16,9 +16,9 @@ export function errorCodeOf(selector: number): number {
 /** Whether the first `bytes` bytes of a selector's descriptor lie in its table. */
 function isInTable(cpu: Cpu, selector: number, bytes: number): boolean {
   const last = (selector & 0xfff8) + bytes - 1;
-  if ((selector & 4) === 0) return last <= cpu.get32("gdtrLimit");
-  if ((cpu.get32("segAttributes", SEGMENT.ldtr) & (SEG.UNUSABLE | SEG.P)) !== SEG.P) return false;
-  return last <= cpu.get32("segLimit", SEGMENT.ldtr);
+  if ((selector & 4) === 0) return last <= cpu.get32(AT.gdtrLimit);
+  if ((cpu.get32(AT.segAttributes, SEGMENT.ldtr) & (SEG.UNUSABLE | SEG.P)) !== SEG.P) return false;
+  return last <= cpu.get32(AT.segLimit, SEGMENT.ldtr);
 }
 
 /**
@@ -92,7 +92,7 @@ export function markBusy(cpu: Cpu, selector: number, descriptor: Descriptor, bus
 }
 
 function writeType(cpu: Cpu, selector: number, attributes: number): boolean {
-  const base = (selector & 4) === 0 ? cpu.get64("gdtrBase") : cpu.get64("segBase", SEGMENT.ldtr);
+  const base = (selector & 4) === 0 ? cpu.get64(AT.gdtrBase) : cpu.get64(AT.segBase, SEGMENT.ldtr);
   cpu.linear.write(base + BigInt((selector & 0xfff8) + 5), 1, attributes & 0xff, IMPLICIT);
   return !cpu.faulted;
 }

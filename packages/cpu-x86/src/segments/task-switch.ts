@@ -10,7 +10,7 @@ import { DR6, raiseDebug } from "../exceptions/debug.ts";
 import { CR0, FLAG } from "../state/bits.ts";
 import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { HELPER } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { recomputeMode, setNullSegment, setRealSegment, setSegment, setSegmentCache } from "./cache.ts";
 import {
   type Descriptor,
@@ -95,7 +95,7 @@ export function switchThroughDescriptor(
 
 /** IRET with NT: back to the task that the link field names, which must be busy. */
 export function switchBack(cpu: Cpu): HelperResult {
-  const selector = cpu.linear.read(cpu.get64("segBase", SEGMENT.tr), 2, IMPLICIT);
+  const selector = cpu.linear.read(cpu.get64(AT.segBase, SEGMENT.tr), 2, IMPLICIT);
   if (cpu.faulted) return HELPER.fault;
   const refuse = (): HelperResult => cpu.raise("TS", errorCodeOf(selector));
   if (isNull(selector) || (selector & 4) !== 0) return refuse();
@@ -110,19 +110,19 @@ export function switchBack(cpu: Cpu): HelperResult {
 function switchTask(cpu: Cpu, selector: number, descriptor: Descriptor, cause: SwitchCause): HelperResult {
   const next = layoutOf(descriptor.attributes);
   if (descriptor.limit < next.minimumLimit) return cpu.raise("TS", errorCodeOf(selector));
-  const old = layoutOf(cpu.get32("segAttributes", SEGMENT.tr));
-  const oldBase = cpu.get64("segBase", SEGMENT.tr);
+  const old = layoutOf(cpu.get32(AT.segAttributes, SEGMENT.tr));
+  const oldBase = cpu.get64(AT.segBase, SEGMENT.tr);
   cpu.linear.probe(oldBase, old.minimumLimit + 1, ACCESS_READ | ACCESS_WRITE);
   cpu.linear.probe(BigInt(descriptor.base), next.minimumLimit + 1, ACCESS_READ | ACCESS_WRITE);
   const incoming = readTask(cpu, BigInt(descriptor.base), next);
   if (cpu.faulted || !leaveTask(cpu, old, oldBase, cause)) return HELPER.fault;
   if (cause === "call") {
-    cpu.linear.write(BigInt(descriptor.base), 2, cpu.get32("segSelector", SEGMENT.tr), IMPLICIT);
+    cpu.linear.write(BigInt(descriptor.base), 2, cpu.get32(AT.segSelector, SEGMENT.tr), IMPLICIT);
     incoming.flags |= FLAG.NT;
   }
   if (cause !== "iret" && !markBusy(cpu, selector, descriptor, true)) return HELPER.fault;
   setSegmentCache(cpu, SEGMENT.tr, selector, descriptor.base, descriptor.limit, descriptor.attributes | TSS_BUSY);
-  cpu.set64("cr0", cpu.get64("cr0") | BigInt(CR0.TS));
+  cpu.set64(AT.cr0, cpu.get64(AT.cr0) | BigInt(CR0.TS));
   enterTask(cpu, incoming, next);
   return HELPER.exit;
 }
@@ -158,41 +158,41 @@ function readTask(cpu: Cpu, base: bigint, layout: TaskLayout): TaskImage {
 function leaveTask(cpu: Cpu, layout: TaskLayout, base: bigint, cause: SwitchCause): boolean {
   const { slot } = layout;
   const write = (offset: number, value: number): void => cpu.linear.write(base + BigInt(offset), slot, value, IMPLICIT);
-  write(layout.ip, cpu.low("rip"));
+  write(layout.ip, cpu.low(AT.rip));
   write(layout.flags, cause === "iret" ? cpu.rflags & ~FLAG.NT : cpu.rflags);
   for (let i = 0; i < 8; i++) write(layout.gpr + i * slot, cpu.gpr32(i));
   for (let i = 0; i < layout.segmentCount; i++) {
-    cpu.linear.write(base + BigInt(layout.segments + i * slot), 2, cpu.get32("segSelector", i), IMPLICIT);
+    cpu.linear.write(base + BigInt(layout.segments + i * slot), 2, cpu.get32(AT.segSelector, i), IMPLICIT);
   }
   if (cpu.faulted) return false;
   if (cause === "call") return true;
-  const selector = cpu.get32("segSelector", SEGMENT.tr);
+  const selector = cpu.get32(AT.segSelector, SEGMENT.tr);
   const descriptor = fetchDescriptor(cpu, selector, "TS");
   return descriptor !== undefined && markBusy(cpu, selector, descriptor, false);
 }
 
 /** Loads the new task. A fault stays pending, with rip at the task's first instruction. */
 function enterTask(cpu: Cpu, task: TaskImage, layout: TaskLayout): void {
-  cpu.setLow("rip", task.ip);
+  cpu.setLow(AT.rip, task.ip);
   cpu.rflags = task.flags;
   const narrow = layout.slot === 2;
   // A 16-bit TSS leaves the upper halves to chance; hardware sets them.
   for (let i = 0; i < 8; i++) {
     cpu.setGpr32(i, narrow ? (0xffff_0000 | (task.gpr[i] as number)) >>> 0 : (task.gpr[i] as number));
   }
-  if (!narrow && (cpu.low("cr0") & CR0.PG) !== 0) adoptCr3(cpu, task.cr3);
+  if (!narrow && (cpu.low(AT.cr0) & CR0.PG) !== 0) adoptCr3(cpu, task.cr3);
   forgetSegments(cpu, task);
   if (!cpu.faulted && loadLocalTable(cpu, task.ldt, "TS")) loadTaskSegments(cpu, task);
   recomputeMode(cpu);
   if (cpu.faulted) return;
-  if (task.ip > cpu.get32("segLimit", SEGMENT.cs)) cpu.raise("GP", 0);
+  if (task.ip > cpu.get32(AT.segLimit, SEGMENT.cs)) cpu.raise("GP", 0);
   else if (task.debugTrap) raiseDebug(cpu, DR6.BT);
 }
 
 function adoptCr3(cpu: Cpu, cr3: number): void {
-  if (cr3 === cpu.low("cr3")) return;
-  cpu.setLow("cr3", cr3);
-  if (!cpu.linear.cr3Changed(false)) cpu.raise("TS", errorCodeOf(cpu.get32("segSelector", SEGMENT.tr)));
+  if (cr3 === cpu.low(AT.cr3)) return;
+  cpu.setLow(AT.cr3, cr3);
+  if (!cpu.linear.cr3Changed(false)) cpu.raise("TS", errorCodeOf(cpu.get32(AT.segSelector, SEGMENT.tr)));
 }
 
 /** Selectors are loaded before any descriptor; what is not loaded for a fault stays unusable. */
@@ -203,12 +203,12 @@ function forgetSegments(cpu: Cpu, task: TaskImage): void {
 
 function loadTaskSegments(cpu: Cpu, task: TaskImage): void {
   if (cpu.vm86) {
-    cpu.set32("cpl", 3);
+    cpu.set32(AT.cpl, 3);
     for (let i = 0; i < 6; i++) setRealSegment(cpu, i, task.selectors[i] ?? 0);
     return;
   }
   const cs = task.selectors[SEGMENT.cs] as number;
-  cpu.set32("cpl", cs & 3);
+  cpu.set32(AT.cpl, cs & 3);
   const ss = task.selectors[SEGMENT.ss] as number;
   if (!loadTaskCode(cpu, cs) || !loadTaskStack(cpu, ss)) return;
   for (const segment of [SEGMENT.ds, SEGMENT.es, SEGMENT.fs, SEGMENT.gs]) {

@@ -161,7 +161,7 @@ export function sseFloat(cpu: Cpu): HelperResult {
   const { source, result, run } = OPERATIONS[description & 0xff] as Operation;
   const format = (description & (1 << 8)) !== 0 ? DOUBLE : SINGLE;
   const lanes = description >> 16;
-  const context = contextOf(cpu.get32("mxcsr"));
+  const context = contextOf(cpu.get32(AT.mxcsr));
   const at = AT.helperArgs;
   const [from, to] = [elementBytes(source, format), elementBytes(result, format)];
   const results: bigint[] = [];
@@ -188,7 +188,7 @@ export function sseDotProduct(cpu: Cpu): HelperResult {
   const stage = (
     compute: (context: FloatContext, terms: readonly bigint[], at: number) => readonly bigint[],
   ): boolean => {
-    const context = contextOf(cpu.get32("mxcsr"));
+    const context = contextOf(cpu.get32(AT.mxcsr));
     terms = terms.map((values, i) => compute(context, values, lanes[i] as number));
     return noteExceptions(cpu, context.exceptions) === HELPER.next;
   };
@@ -255,10 +255,10 @@ const PRECOMPUTATION = MXCSR.IE | MXCSR.DE | MXCSR.ZE;
  */
 function noteExceptions(cpu: Cpu, exceptions: number): HelperResult {
   if (exceptions === 0) return HELPER.next;
-  const mxcsr = cpu.get32("mxcsr");
+  const mxcsr = cpu.get32(AT.mxcsr);
   const unmasked = exceptions & ~(mxcsr >> MASK_SHIFT);
   const seen = (unmasked & PRECOMPUTATION) !== 0 ? exceptions & PRECOMPUTATION : exceptions;
-  cpu.set32("mxcsr", mxcsr | seen);
+  cpu.set32(AT.mxcsr, mxcsr | seen);
   if (unmasked === 0) return HELPER.next;
-  return cpu.raise((cpu.low("cr4") & CR4.OSXMMEXCPT) !== 0 ? "XM" : "UD");
+  return cpu.raise((cpu.low(AT.cr4) & CR4.OSXMMEXCPT) !== 0 ? "XM" : "UD");
 }

@@ -20,6 +20,11 @@ export const HELPER = {
 /** A value of {@link HELPER}. */
 export type HelperResult = (typeof HELPER)[keyof typeof HELPER];
 
+/** A field of CPU state: by name, or where time matters by its place, `AT.cr3`. */
+export type Field = FieldName | number;
+
+const placeOf = (field: Field): number => (typeof field === "string" ? AT[field] : field);
+
 /**
  * CPU state as TypeScript helpers see it: typed views of the fields in the WebAssembly memory, and guest memory by
  * linear address. Exceptions are data: {@link raise} notes the first one, later accesses do nothing until it is taken.
@@ -50,84 +55,84 @@ export class Cpu {
   }
 
   /** A 32-bit field, unsigned; `index` for arrays. */
-  get32(field: FieldName, index = 0): number {
-    return this.u32[(AT[field] >> 2) + index] as number;
+  get32(field: Field, index = 0): number {
+    return this.u32[(placeOf(field) >> 2) + index] as number;
   }
 
-  set32(field: FieldName, value: number, index = 0): void {
-    this.u32[(AT[field] >> 2) + index] = value;
+  set32(field: Field, value: number, index = 0): void {
+    this.u32[(placeOf(field) >> 2) + index] = value;
   }
 
   /** A 64-bit field; off the hot path only. */
-  get64(field: FieldName, index = 0): bigint {
-    return this.u64[(AT[field] >> 3) + index] as bigint;
+  get64(field: Field, index = 0): bigint {
+    return this.u64[(placeOf(field) >> 3) + index] as bigint;
   }
 
-  set64(field: FieldName, value: bigint, index = 0): void {
-    this.u64[(AT[field] >> 3) + index] = value;
+  set64(field: Field, value: bigint, index = 0): void {
+    this.u64[(placeOf(field) >> 3) + index] = value;
   }
 
   /** Low half of a 64-bit field. */
-  low(field: FieldName, index = 0): number {
-    return this.u32[(AT[field] >> 2) + index * 2] as number;
+  low(field: Field, index = 0): number {
+    return this.u32[(placeOf(field) >> 2) + index * 2] as number;
   }
 
   /** High half of a 64-bit field. */
-  high(field: FieldName, index = 0): number {
-    return this.u32[(AT[field] >> 2) + index * 2 + 1] as number;
+  high(field: Field, index = 0): number {
+    return this.u32[(placeOf(field) >> 2) + index * 2 + 1] as number;
   }
 
   /** Writes the low half and clears the high half. */
-  setLow(field: FieldName, value: number, index = 0): void {
-    const at = (AT[field] >> 2) + index * 2;
+  setLow(field: Field, value: number, index = 0): void {
+    const at = (placeOf(field) >> 2) + index * 2;
     this.u32[at] = value;
     this.u32[at + 1] = 0;
   }
 
   /** Writes both halves of a 64-bit field. */
-  setHalves(field: FieldName, low: number, high: number, index = 0): void {
-    const at = (AT[field] >> 2) + index * 2;
+  setHalves(field: Field, low: number, high: number, index = 0): void {
+    const at = (placeOf(field) >> 2) + index * 2;
     this.u32[at] = low;
     this.u32[at + 1] = high;
   }
 
   /** Argument of the current helper call, as passed by `X86Builder.helper`. */
   arg64(index: number): bigint {
-    return this.get64("helperArgs", index);
+    return this.get64(AT.helperArgs, index);
   }
 
   /** Low half of an argument. */
   arg32(index: number): number {
-    return this.low("helperArgs", index);
+    return this.low(AT.helperArgs, index);
   }
 
   /** High half of an argument. */
   argHigh(index: number): number {
-    return this.high("helperArgs", index);
+    return this.high(AT.helperArgs, index);
   }
 
   gpr64(register: number): bigint {
-    return this.get64("gpr", register);
+    return this.get64(AT.gpr, register);
   }
 
   gpr32(register: number): number {
-    return this.low("gpr", register);
+    return this.low(AT.gpr, register);
   }
 
   setGpr64(register: number, value: bigint): void {
-    this.set64("gpr", value, register);
+    this.set64(AT.gpr, value, register);
   }
 
   /** Writes the low half and clears the high one, as 32-bit destinations do. */
   setGpr32(register: number, value: number): void {
-    this.setLow("gpr", value, register);
+    this.setLow(AT.gpr, value, register);
   }
 
   /** The first exception of an instruction wins. @returns HELPER.fault, for `return cpu.raise(...)`. */
   raise(name: VectorName, errorCode: number = NO_ERROR_CODE): HelperResult {
     if (!this.faulted) {
-      this.set32("pendingVector", VECTOR[name] + 1);
-      this.set32("pendingErrorCode", errorCode);
+      this.set32(AT.pendingVector, VECTOR[name] + 1);
+      this.set32(AT.pendingErrorCode, errorCode);
     }
     return HELPER.fault;
   }
@@ -187,13 +192,13 @@ export class Cpu {
 
   /** Replaces all of RFLAGS, unchecked; bit 1 is set, reserved bits are cleared. Recompute the context after AC or VM. */
   set rflags(value: number) {
-    this.set32("rflags", (value & 0x3f_7700) | 2);
+    this.set32(AT.rflags, (value & 0x3f_7700) | 2);
     const zero = (value & FLAG.ZF) !== 0;
     const sign = (value & FLAG.SF) !== 0;
     const carry = (value & FLAG.CF) !== 0;
     const overflow = (value & FLAG.OF) !== 0;
     const parity = (value & FLAG.PF) !== 0;
-    this.setLow("ccResult", zero ? 0 : 1);
+    this.setLow(AT.ccResult, zero ? 0 : 1);
     const lowParity = zero; // 0 has even parity, 1 has odd
     const auxLow = (value & FLAG.AF) | (parity === lowParity ? 0 : 0x100);
     const auxAt = AT.ccAux >> 2;
@@ -221,11 +226,11 @@ export class Cpu {
   }
 
   get rip(): bigint {
-    return this.get64("rip");
+    return this.get64(AT.rip);
   }
 
   set rip(value: bigint) {
-    this.set64("rip", value);
+    this.set64(AT.rip, value);
   }
 
   get rsp(): bigint {

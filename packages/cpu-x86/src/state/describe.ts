@@ -1,7 +1,7 @@
 // Registers for people: error reports and the monitor. The shape is that of QEMU's `info registers`.
 import { FLAG, SEG } from "./bits.ts";
 import type { Cpu } from "./cpu.ts";
-import { GPR, SEGMENT } from "./layout.ts";
+import { AT, GPR, SEGMENT } from "./layout.ts";
 
 /** Several lines, without a newline at the end. */
 export function describe(cpu: Cpu): string {
@@ -17,7 +17,7 @@ export function describe(cpu: Cpu): string {
   const lines = rowsOf(registers, 4);
   lines.push(
     `${wide ? "RIP" : "EIP"}=${hex(cpu.rip)} ${wide ? "RFL" : "EFL"}=${hex(BigInt(cpu.rflags), 8)} ` +
-      `[${flagLetters(cpu.rflags)}] CPL=${cpu.cpl} HLT=${cpu.get32("halted")}`,
+      `[${flagLetters(cpu.rflags)}] CPL=${cpu.cpl} HLT=${cpu.get32(AT.halted)}`,
   );
   for (const name of ["es", "cs", "ss", "ds", "fs", "gs", "ldtr", "tr"] as const) {
     lines.push(segmentLine(cpu, name, hex));
@@ -28,15 +28,15 @@ export function describe(cpu: Cpu): string {
     );
   }
   lines.push(
-    `CR0=${hex(cpu.get64("cr0"), 8)} CR2=${hex(cpu.get64("cr2"))} CR3=${hex(cpu.get64("cr3"))} CR4=${hex(cpu.get64("cr4"), 8)}`,
+    `CR0=${hex(cpu.get64(AT.cr0), 8)} CR2=${hex(cpu.get64(AT.cr2))} CR3=${hex(cpu.get64(AT.cr3))} CR4=${hex(cpu.get64(AT.cr4), 8)}`,
   );
   lines.push(
     rowsOf(
-      [0, 1, 2, 3, 6, 7].map((i) => `DR${i}=${hex(cpu.get64("dr", i))}`),
+      [0, 1, 2, 3, 6, 7].map((i) => `DR${i}=${hex(cpu.get64(AT.dr, i))}`),
       3,
     ).join("\n"),
   );
-  lines.push(`EFER=${hex(cpu.get64("efer"), 16)}`);
+  lines.push(`EFER=${hex(cpu.get64(AT.efer), 16)}`);
   return lines.join("\n");
 }
 
@@ -62,13 +62,13 @@ function flagLetters(flags: number): string {
 
 function segmentLine(cpu: Cpu, name: keyof typeof SEGMENT, hex: (value: bigint, digits?: number) => string): string {
   const i = SEGMENT[name];
-  const attributes = cpu.get32("segAttributes", i);
+  const attributes = cpu.get32(AT.segAttributes, i);
   const title = (name === "ldtr" ? "LDT" : name).toUpperCase().padEnd(3);
-  const selector = hex(BigInt(cpu.get32("segSelector", i)), 4);
+  const selector = hex(BigInt(cpu.get32(AT.segSelector, i)), 4);
   const usable = (attributes & SEG.UNUSABLE) === 0;
   const dpl = (attributes >>> SEG.dplShift) & 3;
   return (
-    `${title}=${selector} ${hex(cpu.get64("segBase", i))} ${hex(BigInt(cpu.get32("segLimit", i)), 8)} ` +
+    `${title}=${selector} ${hex(cpu.get64(AT.segBase, i))} ${hex(BigInt(cpu.get32(AT.segLimit, i)), 8)} ` +
     `${hex(BigInt(attributes), 5)}${usable ? ` DPL=${dpl}` : " unusable"}`
   );
 }

@@ -8,7 +8,7 @@ import { DR6_RESET, DR7_RESET } from "../system/debug-registers.ts";
 import { clearVectors, initX87, MXCSR_MASK, MXCSR_RESET } from "../system/fpu-area.ts";
 import { CR0, SEG } from "./bits.ts";
 import type { Cpu } from "./cpu.ts";
-import { type FieldName, GPR, SEGMENT } from "./layout.ts";
+import { AT, type FieldName, GPR, SEGMENT } from "./layout.ts";
 
 const ZEROED_64: readonly FieldName[] = [
   "cr2",
@@ -53,14 +53,14 @@ export function resetState(cpu: Cpu): void {
   cpu.setGpr32(GPR.rdx, (Math.min(family, 15) << 8) | ((model & 15) << 4) | stepping);
   cpu.rip = 0xfff0n;
   cpu.rflags = 2;
-  cpu.set64("cr0", BigInt((CR0.CD | CR0.NW | CR0.ET) >>> 0));
-  cpu.set64("xcr0", 1n);
+  cpu.set64(AT.cr0, BigInt((CR0.CD | CR0.NW | CR0.ET) >>> 0));
+  cpu.set64(AT.xcr0, 1n);
   resetSegments(cpu);
-  for (let i = 0; i < 8; i++) cpu.set64("dr", 0n, i);
-  cpu.setLow("dr", DR6_RESET, 6);
-  cpu.setLow("dr", DR7_RESET, 7);
-  cpu.set64("pat", PAT_RESET);
-  cpu.set64("miscEnable", MISC_ENABLE_RESET);
+  for (let i = 0; i < 8; i++) cpu.set64(AT.dr, 0n, i);
+  cpu.setLow(AT.dr, DR6_RESET, 6);
+  cpu.setLow(AT.dr, DR7_RESET, 7);
+  cpu.set64(AT.pat, PAT_RESET);
+  cpu.set64(AT.miscEnable, MISC_ENABLE_RESET);
   resetFpu(cpu);
   cpu.linear.pagingChanged(false);
   recomputeMode(cpu);
@@ -71,16 +71,16 @@ function resetSegments(cpu: Cpu): void {
   setSegmentCache(cpu, SEGMENT.cs, 0xf000, 0xffff_0000, 0xffff, REAL_ATTRIBUTES);
   setSegmentCache(cpu, SEGMENT.ldtr, 0, 0, 0xffff, SEG.P | SYSTEM_TYPE.ldt);
   setSegmentCache(cpu, SEGMENT.tr, 0, 0, 0xffff, SEG.P | SYSTEM_TYPE.tss32Busy);
-  cpu.set32("gdtrLimit", 0xffff);
-  cpu.set32("idtrLimit", 0xffff);
+  cpu.set32(AT.gdtrLimit, 0xffff);
+  cpu.set32(AT.idtrLimit, 0xffff);
 }
 
 /** After reset (not INIT, which is treated alike) the control word is 0040, not FNINIT's. */
 function resetFpu(cpu: Cpu): void {
   initX87(cpu);
-  cpu.set32("fpuControl", 0x40);
-  cpu.set32("fpuTag", 0xff);
-  cpu.set32("mxcsr", MXCSR_RESET);
-  cpu.set32("mxcsrMask", MXCSR_MASK);
+  cpu.set32(AT.fpuControl, 0x40);
+  cpu.set32(AT.fpuTag, 0xff);
+  cpu.set32(AT.mxcsr, MXCSR_RESET);
+  cpu.set32(AT.mxcsrMask, MXCSR_MASK);
   clearVectors(cpu);
 }

@@ -6,7 +6,7 @@ import { isValidCr3, writableCr4 } from "../system/control-registers.ts";
 import { isValidXcr0 } from "../system/xsave.ts";
 import { CR0, CR4, EFER, FLAG, SEG } from "./bits.ts";
 import type { Cpu } from "./cpu.ts";
-import { SEGMENT } from "./layout.ts";
+import { AT, SEGMENT } from "./layout.ts";
 import { namedRegisters } from "./register-names.ts";
 
 /** Saved registers that no processor of this model could have. The message is one line. */
@@ -59,11 +59,11 @@ function checkControls(cpu: Cpu, value: (name: string) => bigint): void {
   if (!isValidCr3(cpu, value("cr3"))) refuse("cr3 is beyond the physical address width");
   const xcr0 = value("xcr0");
   if (xcr0 >> 32n !== 0n || !isValidXcr0(cpu, Number(xcr0))) refuse("xcr0 has components that the CPU model lacks");
-  if ((Number(value("mxcsr")) & ~cpu.get32("mxcsrMask")) !== 0) refuse("mxcsr has reserved bits");
+  if ((Number(value("mxcsr")) & ~cpu.get32(AT.mxcsrMask)) !== 0) refuse("mxcsr has reserved bits");
 }
 
 function deriveAll(cpu: Cpu): void {
-  cpu.set32("cpl", privilegeOf(cpu));
+  cpu.set32(AT.cpl, privilegeOf(cpu));
   for (let i = 0; i <= SEGMENT.tr; i++) deriveRanges(cpu, i);
   // PDPTEs that memory does not have right are dropped: the guest then faults where it would have later.
   cpu.linear.pagingChanged(true);
@@ -72,7 +72,7 @@ function deriveAll(cpu: Cpu): void {
 
 /** 0 in real mode, 3 in virtual-8086 mode, else DPL of SS. */
 function privilegeOf(cpu: Cpu): number {
-  if ((cpu.low("cr0") & CR0.PE) === 0) return 0;
-  if ((cpu.get32("rflags") & FLAG.VM) !== 0) return 3;
-  return (cpu.get32("segAttributes", SEGMENT.ss) >>> SEG.dplShift) & 3;
+  if ((cpu.low(AT.cr0) & CR0.PE) === 0) return 0;
+  if ((cpu.get32(AT.rflags) & FLAG.VM) !== 0) return 3;
+  return (cpu.get32(AT.segAttributes, SEGMENT.ss) >>> SEG.dplShift) & 3;
 }

@@ -5,7 +5,7 @@ import type { FeatureName } from "../cpuid/features.ts";
 import { recomputeMode } from "../segments/cache.ts";
 import { CR0, CR3_LAM_U48, CR3_LAM_U57, CR4, EFER, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 
 const CR0_DEFINED = CR0.PE | CR0.MP | CR0.EM | CR0.TS | CR0.ET | CR0.NE | CR0.WP | CR0.AM | CR0.NW | CR0.CD | CR0.PG;
 /** CR4 bits and the features that make them writable. */
@@ -52,13 +52,13 @@ export function movFromCr(cpu: Cpu): HelperResult {
 function readControl(cpu: Cpu, number: number): bigint | undefined {
   switch (number) {
     case 0:
-      return cpu.get64("cr0");
+      return cpu.get64(AT.cr0);
     case 2:
-      return cpu.get64("cr2");
+      return cpu.get64(AT.cr2);
     case 3:
-      return cpu.get64("cr3");
+      return cpu.get64(AT.cr3);
     case 4:
-      return cpu.get64("cr4");
+      return cpu.get64(AT.cr4);
     case 8:
       return BigInt(cpu.host.taskPriority);
     default:
@@ -76,7 +76,7 @@ export function movToCr(cpu: Cpu): HelperResult {
     case 0:
       return value >> 32n === 0n ? setCr0(cpu, Number(value)) : cpu.raise("GP", 0);
     case 2:
-      cpu.set64("cr2", value);
+      cpu.set64(AT.cr2, value);
       return HELPER.next;
     case 3:
       return setCr3(cpu, value);
@@ -95,17 +95,17 @@ const CR0_PAGING = CR0.PG | CR0.CD | CR0.NW;
 /** The one way to write CR0 once reset is over. */
 export function setCr0(cpu: Cpu, written: number): HelperResult {
   const value = ((written & CR0_DEFINED) | CR0.ET) >>> 0;
-  const old = cpu.low("cr0");
-  const efer = cpu.low("efer");
+  const old = cpu.low(AT.cr0);
+  const efer = cpu.low(AT.efer);
   if (!isValidCr0(cpu, old, value)) return cpu.raise("GP", 0);
-  cpu.setLow("cr0", value);
+  cpu.setLow(AT.cr0, value);
   const changed = old ^ value;
   if ((changed & CR0.PG) !== 0 && (efer & EFER.LME) !== 0) {
-    cpu.setLow("efer", (value & CR0.PG) !== 0 ? efer | EFER.LMA : efer & ~EFER.LMA);
+    cpu.setLow(AT.efer, (value & CR0.PG) !== 0 ? efer | EFER.LMA : efer & ~EFER.LMA);
   }
   if ((changed & (CR0_PAGING | CR0.WP)) !== 0 && !cpu.linear.pagingChanged((changed & CR0_PAGING) !== 0)) {
-    cpu.setLow("cr0", old);
-    cpu.setLow("efer", efer);
+    cpu.setLow(AT.cr0, old);
+    cpu.setLow(AT.efer, efer);
     cpu.linear.pagingChanged(false);
     return cpu.raise("GP", 0);
   }
@@ -119,24 +119,24 @@ function isValidCr0(cpu: Cpu, old: number, value: number): boolean {
   if (paging && (value & CR0.PE) === 0) return false;
   if ((value & CR0.NW) !== 0 && (value & CR0.CD) === 0) return false;
   if (paging === ((old & CR0.PG) !== 0)) return true;
-  const cr4 = cpu.low("cr4");
-  const code64 = (cpu.get32("segAttributes", SEGMENT.cs) & SEG.L) !== 0;
+  const cr4 = cpu.low(AT.cr4);
+  const code64 = (cpu.get32(AT.segAttributes, SEGMENT.cs) & SEG.L) !== 0;
   if (!paging) return (cr4 & CR4.PCIDE) === 0 && !(cpu.longMode && code64);
   // Into IA-32e mode: with PAE, and not from code that would become 64-bit under way.
-  return (cpu.low("efer") & EFER.LME) === 0 || ((cr4 & CR4.PAE) !== 0 && !code64);
+  return (cpu.low(AT.efer) & EFER.LME) === 0 || ((cr4 & CR4.PAE) !== 0 && !code64);
 }
 
 const NO_FLUSH = 1n << 63n;
 
 function setCr3(cpu: Cpu, written: bigint): HelperResult {
-  const pcide = (cpu.low("cr4") & CR4.PCIDE) !== 0;
+  const pcide = (cpu.low(AT.cr4) & CR4.PCIDE) !== 0;
   const keep = pcide && (written & NO_FLUSH) !== 0n;
   const value = pcide ? written & ~NO_FLUSH : written;
   if (!isValidCr3(cpu, value) && cpu.code64) return cpu.raise("GP", 0);
-  const old = cpu.get64("cr3");
-  cpu.set64("cr3", value);
+  const old = cpu.get64(AT.cr3);
+  cpu.set64(AT.cr3, value);
   if (!cpu.linear.cr3Changed(keep)) {
-    cpu.set64("cr3", old);
+    cpu.set64(AT.cr3, old);
     cpu.walker.setCr3(Number(old));
     return cpu.raise("GP", 0);
   }
@@ -155,12 +155,12 @@ const CR4_PAGING =
 const CR4_PDPTE = CR4.PSE | CR4.PAE | CR4.PGE | CR4.SMEP;
 
 function setCr4(cpu: Cpu, value: number): HelperResult {
-  const old = cpu.low("cr4");
+  const old = cpu.low(AT.cr4);
   const changed = old ^ value;
   if (!isValidCr4(cpu, old, value)) return cpu.raise("GP", 0);
-  cpu.setLow("cr4", value);
+  cpu.setLow(AT.cr4, value);
   if ((changed & CR4_PAGING) !== 0 && !cpu.linear.pagingChanged((changed & CR4_PDPTE) !== 0)) {
-    cpu.setLow("cr4", old);
+    cpu.setLow(AT.cr4, old);
     cpu.linear.pagingChanged(false);
     return cpu.raise("GP", 0);
   }
@@ -172,7 +172,7 @@ function isValidCr4(cpu: Cpu, old: number, value: number): boolean {
   if ((value & ~writableCr4(cpu)) !== 0) return false;
   if (cpu.longMode && ((value & CR4.PAE) === 0 || (changed & CR4.LA57) !== 0)) return false;
   const pcideSet = (changed & value & CR4.PCIDE) !== 0;
-  return !pcideSet || (cpu.longMode && (cpu.low("cr3") & 0xfff) === 0);
+  return !pcideSet || (cpu.longMode && (cpu.low(AT.cr3) & 0xfff) === 0);
 }
 
 function setTaskPriority(cpu: Cpu, value: bigint): HelperResult {
@@ -185,7 +185,7 @@ function setTaskPriority(cpu: Cpu, value: bigint): HelperResult {
 /** LMSW. Argument: source. PE can be set but not cleared. */
 export function lmsw(cpu: Cpu): HelperResult {
   if (cpu.cpl !== 0) return cpu.raise("GP", 0);
-  const old = cpu.low("cr0");
+  const old = cpu.low(AT.cr0);
   const source = cpu.arg32(0) & (CR0.PE | CR0.MP | CR0.EM | CR0.TS);
   return setCr0(cpu, (old & ~(CR0.MP | CR0.EM | CR0.TS)) | source);
 }
@@ -193,6 +193,6 @@ export function lmsw(cpu: Cpu): HelperResult {
 /** CLTS. */
 export function clts(cpu: Cpu): HelperResult {
   if (cpu.cpl !== 0) return cpu.raise("GP", 0);
-  cpu.setLow("cr0", cpu.low("cr0") & ~CR0.TS);
+  cpu.setLow(AT.cr0, cpu.low(AT.cr0) & ~CR0.TS);
   return HELPER.next;
 }

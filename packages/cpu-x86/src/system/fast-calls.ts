@@ -17,7 +17,7 @@ function loadFlat(cpu: Cpu, cpl: number, cs: number, ss: number, code: number): 
   const dpl = cpl << SEG.dplShift;
   setSegmentCache(cpu, SEGMENT.cs, cs, 0, FLAT_LIMIT, code | dpl);
   setSegmentCache(cpu, SEGMENT.ss, ss, 0, FLAT_LIMIT, DATA | dpl);
-  cpu.set32("cpl", cpl);
+  cpu.set32(AT.cpl, cpl);
   recomputeMode(cpu);
 }
 
@@ -36,14 +36,14 @@ function isAmd(cpu: Cpu): boolean {
 /** SYSCALL. Intel processors know it in 64-bit mode only, AMD's in all of protected mode. */
 export function syscall(cpu: Cpu): HelperResult {
   const { code64 } = cpu;
-  if ((cpu.low("efer") & EFER.SCE) === 0 || !cpu.protectedMode || cpu.vm86) return cpu.raise("UD");
+  if ((cpu.low(AT.efer) & EFER.SCE) === 0 || !cpu.protectedMode || cpu.vm86) return cpu.raise("UD");
   if (!code64 && !isAmd(cpu)) return cpu.raise("UD");
-  const cs = cpu.high("star") & 0xfffc;
+  const cs = cpu.high(AT.star) & 0xfffc;
   copy(cpu, "rip", 0, "gpr", GPR.rcx);
   if (!cpu.longMode) return syscallLegacy(cpu, cs);
   const flags = cpu.rflags & ~FLAG.RF;
   cpu.setGpr32(GPR.r11, flags);
-  cpu.rflags = flags & ~cpu.low("sfmask") & ~FLAG.VM;
+  cpu.rflags = flags & ~cpu.low(AT.sfmask) & ~FLAG.VM;
   copy(cpu, code64 ? "lstar" : "cstar", 0, "rip", 0);
   loadFlat(cpu, 0, cs, (cs + 8) & 0xffff, CODE_64);
   return HELPER.jump;
@@ -51,7 +51,7 @@ export function syscall(cpu: Cpu): HelperResult {
 
 /** AMD outside long mode: the target stands in STAR. */
 function syscallLegacy(cpu: Cpu, cs: number): HelperResult {
-  cpu.setLow("rip", cpu.low("star"));
+  cpu.setLow(AT.rip, cpu.low(AT.star));
   cpu.rflags = cpu.rflags & ~(FLAG.IF | FLAG.RF | FLAG.VM);
   loadFlat(cpu, 0, cs, (cs + 8) & 0xffff, CODE_32);
   return HELPER.jump;
@@ -61,14 +61,14 @@ function syscallLegacy(cpu: Cpu, cs: number): HelperResult {
 export function sysret(cpu: Cpu): HelperResult {
   const wide = cpu.arg32(0) === 64;
   const { longMode } = cpu;
-  if ((cpu.low("efer") & EFER.SCE) === 0 || !cpu.protectedMode || cpu.vm86) return cpu.raise("UD");
+  if ((cpu.low(AT.efer) & EFER.SCE) === 0 || !cpu.protectedMode || cpu.vm86) return cpu.raise("UD");
   if (!cpu.code64 && !isAmd(cpu)) return cpu.raise("UD");
   if (cpu.cpl !== 0) return cpu.raise("GP", 0);
   // AMD's jump first and fault in user mode.
   if (wide && !isAmd(cpu) && !isCanonical(cpu, cpu.gpr64(GPR.rcx))) return cpu.raise("GP", 0);
-  const base = cpu.high("star") >>> 16;
+  const base = cpu.high(AT.star) >>> 16;
   if (wide) copy(cpu, "gpr", GPR.rcx, "rip", 0);
-  else cpu.setLow("rip", cpu.gpr32(GPR.rcx));
+  else cpu.setLow(AT.rip, cpu.gpr32(GPR.rcx));
   const cs = wide ? base + 16 : base;
   loadFlat(cpu, 3, (cs & 0xffff) | 3, ((base + 8) & 0xffff) | 3, wide ? CODE_64 : CODE_32);
   const flags = longMode ? cpu.gpr32(GPR.r11) : cpu.rflags | FLAG.IF;
@@ -79,15 +79,15 @@ export function sysret(cpu: Cpu): HelperResult {
 export function sysenter(cpu: Cpu): HelperResult {
   const { longMode } = cpu;
   if (longMode && isAmd(cpu)) return cpu.raise("UD");
-  const cs = cpu.low("sysenterCs") & 0xfffc;
+  const cs = cpu.low(AT.sysenterCs) & 0xfffc;
   if (!cpu.protectedMode || cs === 0) return cpu.raise("GP", 0);
   cpu.rflags = cpu.rflags & ~(FLAG.VM | FLAG.IF | FLAG.RF);
   if (longMode) {
     copy(cpu, "sysenterEsp", 0, "gpr", GPR.rsp);
     copy(cpu, "sysenterEip", 0, "rip", 0);
   } else {
-    cpu.setGpr32(GPR.rsp, cpu.low("sysenterEsp"));
-    cpu.setLow("rip", cpu.low("sysenterEip"));
+    cpu.setGpr32(GPR.rsp, cpu.low(AT.sysenterEsp));
+    cpu.setLow(AT.rip, cpu.low(AT.sysenterEip));
   }
   loadFlat(cpu, 0, cs, cs + 8, longMode ? CODE_64 : CODE_32);
   return HELPER.jump;
@@ -97,7 +97,7 @@ export function sysenter(cpu: Cpu): HelperResult {
 export function sysexit(cpu: Cpu): HelperResult {
   const wide = cpu.arg32(0) === 64;
   if (cpu.longMode && isAmd(cpu)) return cpu.raise("UD");
-  const base = cpu.low("sysenterCs") & 0xfffc;
+  const base = cpu.low(AT.sysenterCs) & 0xfffc;
   if (!cpu.protectedMode || cpu.cpl !== 0 || base === 0) return cpu.raise("GP", 0);
   const [rip, rsp] = [cpu.gpr64(GPR.rdx), cpu.gpr64(GPR.rcx)];
   if (wide && !(isCanonical(cpu, rip) && isCanonical(cpu, rsp))) return cpu.raise("GP", 0);
@@ -127,7 +127,7 @@ export function readSegmentBase(cpu: Cpu): HelperResult {
   if (!mayUseBases(cpu)) return cpu.raise("UD");
   const [segment, register] = [cpu.arg32(0), cpu.arg32(1) >> 3];
   if (cpu.arg32(2) === 64) copy(cpu, "segBase", segment, "gpr", register);
-  else cpu.setGpr32(register, cpu.low("segBase", segment));
+  else cpu.setGpr32(register, cpu.low(AT.segBase, segment));
   return HELPER.next;
 }
 
@@ -136,10 +136,10 @@ export function writeSegmentBase(cpu: Cpu): HelperResult {
   if (!mayUseBases(cpu)) return cpu.raise("UD");
   const value = cpu.arg64(1);
   if (!isCanonical(cpu, value)) return cpu.raise("GP", 0);
-  cpu.set64("segBase", value, cpu.arg32(0));
+  cpu.set64(AT.segBase, value, cpu.arg32(0));
   return HELPER.next;
 }
 
 function mayUseBases(cpu: Cpu): boolean {
-  return cpu.code64 && (cpu.low("cr4") & CR4.FSGSBASE) !== 0;
+  return cpu.code64 && (cpu.low(AT.cr4) & CR4.FSGSBASE) !== 0;
 }

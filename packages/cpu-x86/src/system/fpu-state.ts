@@ -1,7 +1,9 @@
 // FXSAVE FXRSTOR LDMXCSR STMXCSR. SDM vol. 2, the instruction of each name. The XSAVE family: xsave.ts.
+
 import { ACCESS_WRITE } from "@tsvm/mmu";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { AT } from "../state/layout.ts";
 import { isValidMxcsr, LEGACY_BYTES, readMxcsr, readX87, readXmm, writeMxcsr, writeX87, writeXmm } from "./fpu-area.ts";
 import { area, checkOperand, openOperand } from "./save-area.ts";
 
@@ -10,7 +12,7 @@ export function fxsave(cpu: Cpu): HelperResult {
   if (!mayMoveLegacy(cpu) || !openOperand(cpu, LEGACY_BYTES, ACCESS_WRITE)) return HELPER.fault;
   writeX87(cpu, area, cpu.arg32(1) === 64);
   writeMxcsr(cpu, area);
-  if ((cpu.low("cr4") & CR4.OSFXSR) !== 0) writeXmm(cpu, area);
+  if ((cpu.low(AT.cr4) & CR4.OSFXSR) !== 0) writeXmm(cpu, area);
   area.commit(cpu);
   return HELPER.next;
 }
@@ -21,12 +23,12 @@ export function fxrstor(cpu: Cpu): HelperResult {
   if (!isValidMxcsr(cpu, area)) return cpu.raise("GP", 0);
   readX87(cpu, area, cpu.arg32(1) === 64);
   readMxcsr(cpu, area);
-  if ((cpu.low("cr4") & CR4.OSFXSR) !== 0) readXmm(cpu, area);
+  if ((cpu.low(AT.cr4) & CR4.OSFXSR) !== 0) readXmm(cpu, area);
   return HELPER.next;
 }
 
 function mayMoveLegacy(cpu: Cpu): boolean {
-  if ((cpu.low("cr0") & (CR0.EM | CR0.TS)) !== 0) cpu.raise("NM");
+  if ((cpu.low(AT.cr0) & (CR0.EM | CR0.TS)) !== 0) cpu.raise("NM");
   else checkOperand(cpu, 16);
   return !cpu.faulted;
 }
@@ -34,7 +36,7 @@ function mayMoveLegacy(cpu: Cpu): boolean {
 /** LDMXCSR. Argument: the value. Reserved bits: #GP(0). */
 export function ldmxcsr(cpu: Cpu): HelperResult {
   const value = cpu.arg32(0);
-  if ((value & ~cpu.get32("mxcsrMask")) !== 0) return cpu.raise("GP", 0);
-  cpu.set32("mxcsr", value);
+  if ((value & ~cpu.get32(AT.mxcsrMask)) !== 0) return cpu.raise("GP", 0);
+  cpu.set32(AT.mxcsr, value);
   return HELPER.next;
 }

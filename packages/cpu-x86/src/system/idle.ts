@@ -2,12 +2,12 @@
 import { ACCESS_READ } from "@tsvm/mmu";
 import { FLAG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { GPR } from "../state/layout.ts";
+import { AT, GPR } from "../state/layout.ts";
 
 /** HLT: until an interrupt or NMI. */
 export function hlt(cpu: Cpu): HelperResult {
   if (cpu.cpl !== 0) return cpu.raise("GP", 0);
-  cpu.set32("halted", 1);
+  cpu.set32(AT.halted, 1);
   return HELPER.exit;
 }
 
@@ -25,7 +25,7 @@ export function monitor(cpu: Cpu): HelperResult {
 export function mwait(cpu: Cpu): HelperResult {
   if (cpu.cpl !== 0) return cpu.raise("UD");
   if (cpu.gpr32(GPR.rcx) !== 0) return cpu.raise("GP", 0);
-  if ((cpu.get32("rflags") & FLAG.IF) === 0) return HELPER.next;
-  cpu.set32("halted", 1);
+  if ((cpu.get32(AT.rflags) & FLAG.IF) === 0) return HELPER.next;
+  cpu.set32(AT.halted, 1);
   return HELPER.exit;
 }

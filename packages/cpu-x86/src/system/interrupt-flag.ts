@@ -1,14 +1,16 @@
 // CLI STI PUSHF POPF: flags that privilege guards. SDM vol. 2, the instruction of each name; vol. 1, "IOPL".
+
 import { changeFlags } from "../segments/return-flags.ts";
 import { releaseStack } from "../segments/stack.ts";
 import { CR4, FLAG, IOPL_SHIFT } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { AT } from "../state/layout.ts";
 
 /** Value of `interruptShadow` after STI. */
 const SHADOW_STI = 1;
 
 function iopl(cpu: Cpu): number {
-  return (cpu.get32("rflags") >>> IOPL_SHIFT) & 3;
+  return (cpu.get32(AT.rflags) >>> IOPL_SHIFT) & 3;
 }
 
 /** CPL is at most IOPL; virtual-8086 mode counts as CPL 3, real mode as 0. */
@@ -19,17 +21,17 @@ function mayTouchInterruptFlag(cpu: Cpu): boolean {
 /** CLI. */
 export function cli(cpu: Cpu): HelperResult {
   if (!mayTouchInterruptFlag(cpu)) return cpu.raise("GP", 0);
-  cpu.set32("rflags", cpu.get32("rflags") & ~FLAG.IF);
+  cpu.set32(AT.rflags, cpu.get32(AT.rflags) & ~FLAG.IF);
   return HELPER.next;
 }
 
 /** STI: interrupts are let in behind the next instruction. */
 export function sti(cpu: Cpu): HelperResult {
   if (!mayTouchInterruptFlag(cpu)) return cpu.raise("GP", 0);
-  const flags = cpu.get32("rflags");
+  const flags = cpu.get32(AT.rflags);
   if ((flags & FLAG.IF) !== 0) return HELPER.next;
-  cpu.set32("rflags", flags | FLAG.IF);
-  cpu.set32("interruptShadow", SHADOW_STI);
+  cpu.set32(AT.rflags, flags | FLAG.IF);
+  cpu.set32(AT.interruptShadow, SHADOW_STI);
   return HELPER.exit;
 }
 
@@ -61,8 +63,8 @@ export function clac(cpu: Cpu): HelperResult {
 }
 
 function setAlignmentCheck(cpu: Cpu, value: number): HelperResult {
-  if (cpu.cpl !== 0 || (cpu.low("cr4") & CR4.SMAP) === 0) return cpu.raise("UD");
-  cpu.set32("rflags", (cpu.get32("rflags") & ~FLAG.AC) | value);
+  if (cpu.cpl !== 0 || (cpu.low(AT.cr4) & CR4.SMAP) === 0) return cpu.raise("UD");
+  cpu.set32(AT.rflags, (cpu.get32(AT.rflags) & ~FLAG.AC) | value);
   cpu.linear.contextChanged();
   return HELPER.next;
 }

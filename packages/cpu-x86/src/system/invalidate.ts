@@ -1,14 +1,16 @@
 // INVLPG INVPCID and the cache instructions. SDM vol. 2, the instruction of each name. There are no caches: those only
 // check.
+
 import { isCanonical } from "../segments/canonical.ts";
 import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
+import { AT } from "../state/layout.ts";
 import { readBlock } from "./memory-block.ts";
 
 /** INVLPG. Argument: linear address; a non-canonical one does nothing. */
 export function invlpg(cpu: Cpu): HelperResult {
   if (cpu.cpl !== 0) return cpu.raise("GP", 0);
-  cpu.linear.flushPage(cpu.low("helperArgs"), cpu.code64 ? cpu.high("helperArgs") : 0);
+  cpu.linear.flushPage(cpu.low(AT.helperArgs), cpu.code64 ? cpu.high(AT.helperArgs) : 0);
   return HELPER.jump;
 }
 
@@ -33,10 +35,10 @@ export function invpcid(cpu: Cpu): HelperResult {
   const pcid = descriptorView.getBigUint64(0, true);
   const linear = descriptorView.getBigUint64(8, true);
   const named = type === INDIVIDUAL_ADDRESS || type === SINGLE_CONTEXT;
-  const pcide = (cpu.low("cr4") & CR4.PCIDE) !== 0;
+  const pcide = (cpu.low(AT.cr4) & CR4.PCIDE) !== 0;
   if (pcid > 0xfffn || (named && pcid !== 0n && !pcide)) return cpu.raise("GP", 0);
   if (type === INDIVIDUAL_ADDRESS && !isCanonical(cpu, linear)) return cpu.raise("GP", 0);
-  const current = pcide ? BigInt(cpu.low("cr3") & 0xfff) : 0n;
+  const current = pcide ? BigInt(cpu.low(AT.cr3) & 0xfff) : 0n;
   if (type !== INDIVIDUAL_ADDRESS || pcid !== current) cpu.linear.flushAll();
   else cpu.linear.flushPage(Number(linear & 0xffff_ffffn) | 0, Number(linear >> 32n) | 0);
   return HELPER.jump;

@@ -5,7 +5,7 @@ import { elementAddress } from "../segments/element-address.ts";
 import { IMPLICIT } from "../segments/tables.ts";
 import { FLAG, IOPL_SHIFT, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
+import { AT, GPR, SEGMENT } from "../state/layout.ts";
 
 type PortSize = 1 | 2 | 4;
 
@@ -15,7 +15,7 @@ const TSS_MINIMUM_LIMIT = 0x67;
 
 /** Whether the program may use `size` ports from `port` on. @returns false: #GP(0) (or a page fault) is pending. */
 export function checkIoPermission(cpu: Cpu, port: number, size: PortSize): boolean {
-  const flags = cpu.get32("rflags");
+  const flags = cpu.get32(AT.rflags);
   const iopl = (flags >>> IOPL_SHIFT) & 3;
   if (!cpu.protectedMode || ((flags & FLAG.VM) === 0 && cpu.cpl <= iopl)) return true;
   const allowed = bitmapAllows(cpu, port, size);
@@ -24,10 +24,10 @@ export function checkIoPermission(cpu: Cpu, port: number, size: PortSize): boole
 }
 
 function bitmapAllows(cpu: Cpu, port: number, size: PortSize): boolean {
-  const attributes = cpu.get32("segAttributes", SEGMENT.tr);
-  const limit = cpu.get32("segLimit", SEGMENT.tr);
+  const attributes = cpu.get32(AT.segAttributes, SEGMENT.tr);
+  const limit = cpu.get32(AT.segLimit, SEGMENT.tr);
   if ((attributes & SEG.UNUSABLE) !== 0 || (attributes & TYPE_32) === 0 || limit < TSS_MINIMUM_LIMIT) return false;
-  const base = cpu.get64("segBase", SEGMENT.tr);
+  const base = cpu.get64(AT.segBase, SEGMENT.tr);
   const offset = cpu.linear.read(base + BigInt(IO_MAP_BASE), 2, IMPLICIT) + (port >> 3);
   // Two bytes are read always, since the ports may straddle a byte.
   if (cpu.faulted || offset + 1 > limit) return false;
@@ -128,7 +128,7 @@ function outElement(cpu: Cpu, { size, mask, segment }: StringTransfer): boolean 
 }
 
 function step(cpu: Cpu, size: PortSize): bigint {
-  return BigInt((cpu.get32("rflags") & FLAG.DF) !== 0 ? -size : size);
+  return BigInt((cpu.get32(AT.rflags) & FLAG.DF) !== 0 ? -size : size);
 }
 
 /** Writes rSI, rDI or rCX at the address size: 16 bits keep those above, 32 bits clear them. */

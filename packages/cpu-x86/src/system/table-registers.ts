@@ -6,7 +6,7 @@ import { loadLocalTable } from "../segments/load.ts";
 import { errorCodeOf, fetchDescriptor, markBusy, widenSystemDescriptor } from "../segments/tables.ts";
 import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { readBlock, writeBlock } from "./memory-block.ts";
 
 /** A limit and a base as they lie in memory; one instruction at a time. */
@@ -59,7 +59,7 @@ function storeTable(cpu: Cpu, name: TableRegister): HelperResult {
 
 /** User-mode instruction prevention. SDM vol. 3A, CR4.UMIP. */
 function isPrevented(cpu: Cpu): boolean {
-  return (cpu.low("cr4") & CR4.UMIP) !== 0 && cpu.cpl !== 0;
+  return (cpu.low(AT.cr4) & CR4.UMIP) !== 0 && cpu.cpl !== 0;
 }
 
 /** The check of SLDT, STR and SMSW, which then are plain moves: #GP(0) under CR4.UMIP above CPL 0. */

@@ -2,7 +2,7 @@
 // "Time-Stamp Counter" and "Time-Stamp Counter Adjustment".
 import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { GPR } from "../state/layout.ts";
+import { AT, GPR } from "../state/layout.ts";
 
 /** Ticks a second, constant and never stopping. One tick is one nanosecond of the machine's clock. */
 export const TSC_HZ = 1_000_000_000;
@@ -21,7 +21,7 @@ export function timeStampTicks(cpu: Cpu): number {
 
 /** The counter as the guest reads it. */
 export function timeStamp(cpu: Cpu): bigint {
-  return BigInt.asUintN(64, BigInt(clockTicks(cpu)) + cpu.get64("tscAdjust"));
+  return BigInt.asUintN(64, BigInt(clockTicks(cpu)) + cpu.get64(AT.tscAdjust));
 }
 
 /** WRMSR to IA32_TIME_STAMP_COUNTER moves IA32_TSC_ADJUST by as much. */
@@ -31,21 +31,21 @@ export function setTimeStamp(cpu: Cpu, value: bigint): void {
 
 /** WRMSR to IA32_TSC_ADJUST. */
 export function setTimeStampAdjust(cpu: Cpu, value: bigint): void {
-  cpu.set64("tscAdjust", value);
+  cpu.set64(AT.tscAdjust, value);
   cpu.host.timeStampMoved?.(timeStampLead(cpu));
 }
 
 /** Ticks by which the guest's counter is ahead of the clock; negative: behind. */
 export function timeStampLead(cpu: Cpu): number {
-  return Number(BigInt.asIntN(64, cpu.get64("tscAdjust")));
+  return Number(BigInt.asIntN(64, cpu.get64(AT.tscAdjust)));
 }
 
 /** RDTSC: EDX:EAX. #GP(0) above CPL 0 if CR4.TSD is set. */
 export function rdtsc(cpu: Cpu): HelperResult {
-  if ((cpu.low("cr4") & CR4.TSD) !== 0 && cpu.cpl !== 0) return cpu.raise("GP", 0);
+  if ((cpu.low(AT.cr4) & CR4.TSD) !== 0 && cpu.cpl !== 0) return cpu.raise("GP", 0);
   const ticks = clockTicks(cpu);
-  const low = (ticks % TWO_32) + cpu.low("tscAdjust");
-  const high = Math.floor(ticks / TWO_32) + cpu.high("tscAdjust") + (low >= TWO_32 ? 1 : 0);
+  const low = (ticks % TWO_32) + cpu.low(AT.tscAdjust);
+  const high = Math.floor(ticks / TWO_32) + cpu.high(AT.tscAdjust) + (low >= TWO_32 ? 1 : 0);
   cpu.setGpr32(GPR.rax, low);
   cpu.setGpr32(GPR.rdx, high);
   return HELPER.next;
@@ -54,12 +54,12 @@ export function rdtsc(cpu: Cpu): HelperResult {
 /** RDTSCP: as RDTSC, and IA32_TSC_AUX to ECX. */
 export function rdtscp(cpu: Cpu): HelperResult {
   const result = rdtsc(cpu);
-  if (result === HELPER.next) cpu.setGpr32(GPR.rcx, cpu.low("tscAux"));
+  if (result === HELPER.next) cpu.setGpr32(GPR.rcx, cpu.low(AT.tscAux));
   return result;
 }
 
 /** RDPID: IA32_TSC_AUX. Argument: byte offset of the register in the general register file. */
 export function rdpid(cpu: Cpu): HelperResult {
-  cpu.setGpr32(cpu.arg32(0) >> 3, cpu.low("tscAux"));
+  cpu.setGpr32(cpu.arg32(0) >> 3, cpu.low(AT.tscAux));
   return HELPER.next;
 }

@@ -29,7 +29,7 @@ export function fnstenv(cpu: Cpu): HelperResult {
   writeEnvironment(cpu, opsize);
   if (!writeBlock(cpu, cpu.arg64(0), image.subarray(0, environmentBytes(opsize)), cpu.explicitAccess))
     return HELPER.fault;
-  setControl(cpu, cpu.get32("fpuControl") | EXCEPTIONS);
+  setControl(cpu, cpu.get32(AT.fpuControl) | EXCEPTIONS);
   return HELPER.next;
 }
 
@@ -69,17 +69,17 @@ export function frstor(cpu: Cpu): HelperResult {
 
 /** Address of ST(i). */
 function registerAt(cpu: Cpu, i: number): number {
-  const top = (cpu.get32("fpuStatus") & FSW.TOP) >> TOP_SHIFT;
+  const top = (cpu.get32(AT.fpuStatus) & FSW.TOP) >> TOP_SHIFT;
   return AT.fpr + ((top + i) & 7) * ELEMENT_SIZE.fpr;
 }
 
 /** Sets the control word, and ES and B by what it leaves unmasked. */
 function setControl(cpu: Cpu, value: number): void {
   const control = (value & FCW.EXISTING) | FCW.ALWAYS_SET;
-  const status = cpu.get32("fpuStatus") & ~(FSW.ES | FSW.B);
+  const status = cpu.get32(AT.fpuStatus) & ~(FSW.ES | FSW.B);
   const pending = (status & ~control & EXCEPTIONS) !== 0;
-  cpu.set32("fpuControl", control);
-  cpu.set32("fpuStatus", pending ? status | FSW.ES | FSW.B : status);
+  cpu.set32(AT.fpuControl, control);
+  cpu.set32(AT.fpuStatus, pending ? status | FSW.ES | FSW.B : status);
 }
 
 /** Real-address and virtual-8086 mode save linear addresses of 20 or 32 bits, and the opcode beside the first. */
@@ -88,8 +88,8 @@ const OPCODE = 0x7ff;
 
 function writeEnvironment(cpu: Cpu, opsize: number): void {
   const words: number[] = [
-    UNUSED | cpu.get32("fpuControl"),
-    UNUSED | cpu.get32("fpuStatus"),
+    UNUSED | cpu.get32(AT.fpuControl),
+    UNUSED | cpu.get32(AT.fpuStatus),
     UNUSED | tagWord(cpu),
     ...(savesLinear(cpu) ? linearWords(cpu) : selectorWords(cpu)),
   ];
@@ -101,40 +101,40 @@ function writeEnvironment(cpu: Cpu, opsize: number): void {
 
 /** Offset, selector and opcode of the instruction, offset and selector of its operand. */
 function selectorWords(cpu: Cpu): number[] {
-  const code = (cpu.get32("fpuOpcode") << 16) | cpu.get32("fpuCs");
-  return [cpu.low("fpuIp"), code, cpu.low("fpuDp"), UNUSED | cpu.get32("fpuDs")];
+  const code = (cpu.get32(AT.fpuOpcode) << 16) | cpu.get32(AT.fpuCs);
+  return [cpu.low(AT.fpuIp), code, cpu.low(AT.fpuDp), UNUSED | cpu.get32(AT.fpuDs)];
 }
 
 /** Bits 15:0 of an address in one word, the others from bit 12 of the next; with 16-bit words four of them fit. */
 function linearWords(cpu: Cpu): number[] {
-  const instruction = cpu.low("fpuIp") + (cpu.get32("fpuCs") << 4);
-  const data = cpu.low("fpuDp") + (cpu.get32("fpuDs") << 4);
+  const instruction = cpu.low(AT.fpuIp) + (cpu.get32(AT.fpuCs) << 4);
+  const data = cpu.low(AT.fpuDp) + (cpu.get32(AT.fpuDs) << 4);
   const upper = (address: number): number => (address >>> 16) << 12;
-  return [UNUSED | instruction, upper(instruction) | cpu.get32("fpuOpcode"), UNUSED | data, upper(data)];
+  return [UNUSED | instruction, upper(instruction) | cpu.get32(AT.fpuOpcode), UNUSED | data, upper(data)];
 }
 
 function readEnvironment(cpu: Cpu, opsize: number): void {
   const word = (i: number): number => (opsize === 16 ? view.getUint16(i * 2, true) : view.getUint32(i * 4, true));
-  cpu.set32("fpuStatus", word(1) & 0xffff);
+  cpu.set32(AT.fpuStatus, word(1) & 0xffff);
   setControl(cpu, word(0) & 0xffff);
   let tag = 0;
   for (let i = 0; i < 8; i++) if (((word(2) >> (2 * i)) & 3) !== TAG.empty) tag |= 1 << i;
-  cpu.set32("fpuTag", tag);
+  cpu.set32(AT.fpuTag, tag);
   const linear = savesLinear(cpu);
   // A linear address comes back as an offset from selector 0, which makes the same address again.
-  cpu.setLow("fpuIp", linear ? linearFrom(word(3), word(4)) : word(3));
-  cpu.setLow("fpuDp", linear ? linearFrom(word(5), word(6)) : word(5));
-  cpu.set32("fpuCs", linear ? 0 : word(4) & 0xffff);
-  cpu.set32("fpuDs", linear ? 0 : word(6) & 0xffff);
+  cpu.setLow(AT.fpuIp, linear ? linearFrom(word(3), word(4)) : word(3));
+  cpu.setLow(AT.fpuDp, linear ? linearFrom(word(5), word(6)) : word(5));
+  cpu.set32(AT.fpuCs, linear ? 0 : word(4) & 0xffff);
+  cpu.set32(AT.fpuDs, linear ? 0 : word(6) & 0xffff);
   // In protected mode the 16-bit format has no room for the opcode.
-  cpu.set32("fpuOpcode", linear ? word(4) & OPCODE : (word(4) >>> 16) & OPCODE);
+  cpu.set32(AT.fpuOpcode, linear ? word(4) & OPCODE : (word(4) >>> 16) & OPCODE);
 }
 
 const linearFrom = (lower: number, upper: number): number => ((lower & 0xffff) | ((upper >>> 12) << 16)) >>> 0;
 
 /** The full tag word, which says what is in the registers. SDM vol. 1, "x87 FPU Tag Word". */
 function tagWord(cpu: Cpu): number {
-  const present = cpu.get32("fpuTag");
+  const present = cpu.get32(AT.fpuTag);
   let word = 0;
   for (let i = 7; i >= 0; i--) word = (word << 2) | ((present & (1 << i)) !== 0 ? tagOf(cpu, i) : TAG.empty);
   return word;

@@ -57,7 +57,7 @@ export function x87Transcendental(cpu: Cpu): HelperResult {
 
 /** ST(i), unless it is a NaN or unsupported. */
 function readOperand(cpu: Cpu, i: number): Operand | undefined {
-  const top = (cpu.get32("fpuStatus") & FSW.TOP) >> TOP_SHIFT;
+  const top = (cpu.get32(AT.fpuStatus) & FSW.TOP) >> TOP_SHIFT;
   const at = AT.fpr + ((top + i) & 7) * ELEMENT_SIZE.fpr;
   const significand = cpu.view.getBigUint64(at, true);
   const head = cpu.view.getUint16(at + 8, true);
@@ -70,7 +70,7 @@ function readOperand(cpu: Cpu, i: number): Operand | undefined {
 
 function writeOutcome(cpu: Cpu, which: number, outcome: Outcome): void {
   const word = (name: keyof typeof RESULT_WORDS, value: bigint): void =>
-    cpu.set64("x87Results", value, which * RESULT_LENGTH + RESULT_WORDS[name]);
+    cpu.set64(AT.x87Results, value, which * RESULT_LENGTH + RESULT_WORDS[name]);
   const negative = outcome.kind === "number" ? outcome.value.negative : "negative" in outcome && outcome.negative;
   word("kind", BigInt(kindOf(outcome)));
   word("sign", negative ? 1n : 0n);

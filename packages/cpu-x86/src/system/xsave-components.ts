@@ -1,9 +1,11 @@
 // The state components of the XSAVE feature set: where each lies in a save area, and how it is moved. SDM vol. 1,
 // "XSAVE-Supported Features and State-Component Bitmaps" and "XSAVE Area". Offsets in the standard form are those of Intel's
 // processors and QEMU's; guests learn them from CPUID leaf 0DH.
+
 import type { FeatureName } from "../cpuid/features.ts";
 import type { CpuModel } from "../cpuid/models.ts";
 import type { Cpu } from "../state/cpu.ts";
+import { AT } from "../state/layout.ts";
 import { XSTATE } from "../state/xstate.ts";
 import {
   clearVectorPart,
@@ -88,12 +90,12 @@ const pkru: XsaveComponent = {
   length: 8,
   write: (cpu, area, at) => {
     const word = area.word(at);
-    area.words[word] = cpu.get32("pkru");
+    area.words[word] = cpu.get32(AT.pkru);
     area.words[word + 1] = 0;
   },
   read: (cpu, area, at) => setPkru(cpu, area.words[area.word(at)] as number),
   initialize: (cpu) => setPkru(cpu, 0),
-  isInitial: (cpu) => cpu.get32("pkru") === 0,
+  isInitial: (cpu) => cpu.get32(AT.pkru) === 0,
 };
 
 /** All components, in order. XCR0 has only bits of those that the processor model has. */

@@ -5,7 +5,7 @@
 import { ACCESS_WRITE } from "@tsvm/mmu";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { GPR } from "../state/layout.ts";
+import { AT, GPR } from "../state/layout.ts";
 import { XSTATE } from "../state/xstate.ts";
 import { isValidMxcsr, MXCSR_RESET, readMxcsr, writeMxcsr } from "./fpu-area.ts";
 import { area, checkOperand, openOperand } from "./save-area.ts";
@@ -26,7 +26,7 @@ const RESERVED = XSAVE_HEADER + 16;
 const COMPACTED = 0x8000_0000;
 
 /** Components asked for in EDX:EAX that XCR0 has. */
-const requested = (cpu: Cpu): number => cpu.low("xcr0") & cpu.gpr32(GPR.rax);
+const requested = (cpu: Cpu): number => cpu.low(AT.xcr0) & cpu.gpr32(GPR.rax);
 
 /** Those of `mask` that do not have their initial configuration. */
 function inUse(cpu: Cpu, mask: number): number {
@@ -68,7 +68,7 @@ function saveCompacted(cpu: Cpu): HelperResult {
   const wanted = requested(cpu);
   if (!mayMove(cpu) || !openOperand(cpu, compactedSize(wanted), ACCESS_WRITE)) return HELPER.fault;
   // MXCSR is part of the SSE component here.
-  const saved = inUse(cpu, wanted) | (cpu.get32("mxcsr") === MXCSR_RESET ? 0 : wanted & XSTATE.SSE);
+  const saved = inUse(cpu, wanted) | (cpu.get32(AT.mxcsr) === MXCSR_RESET ? 0 : wanted & XSTATE.SSE);
   const wide = cpu.arg32(1) === 64;
   let at = XSAVE_MINIMUM;
   for (const { bit, length, write } of COMPONENTS) {
@@ -104,7 +104,7 @@ export function xrstors(cpu: Cpu): HelperResult {
 function restoreStandard(cpu: Cpu): HelperResult {
   const wanted = requested(cpu);
   const present = header(XSTATE_BV);
-  const foreign = (present & ~cpu.low("xcr0")) | header(XSTATE_BV + 4);
+  const foreign = (present & ~cpu.low(AT.xcr0)) | header(XSTATE_BV + 4);
   const reserved = header(XCOMP_BV) | header(XCOMP_BV + 4) | header(RESERVED) | header(RESERVED + 4);
   if ((foreign | reserved) !== 0) return cpu.raise("GP", 0);
   const loadsMxcsr = (wanted & (XSTATE.SSE | XSTATE.AVX)) !== 0;
@@ -136,12 +136,12 @@ function restoreCompacted(cpu: Cpu): HelperResult {
     if ((layout & bit) !== 0) at += length;
   }
   if (loadsSse) readMxcsr(cpu, area);
-  else if ((wanted & XSTATE.SSE) !== 0) cpu.set32("mxcsr", MXCSR_RESET);
+  else if ((wanted & XSTATE.SSE) !== 0) cpu.set32(AT.mxcsr, MXCSR_RESET);
   return HELPER.next;
 }
 
 function isValidCompacted(cpu: Cpu, present: number, layout: number): boolean {
-  if ((layout & ~cpu.low("xcr0")) !== 0 || (present & ~layout) !== 0) return false;
+  if ((layout & ~cpu.low(AT.xcr0)) !== 0 || (present & ~layout) !== 0) return false;
   if (header(XSTATE_BV + 4) !== 0 || header(XCOMP_BV + 4) !== COMPACTED) return false;
   let reserved = 0;
   for (let at = RESERVED; at < XSAVE_MINIMUM; at += 4) reserved |= header(at);
@@ -150,7 +150,7 @@ function isValidCompacted(cpu: Cpu, present: number, layout: number): boolean {
 
 function mayMove(cpu: Cpu): boolean {
   if (!hasOsxsave(cpu)) return false;
-  if ((cpu.low("cr0") & CR0.TS) !== 0) cpu.raise("NM");
+  if ((cpu.low(AT.cr0) & CR0.TS) !== 0) cpu.raise("NM");
   else checkOperand(cpu, 64);
   return !cpu.faulted;
 }
@@ -162,7 +162,7 @@ function mayBeSupervisor(cpu: Cpu): boolean {
 }
 
 function hasOsxsave(cpu: Cpu): boolean {
-  if ((cpu.low("cr4") & CR4.OSXSAVE) === 0) cpu.raise("UD");
+  if ((cpu.low(AT.cr4) & CR4.OSXSAVE) === 0) cpu.raise("UD");
   return !cpu.faulted;
 }
 
@@ -172,9 +172,9 @@ export function xgetbv(cpu: Cpu): HelperResult {
   const index = cpu.gpr32(GPR.rcx);
   const last = cpu.model.features.has("xgetbv1") ? 1 : 0;
   if (index > last) return cpu.raise("GP", 0);
-  const xcr0 = cpu.low("xcr0");
+  const xcr0 = cpu.low(AT.xcr0);
   cpu.setGpr32(GPR.rax, index === 0 ? xcr0 : inUse(cpu, xcr0));
-  cpu.setGpr32(GPR.rdx, cpu.high("xcr0"));
+  cpu.setGpr32(GPR.rdx, cpu.high(AT.xcr0));
   return HELPER.next;
 }
 
@@ -183,7 +183,7 @@ export function xsetbv(cpu: Cpu): HelperResult {
   if (!hasOsxsave(cpu)) return HELPER.fault;
   const [index, low, high] = [cpu.gpr32(GPR.rcx), cpu.gpr32(GPR.rax), cpu.gpr32(GPR.rdx)];
   if (cpu.cpl !== 0 || index !== 0 || high !== 0 || !isValidXcr0(cpu, low)) return cpu.raise("GP", 0);
-  cpu.setLow("xcr0", low);
+  cpu.setLow(AT.xcr0, low);
   return HELPER.next;
 }
 
