@@ -9,6 +9,8 @@ export interface InterpreterImports {
   resolve(): number;
   resolveNear(record: number): number;
   hot(record: number): void;
+  /** Nanoseconds; `fuel` is what is left when the clock is read. */
+  clock(fuel: number): number;
 }
 
 /** A running interpreter. */

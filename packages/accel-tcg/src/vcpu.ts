@@ -121,7 +121,7 @@ export class TcgVcpu implements Vcpu {
     this.#regions = new RegionCache(
       this.#records.decoder,
       table,
-      { ...subroutines, memory: parts.memory as WebAssembly.Memory },
+      { ...subroutines, memory: parts.memory as WebAssembly.Memory, clock: (fuel: number) => this.#clock(fuel) },
       options.monotonicMs ?? (() => 0),
     );
     this.#records.regions = this.#regions;
@@ -247,6 +247,7 @@ export class TcgVcpu implements Vcpu {
       },
       helper: (number) => this.#helper(number),
       hot: (record) => this.#hot(record),
+      clock: (fuel) => this.#clock(fuel),
       resolve: () => this.#resolved(this.#records.lookup()),
       resolveNear: (record) => this.#resolved(this.#records.resolveNear(record)),
     };
@@ -410,6 +411,12 @@ export class TcgVcpu implements Vcpu {
     if (this.#fetchFaulted) dropPendingException(cpu);
     // STI starts a shadow only where one can matter; it takes the end of the fuel for such a place.
     if (cpu.get32("interruptRequest") === 0) cpu.set32("interruptShadow", 0);
+  }
+
+  /** The clock, which may count the instructions retired. */
+  #clock(fuel: number): number {
+    this.cpu.i32[AT.fuel >> 2] = fuel;
+    return this.cpu.host.now();
   }
 
   /** A block has been entered so often that it is worth a translation. */

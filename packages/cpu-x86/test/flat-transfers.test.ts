@@ -96,6 +96,7 @@ class Pair {
       resolve: () => 0,
       resolveNear: () => 0,
       hot: () => {},
+      clock: () => cpu.host.now(),
     };
     const number = cpu.view.getUint16(SCRATCH_RECORDS + RECORD.handler, true);
     return new WebAssembly.Instance(compileHandler(number), { env }).exports["handler"] as (record: number) => number;

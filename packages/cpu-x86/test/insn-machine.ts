@@ -81,6 +81,8 @@ export class InsnMachine {
   readonly ram: Uint8Array;
   /** Device accesses: "load 18000 4", "store 18000 2 1234". */
   readonly deviceLog: string[] = [];
+  /** What the clock says. */
+  nowNs = 0;
   readonly #memory: WebAssembly.Memory;
   readonly #decoder: Decoder;
   readonly #handlers = new Map<number, Handler>();
@@ -126,7 +128,7 @@ export class InsnMachine {
       },
       portIn: () => 0,
       portOut: () => {},
-      now: () => 0,
+      now: () => this.nowNs,
       taskPriority: 0,
       readApicMsr: () => undefined,
       writeApicMsr: () => false,
@@ -194,6 +196,7 @@ export class InsnMachine {
       resolve: () => 0,
       resolveNear: () => 0,
       hot: () => {},
+      clock: () => this.nowNs,
     };
     const handler = new WebAssembly.Instance(module, { env }).exports["handler"] as Handler;
     this.#handlers.set(number, handler);

@@ -109,21 +109,12 @@ describe("the time-stamp counter", () => {
 
   it("counts nanoseconds and moves with TSC and TSC_ADJUST", () => {
     m.nowNs = 0x1_2345_6789;
-    m.call("rdtsc");
-    expect([m.cpu.gpr64(GPR.rax), m.cpu.gpr64(GPR.rdx)]).toEqual([0x2345_6789n, 1n]);
+    expect(readMsr(0x10)).toBe(0x1_2345_6789n);
     writeMsr(0x3b, 0xffff_ffffn);
-    m.call("rdtscp");
-    expect((m.cpu.gpr64(GPR.rdx) << 32n) | m.cpu.gpr64(GPR.rax)).toBe(0x1_2345_6789n + 0xffff_ffffn);
+    expect(readMsr(0x10)).toBe(0x1_2345_6789n + 0xffff_ffffn);
     writeMsr(0x10, 1000n);
     expect([readMsr(0x10), timeStampTicks(m.cpu)]).toEqual([1000n, 1000]);
     expect(readMsr(0x3b)).toBe(BigInt.asUintN(64, 1000n - 0x1_2345_6789n));
-  });
-
-  it("TSD keeps it from user code", () => {
-    m.call("movToCr", 4, 0x24);
-    expect(m.call("rdtsc")).toBe("next");
-    m.user();
-    expect([m.faultOf("rdtsc"), m.faultOf("rdtscp")]).toEqual(["#GP(0)", "#GP(0)"]);
   });
 });
 

@@ -290,6 +290,11 @@ export class X86Builder extends IrBuilder {
     });
   }
 
+  /** The machine's clock in nanoseconds, f64. Whoever answers is given the fuel, in case the clock counts instructions. */
+  clock(): Val {
+    return this.call("clock", [this.load("i32.load", undefined, AT.fuel)], "f64");
+  }
+
   // --- control flow ---
 
   /** rip of the next instruction, as wide as the code's instruction pointer. */

@@ -15,6 +15,21 @@ const helper =
   (b) =>
     b.helper(name);
 
+/** The counter to EDX:EAX; see system/time-stamp.ts. #GP(0) above CPL 0 if CR4.TSD is set. */
+const rdtsc: Semantics = (b) => {
+  const guarded = b.ne(b.and(b.state("cr4"), b.const(CR4.TSD)), b.const(0));
+  b.raiseIf(b.both(guarded, b.ne(b.state("cpl"), b.const(0))), "GP", b.const(0));
+  const ticks = b.add(b.op("i64.trunc_sat_f64_u", b.clock()), b.state("tscAdjust"));
+  b.setReg(32, "rax", ticks);
+  b.setReg(32, "rdx", b.shr(ticks, b.const(32)));
+};
+
+/** As RDTSC, and IA32_TSC_AUX to ECX. */
+const rdtscp: Semantics = (b) => {
+  rdtsc(b);
+  b.setReg(32, "rcx", b.state("tscAux"));
+};
+
 /** A helper on the value of the operand. */
 const onValue =
   (name: HelperName): Semantics =>
@@ -212,10 +227,10 @@ export const rows: readonly Row[] = [
   row("NP 0F 01 EE", "RDPKRU", [], rdpkru, { cpuid: "pku", no66: true }),
   row("NP 0F 01 EF", "WRPKRU", [], wrpkru, { cpuid: "pku", no66: true }),
   row("66 0F 38 F8 /r", "MOVDIR64B", ["Gd", "M"], movdir64b, { cpuid: "movdir64b", asize: true }),
-  row("0F 01 F9", "RDTSCP", [], helper("rdtscp"), { cpuid: "rdtscp" }),
+  row("0F 01 F9", "RDTSCP", [], rdtscp, { cpuid: "rdtscp" }),
 
   row("0F 30", "WRMSR", [], helper("wrmsr"), { cpuid: "msr" }),
-  row("0F 31", "RDTSC", [], helper("rdtsc"), { cpuid: "tsc" }),
+  row("0F 31", "RDTSC", [], rdtsc, { cpuid: "tsc" }),
   row("0F 32", "RDMSR", [], helper("rdmsr"), { cpuid: "msr" }),
   row("0F 33", "RDPMC", [], rdpmc),
   row("0F A2", "CPUID", [], helper("cpuid")),

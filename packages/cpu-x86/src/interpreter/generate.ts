@@ -25,6 +25,7 @@ export const IMPORTS = {
   resolve: I32(0),
   resolveNear: I32(1),
   hot: { params: ["i32"], results: [] },
+  clock: { params: ["i32"], results: ["f64"] },
 } as const satisfies Readonly<Record<string, FunctionType>>;
 
 /** A handler of its own: (record) -> exit code. */

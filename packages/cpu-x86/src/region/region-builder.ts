@@ -1,8 +1,8 @@
 // Semantics as a region wants them: registers are variables, whatever is not plain leaves the region.
 //
 // Invariants:
-// 1. No TypeScript runs inside a region. A TLB miss, an exception, a helper: the region is left in front of the instruction,
-//    whose record the interpreter then executes.
+// 1. No TypeScript runs inside a region but a look at the clock. A TLB miss, an exception, a helper: the region is left in
+//    front of the instruction, whose record the interpreter then executes.
 // 2. `fuel` counts the instructions completed whenever the region is left.
 // 3. Every cycle in a region has an edge that goes back in the guest's code: the fuel is looked at there. What a loop's
 //    next turn overwrites (flags) is computed only if it is spent.
@@ -147,6 +147,15 @@ export class RegionBuilder extends X86Builder {
   override helper(name: HelperName): void {
     this.faultPoint(`helper ${name}`);
     this.#side();
+  }
+
+  /** The interpreter would read another time when it repeats the region. */
+  override clock(): Val {
+    if (this.#context.logsStores) {
+      this.#side();
+      return this.float64(0);
+    }
+    return this.call("clock", [this.op("i32.sub", this.#fuel(), this.const32(this.#completed))], "f64");
   }
 
   override jumpTo(rip: Val): void {

@@ -1,6 +1,7 @@
 // From decoded records to a WebAssembly module with one region.
 import { lowerRegion, type Node, type RegionFlow, SIDE, type StructuredFlow, structureEntries } from "@tsvm/tcg";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
+import { IMPORTS } from "../interpreter/generate.ts";
 import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
 import { type CodeSource, type FoundBlock, findBlocks, shapeOfRecord } from "./former.ts";
 import { LEAVE, RegionBuilder, type RegionContext, type RegionInsn } from "./region-builder.ts";
@@ -71,7 +72,7 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
       side: SIDE_EXIT,
       coldExits: COLD_EXITS,
       origin: { slot: PAGE_SLOT, distances: entries.map((offset) => (offset >> 12) * 4096) },
-      functionIndex: (name) => imports.get(name) ?? importSubroutine(module, imports, name),
+      functionIndex: (name) => imports.get(name) ?? importFunction(module, imports, name),
     },
     code,
   );
@@ -79,10 +80,11 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
   return { bytes: module.build(), entries, pages };
 }
 
-function importSubroutine(module: ModuleBuilder, imports: Map<string, number>, name: string): number {
+function importFunction(module: ModuleBuilder, imports: Map<string, number>, name: string): number {
   const subroutine = SUBROUTINES.find((candidate) => candidate.name === name);
-  if (subroutine === undefined) throw new Error(`regions cannot call ${name}`);
-  const index = module.importFunction("env", name, subroutineType(subroutine));
+  if (subroutine === undefined && name !== "clock") throw new Error(`regions cannot call ${name}`);
+  const type = subroutine === undefined ? IMPORTS.clock : subroutineType(subroutine);
+  const index = module.importFunction("env", name, type);
   imports.set(name, index);
   return index;
 }

@@ -22,7 +22,7 @@ import { rdrand } from "./random.ts";
 import { loadFarPointer, movToSegment, popSegment } from "./segment-moves.ts";
 import { lar, lsl, verr, verw } from "./selector-checks.ts";
 import { checkUmip, lgdt, lidt, lldt, ltr, sgdt, sidt } from "./table-registers.ts";
-import { rdpid, rdtsc, rdtscp } from "./time-stamp.ts";
+import { rdpid } from "./time-stamp.ts";
 import { gather, maskedLoad, maskedStore } from "./vector-memory.ts";
 import { fldenv, fnsave, fnstenv, frstor } from "./x87-environment.ts";
 import { x87Transcendental } from "./x87-transcendental.ts";
@@ -80,8 +80,6 @@ export const HELPERS = {
   rdpid,
   rdpkru,
   rdrand,
-  rdtsc,
-  rdtscp,
   readSegmentBase,
   returnFar,
   returnFromInterrupt,

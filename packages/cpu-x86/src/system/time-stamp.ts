@@ -1,13 +1,10 @@
 // The time-stamp counter: the machine's clock in nanoseconds, plus an offset the guest may set. SDM vol. 3B,
 // "Time-Stamp Counter" and "Time-Stamp Counter Adjustment".
-import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { AT, GPR } from "../state/layout.ts";
+import { AT } from "../state/layout.ts";
 
 /** Ticks a second, constant and never stopping. One tick is one nanosecond of the machine's clock. */
 export const TSC_HZ = 1_000_000_000;
-
-const TWO_32 = 0x1_0000_0000;
 
 /** Ticks since power-on without the guest's offset; exact for 104 days. */
 function clockTicks(cpu: Cpu): number {
@@ -38,24 +35,6 @@ export function setTimeStampAdjust(cpu: Cpu, value: bigint): void {
 /** Ticks by which the guest's counter is ahead of the clock; negative: behind. */
 export function timeStampLead(cpu: Cpu): number {
   return Number(BigInt.asIntN(64, cpu.get64(AT.tscAdjust)));
-}
-
-/** RDTSC: EDX:EAX. #GP(0) above CPL 0 if CR4.TSD is set. */
-export function rdtsc(cpu: Cpu): HelperResult {
-  if ((cpu.low(AT.cr4) & CR4.TSD) !== 0 && cpu.cpl !== 0) return cpu.raise("GP", 0);
-  const ticks = clockTicks(cpu);
-  const low = (ticks % TWO_32) + cpu.low(AT.tscAdjust);
-  const high = Math.floor(ticks / TWO_32) + cpu.high(AT.tscAdjust) + (low >= TWO_32 ? 1 : 0);
-  cpu.setGpr32(GPR.rax, low);
-  cpu.setGpr32(GPR.rdx, high);
-  return HELPER.next;
-}
-
-/** RDTSCP: as RDTSC, and IA32_TSC_AUX to ECX. */
-export function rdtscp(cpu: Cpu): HelperResult {
-  const result = rdtsc(cpu);
-  if (result === HELPER.next) cpu.setGpr32(GPR.rcx, cpu.low(AT.tscAux));
-  return result;
 }
 
 /** RDPID: IA32_TSC_AUX. Argument: byte offset of the register in the general register file. */
