@@ -24,9 +24,26 @@ const SHAPE = {
   pd: { prefix: "f64x2", lanes: 2, double: true },
 } as const;
 
-/** Smallest normal numbers, the multiplier that splits a significand in halves, and what keeps error terms normal. */
-const SINGLE_LIMITS = { minNormal: 2 ** -126, splitter: 2 ** 12 + 1, errorSafe: 2 ** -60 };
-const DOUBLE_LIMITS = { minNormal: 2 ** -1022, splitter: 2 ** 27 + 1, errorSafe: 2 ** -900 };
+/**
+ * Smallest normal numbers, the multiplier that splits a significand in halves, and what keeps error terms normal. Then as
+ * integers, shifted left so that the sign is gone and the exponent on top: by how much, the smallest normal number, infinity.
+ */
+const SINGLE_LIMITS = {
+  minNormal: 2 ** -126,
+  splitter: 2 ** 12 + 1,
+  errorSafe: 2 ** -60,
+  shift: 33,
+  leastNormal: 0x0080_0000n << 33n,
+  infinity: 0x7f80_0000n << 33n,
+};
+const DOUBLE_LIMITS = {
+  minNormal: 2 ** -1022,
+  splitter: 2 ** 27 + 1,
+  errorSafe: 2 ** -900,
+  shift: 1,
+  leastNormal: 0x0010_0000_0000_0000n << 1n,
+  infinity: 0x7ff0_0000_0000_0000n << 1n,
+};
 
 /** Float operations on one kind; conditions are i32 for scalars and lane masks for vectors. */
 export class FloatLanes {
@@ -109,6 +126,27 @@ export class FloatLanes {
     return this.either(this.op("ge", this.op("abs", x), this.constant(this.limits.minNormal)), this.isZero(x));
   }
 
+  /** Scalars: not denormal. Integers do, which are cheaper than comparing floats; a NaN is none. */
+  isNoDenormal(x: Val): Val {
+    const { b } = this;
+    const { leastNormal } = this.limits;
+    // Zero becomes the largest number.
+    return b.op("i64.ge_u", b.sub(this.#magnitude(x), b.const(1)), b.const(leastNormal - 1n));
+  }
+
+  /** Scalars: finite, and too large to have been tiny. */
+  isNormalResult(result: Val): Val {
+    const { b } = this;
+    const { leastNormal, infinity } = this.limits;
+    const above = b.const(leastNormal + 1n);
+    return b.ltU(b.sub(this.#magnitude(result), above), b.const(infinity - leastNormal - 1n));
+  }
+
+  /** A scalar's exponent and fraction at the top of an i64. */
+  #magnitude(x: Val): Val {
+    return this.b.shl(this.toBits(x), this.b.const(this.limits.shift));
+  }
+
   /** A finite result that cannot have been tiny, or a zero for which `zeroIsExact` holds. */
   isQuietResult(result: Val, zeroIsExact: Val): Val {
     const magnitude = this.op("abs", result);
@@ -180,6 +218,8 @@ export const slowResult = (b: X86Builder, parts: 1 | 2): readonly Val[] =>
 export interface Proof {
   /** i32: no exception but PE can occur, and nothing depends on FZ and DAZ. */
   readonly quiet: Val;
+  /** i32: the same for results that are rare and dearer to prove. */
+  readonly rarelyQuiet?: () => Val;
   /** i32: the result is exact; computed only while PE is clear. Exact by nature if absent. */
   readonly exact?: () => Val;
 }
@@ -192,27 +232,37 @@ const INEXACT_SEEN = MXCSR.PM | MXCSR.PE;
 export function allProven(b: X86Builder, proofs: readonly Proof[]): Proof {
   const quiet = proofs.map((proof) => proof.quiet).reduce((p, q) => b.both(p, q));
   const exacts = proofs.flatMap(({ exact }) => exact ?? []);
-  return exacts.length === 0
-    ? { quiet }
-    : { quiet, exact: () => exacts.map((exact) => exact()).reduce((p, q) => b.both(p, q)) };
+  const rarely = proofs.length === 1 && proofs[0]?.rarelyQuiet;
+  return {
+    quiet,
+    ...(rarely && { rarelyQuiet: rarely }),
+    ...(exacts.length > 0 && { exact: () => exacts.map((exact) => exact()).reduce((p, q) => b.both(p, q)) }),
+  };
 }
 
 /** The native result, in parts, where `proof` holds, else what `slow` leaves in `helperArgs`. */
 export function provenOr(b: X86Builder, native: readonly Val[], proof: Proof, slow: () => void): readonly Val[] {
   const results = native.map((part) => b.variable(part));
-  const { quiet, exact } = proof;
+  const { quiet, exact, rarelyQuiet } = proof;
   const control = b.and(b.state("mxcsr"), b.const(INEXACT_CONTROL));
-  const stands = exact === undefined ? quiet : b.both(quiet, b.eq(control, b.const(INEXACT_SEEN)));
+  const seen = b.eq(control, b.const(INEXACT_SEEN));
+  const stands = exact === undefined ? quiet : b.both(quiet, seen);
   b.when(b.isFalse(stands), () => {
+    const nowQuiet = rarelyQuiet === undefined ? quiet : b.either(quiet, rarelyQuiet());
     const last = (): void => {
       slow();
       for (const [i, result] of results.entries()) {
         b.set(result, b.load(`${result.type}.load`, undefined, AT.helperArgs + FLOAT_SLOT.result + i * 16));
       }
     };
-    if (exact === undefined || !b.mayNeedExactness) return last();
+    if (exact === undefined) return last();
+    if (!b.mayNeedExactness) {
+      if (rarelyQuiet === undefined) last();
+      else b.when(b.isFalse(b.both(nowQuiet, seen)), last);
+      return;
+    }
     const toNearest = b.eqz(b.and(b.state("mxcsr"), b.const(MXCSR.RC)));
-    b.when(b.isFalse(b.both(b.both(quiet, toNearest), exact())), last);
+    b.when(b.isFalse(b.both(nowQuiet, b.either(seen, b.both(toNearest, exact())))), last);
   });
   return results.map((result) => b.get(result));
 }

@@ -18,15 +18,24 @@ function proofOf(f: FloatLanes, name: Binary, x: Val, y: Val, result: Val): Proo
     sub: () => f.isZero(result),
     mul: () => f.either(f.isZero(x), f.isZero(y)),
     div: () => f.isZero(x),
-  }[name]();
-  const operands = f.both(f.isQuietOperand(x), f.isQuietOperand(y));
+  }[name];
   const exact = {
     add: () => f.isExactSum(x, y, result),
     sub: () => f.isExactSum(x, f.op("neg", y), result),
     mul: () => f.isExactProduct(x, y, result),
     div: () => isExactQuotient(f, x, y, result),
   }[name];
-  return { quiet: f.all(f.both(operands, f.isQuietResult(result, zeroIsExact))), exact: () => f.all(exact()) };
+  if (f.lanes > 1) {
+    const operands = f.both(f.isQuietOperand(x), f.isQuietOperand(y));
+    return { quiet: f.all(f.both(operands, f.isQuietResult(result, zeroIsExact()))), exact: () => f.all(exact()) };
+  }
+  // NaNs and infinities show in the result.
+  const operands = f.both(f.isNoDenormal(x), f.isNoDenormal(y));
+  return {
+    quiet: f.both(operands, f.isNormalResult(result)),
+    rarelyQuiet: () => f.both(operands, f.both(f.isZero(result), zeroIsExact())),
+    exact,
+  };
 }
 
 /** x / y = quotient without rounding if and only if quotient * y = x without rounding. */

@@ -135,7 +135,7 @@ export class IrBuilder {
     const constant = foldConstant(facts, a, b);
     if (constant !== undefined) return facts.type === "i32" ? this.const32(Number(constant)) : this.const(constant);
     if (facts.identity !== undefined && b?.constant === facts.identity) return a;
-    if (facts === OP.wrap && a.op === "i64.extend_i32_u") return a.args[0] as Val;
+    if (facts.undoes !== undefined && facts.undoes === a.op) return a.args[0] as Val;
     const hash =
       this.#slots === undefined || c !== undefined ? -1 : hashOf(facts.number, a.id, b === undefined ? 0 : b.id);
     if (hash >= 0) {

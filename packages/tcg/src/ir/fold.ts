@@ -69,6 +69,15 @@ const RIGHT_IDENTITY: Readonly<Record<string, number>> = {
   mul: 1,
 };
 
+/** Of a pair of operations, the second gives back what the first was given. */
+const UNDOES: Readonly<Record<string, string>> = {
+  "i32.wrap_i64": "i64.extend_i32_u",
+  "i64.reinterpret_f64": "f64.reinterpret_i64",
+  "f64.reinterpret_i64": "i64.reinterpret_f64",
+  "i32.reinterpret_f32": "f32.reinterpret_i32",
+  "f32.reinterpret_i32": "i32.reinterpret_f32",
+};
+
 const larger: BitRule = (x, y) =>
   x.bits === undefined || y?.bits === undefined ? undefined : Math.max(x.bits, y.bits);
 const BIT_RULES: Readonly<Record<string, BitRule>> = {
@@ -98,6 +107,8 @@ export interface OpFacts {
   readonly bits: BitRule | undefined;
   /** The right operand that makes it the identity on the left one. */
   readonly identity: number | undefined;
+  /** The operation that it takes back. */
+  readonly undoes: string | undefined;
   /** Bits of its operands. */
   readonly operandBits: number;
 }
@@ -122,6 +133,7 @@ function makeFacts(op: PlainOp): OpFacts {
     fastFold: isInteger ? FAST_FOLDS[name] : undefined,
     bits: BIT_RULES[op],
     identity: isInteger ? RIGHT_IDENTITY[name] : undefined,
+    undoes: UNDOES[op],
     operandBits: operand === "i32" ? 32 : 64,
   };
   facts.set(op, made);
