@@ -16,6 +16,8 @@ const OP = {
   extend: factsOf("i64.extend_i32_u"),
   wrap: factsOf("i32.wrap_i64"),
   isZero: factsOf("i32.eqz"),
+  toF64: factsOf("f64.reinterpret_i64"),
+  toF32: factsOf("f32.reinterpret_i32"),
 } as const;
 const NO_NODES: readonly Node[] = [];
 
@@ -136,6 +138,10 @@ export class IrBuilder {
     if (constant !== undefined) return facts.type === "i32" ? this.const32(Number(constant)) : this.const(constant);
     if (facts.identity !== undefined && b?.constant === facts.identity) return a;
     if (facts.undoes !== undefined && facts.undoes === a.op) return a.args[0] as Val;
+    if (facts === OP.toF64 && a.op === "i64x2.extract_lane")
+      return this.lane("f64x2.extract_lane", a.immediate, a.args[0] as Val);
+    if (facts === OP.toF32 && a.op === "i32x4.extract_lane")
+      return this.lane("f32x4.extract_lane", a.immediate, a.args[0] as Val);
     const hash =
       this.#slots === undefined || c !== undefined ? -1 : hashOf(facts.number, a.id, b === undefined ? 0 : b.id);
     if (hash >= 0) {
@@ -158,6 +164,11 @@ export class IrBuilder {
   }
 
   lane(op: LaneOp, lane: number, a: Val, b?: Val): Val {
+    // A float stays where floats are.
+    if (b?.op === "i64.reinterpret_f64" && op === "i64x2.replace_lane")
+      return this.lane("f64x2.replace_lane", lane, a, b.args[0]);
+    if (b?.op === "i32.reinterpret_f32" && op === "i32x4.replace_lane")
+      return this.lane("f32x4.replace_lane", lane, a, b.args[0]);
     return this.#pure("lane", resultType(op), op, b === undefined ? [a] : [a, b], lane);
   }
 
