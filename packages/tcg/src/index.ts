@@ -3,5 +3,6 @@ export { type Slot, type SlotPolicy, SlotTable } from "./ir/slots.ts";
 export type { Constant, Node, Val, Variable } from "./ir/types.ts";
 export { LocalPool, type LoweringTarget, lowerNodes } from "./lower/wasm.ts";
 export { type RegionFlow, type StructuredFlow, structureEntries } from "./region/entries.ts";
+export { GOTO } from "./region/liveness.ts";
 export { lowerRegion, type Region, SIDE, type SideExit } from "./region/lower-region.ts";
 export * from "./softmmu/tlb-layout.ts";

@@ -20,7 +20,7 @@ export interface CodeSource {
   wasEntered(record: number): boolean;
 }
 
-/** Straight-line code, entered at its first instruction. */
+/** Code that is entered at its first instruction only; branches may leave it anywhere. */
 export interface FoundBlock {
   readonly insns: readonly RegionInsn[];
   /** Where a function that the last instruction calls returns to; undefined: it calls none. */
@@ -165,7 +165,6 @@ class Search {
     if (row.mnemonic === "CALL") return { ...this.#call(target, next), isReturn };
     const followed = target !== undefined && (row.flow === "jump" || this.#isWarm(target)) ? target : undefined;
     if (followed !== undefined) this.#lead(followed);
-    if (row.flow === "branch") this.#lead(next);
     return { ...PLAIN, ends: row.flow !== "branch", target: followed, isReturn };
   }
 

@@ -1,5 +1,5 @@
 // From decoded records to a WebAssembly module with one region.
-import { lowerRegion, type Node, type RegionFlow, SIDE, type StructuredFlow, structureEntries } from "@tsvm/tcg";
+import { GOTO, lowerRegion, type Node, type RegionFlow, SIDE, type StructuredFlow, structureEntries } from "@tsvm/tcg";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import { IMPORTS } from "../interpreter/generate.ts";
 import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
@@ -8,8 +8,8 @@ import { LEAVE, RegionBuilder, type RegionContext, type RegionInsn } from "./reg
 import { PAGE_SLOT, REGION_SLOTS } from "./region-slots.ts";
 import { SIDE_EXIT } from "./side-exit.ts";
 
-/** What only ways out need is computed there, not on the way through. */
-const COLD_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE]);
+/** What only ways out of a block need is computed there, not on the way through. */
+const COLD_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE, GOTO]);
 
 /** What translation needs of its surroundings. */
 export interface TranslationSource extends CodeSource {
