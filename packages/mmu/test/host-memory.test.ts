@@ -541,7 +541,7 @@ describe("misuse", () => {
     expect(() => createHost({ frames })).toThrowError(expect.objectContaining({ code: "MMU_MEMORY" }));
   });
 
-  test("shadow tables are refused for guests without 4-level paging, and nothing is kept", () => {
+  test("shadow tables are refused for guests without paging, and nothing is kept", () => {
     const free = host.frames.free;
     const options = { scheme: "shadow", slots: [{ gpa: 0, bytes: 0x1000 }] } as const;
     expect(() => host.createVm(options)).toThrowError(expect.objectContaining({ code: "MMU_HOST" }));
