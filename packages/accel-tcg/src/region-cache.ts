@@ -5,6 +5,7 @@
 // 2. Regions are a cache: all state is in CPU state whenever TypeScript runs.
 import { type Decoder, RECORD, type Translation, type TranslationSource, translateRegion } from "@tsvm/cpu-x86";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
+import type { RegionProfile } from "./region-profile.ts";
 import type { RegionVerifier } from "./region-verifier.ts";
 
 /** Live modules at most: engines keep some tens of KiB for each, and have a limit. */
@@ -65,6 +66,8 @@ export class RegionCache {
   readonly table: WebAssembly.Table;
   /** Checks each run of a region against the interpreter. */
   verifier: RegionVerifier | undefined;
+  /** Counts what regions do. */
+  profile: RegionProfile | undefined;
   readonly #freeSlots: number[] = [];
   readonly #regions = new Set<LiveRegion>();
   readonly #regionsOfPage = new Map<object, Set<LiveRegion>>();
@@ -140,15 +143,16 @@ export class RegionCache {
     this.#regionsOfPage.clear();
   }
 
-  /** While verifying, the table holds functions that ask the verifier to run the region. */
+  /** While verifying or profiling, the table holds functions that have the region run by whoever watches it. */
   #guarded(run: RegionFunction, { entries }: Translation, code: HotCode): RegionFunction {
-    const { verifier } = this;
-    if (verifier === undefined) return run;
+    const { verifier, profile } = this;
+    if (verifier === undefined && profile === undefined) return run;
     const name = `region of ${entries.length} entries at ${code.start.toString(16)}`;
-    return callableFromTable((entry) => {
+    const verified: RegionFunction = (entry) => {
       const offset = entries[entry - 1] as number;
-      return verifier.run(run, entry, offset & 0xfff, name);
-    });
+      return verifier === undefined ? run(entry) : verifier.run(run, entry, offset & 0xfff, name);
+    };
+    return callableFromTable(profile?.watch(verifier === undefined ? run : verified, code.start) ?? verified);
   }
 
   #instantiate(bytes: Uint8Array<ArrayBuffer>): RegionFunction {

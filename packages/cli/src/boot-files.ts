@@ -2,6 +2,7 @@ import { ConfigError } from "@tsvm/contracts";
 import type { CliIo } from "./cli-io.ts";
 import type { CliConfig } from "./command-line/cli-config.ts";
 import { usageError } from "./command-line/usage-error.ts";
+import { SymbolMap } from "./symbol-map.ts";
 
 /** What the machine boots. */
 export interface BootFiles {
@@ -31,6 +32,20 @@ export async function readBootFiles(config: CliConfig, io: CliIo): Promise<BootF
     initrd: await readNamed(io, "built-in initrd", guest.initrdPath),
     commandLine: [guest.commandLine, config.append].filter(Boolean).join(" "),
   };
+}
+
+/**
+ * The names for guest addresses that the command line gives; none without them.
+ * @throws ConfigError `CONFIG_FILE`
+ */
+export async function readSymbols({ symbolsPath }: CliConfig, io: CliIo): Promise<SymbolMap> {
+  if (symbolsPath === undefined) return new SymbolMap([]);
+  const text = new TextDecoder().decode(await readNamed(io, "symbols", symbolsPath));
+  try {
+    return SymbolMap.parse(text);
+  } catch (cause) {
+    throw new ConfigError("CONFIG_FILE", `symbols ${symbolsPath}: ${(cause as Error).message}`, { cause });
+  }
 }
 
 const REASONS: Readonly<Record<string, string>> = {

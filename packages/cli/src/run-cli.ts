@@ -1,6 +1,6 @@
 import type { VmError } from "@tsvm/contracts";
 import { checkVmOptions, createMonitorCommands, type VmOptions } from "@tsvm/vm";
-import { namingBootFile, readBootFiles } from "./boot-files.ts";
+import { namingBootFile, readBootFiles, readSymbols } from "./boot-files.ts";
 import type { CliIo } from "./cli-io.ts";
 import { openLog } from "./cli-log.ts";
 import type { CliConfig } from "./command-line/cli-config.ts";
@@ -9,7 +9,9 @@ import { type ConsolePlan, planConsoles } from "./console-plan.ts";
 import { openConsoles } from "./consoles.ts";
 import { openDrives } from "./drives.ts";
 import { listingText } from "./listings.ts";
+import { profileText } from "./profile-report.ts";
 import { createEnding, runToEnd } from "./run-to-end.ts";
+import type { SymbolMap } from "./symbol-map.ts";
 
 /**
  * The whole program: `argv` without the interpreter and the script; resolves with the exit code. Trouble of the caller
@@ -44,14 +46,27 @@ async function runMachine(config: CliConfig, io: CliIo): Promise<number> {
   const drives = await openDrives(config, (line) => io.complain(`tsvm: ${line}\n`));
   try {
     const files = await readBootFiles(config, io);
-    return await runBooted(config, plan, { ...options, ...files, disks: drives.disks, drives: drives.named }, io);
+    const symbols = await readSymbols(config, io);
+    return await runBooted(
+      config,
+      plan,
+      symbols,
+      { ...options, ...files, disks: drives.disks, drives: drives.named },
+      io,
+    );
   } finally {
     await drives.close();
   }
 }
 
 /** From here on everything that can be checked beforehand has been. */
-async function runBooted(config: CliConfig, plan: ConsolePlan, options: VmOptions, io: CliIo): Promise<number> {
+async function runBooted(
+  config: CliConfig,
+  plan: ConsolePlan,
+  symbols: SymbolMap,
+  options: VmOptions,
+  io: CliIo,
+): Promise<number> {
   const log = openLog(config, io);
   const ending = createEnding();
   const consoles = await openConsoles(plan, io, { onQuit: ending.quit, onOutputLost: ending.lose });
@@ -64,7 +79,10 @@ async function runBooted(config: CliConfig, plan: ConsolePlan, options: VmOption
       ...(log && { log }),
     });
     consoles.connect(createMonitorCommands(vm, ending.quit), (port) => vm.sendBreak(port));
-    return await runToEnd(vm, ending, consoles, io);
+    const exitCode = await runToEnd(vm, ending, consoles, io);
+    const profile = vm.profile();
+    if (profile !== undefined) io.complain(profileText(profile, vm.counters().instructions, symbols));
+    return exitCode;
   } catch (error) {
     throw namingBootFile(error, config);
   } finally {
@@ -82,6 +100,7 @@ function machineOptions(config: CliConfig): VmOptions {
     translation: {
       ...(config.heatLimit !== undefined && { heatLimit: config.heatLimit }),
       ...(config.verify !== undefined && { verify: config.verify }),
+      ...(config.profile !== undefined && { profile: config.profile }),
     },
     ...(config.cpu !== undefined && { cpu: config.cpu }),
     ...(config.memoryBytes !== undefined && { memoryBytes: config.memoryBytes }),

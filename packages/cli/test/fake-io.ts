@@ -1,6 +1,6 @@
 import { type BufferedChardev, createMemoryChardev, type MemoryChardev } from "@tsvm/backends";
 import { BackendError, type MachineStop } from "@tsvm/contracts";
-import type { VirtualMachine, VmOptions } from "@tsvm/vm";
+import type { TranslationProfile, VirtualMachine, VmOptions } from "@tsvm/vm";
 import type { CliIo, StdioEvents } from "../src/cli-io.ts";
 
 /** A {@link CliIo} without a process: what is typed and printed are strings, and the guest is a function. */
@@ -95,6 +95,11 @@ function buffered(
   return { ...chardev, backlog: 0, flush: () => flushing() ?? Promise.resolve(), dispose };
 }
 
+const PROFILE: TranslationProfile = {
+  regions: [{ rip: 0x1008n, runs: 5, instructions: 500, sideExits: 2 }],
+  sideExits: [{ rip: 0x100cn, mnemonic: "MOV", count: 2 }],
+};
+
 function createFakeVm(options: VmOptions, guest: FakeGuest, io: FakeIo): VirtualMachine {
   const vm: VirtualMachine = {
     name: options.name ?? "",
@@ -107,7 +112,8 @@ function createFakeVm(options: VmOptions, guest: FakeGuest, io: FakeIo): Virtual
     reset: () => {},
     sendBreak: (port) => io.breaks.push(port),
     describe: () => "RAX=0000000000000001",
-    counters: () => ({ instructions: 0, guestNs: 0, resets: 0, accelerator: {} }),
+    counters: () => ({ instructions: 1000, guestNs: 0, resets: 0, accelerator: {} }),
+    profile: () => (options.translation?.profile ? PROFILE : undefined),
     on: () => ({ dispose: () => {} }),
   };
   return vm;

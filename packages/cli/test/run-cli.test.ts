@@ -3,7 +3,13 @@ import { expect, test } from "vitest";
 import { runCli } from "../src/run-cli.ts";
 import { createFakeIo, type FakeGuest, type FakeIo } from "./fake-io.ts";
 
-const FILES = { vmlinuz: "kernel", rd: "initrd", "/guest/vmlinuz": "built-in", "/guest/initrd": "its initrd" };
+const FILES = {
+  vmlinuz: "kernel",
+  rd: "initrd",
+  map: "1000 T memcpy\n2000 D data\n",
+  "/guest/vmlinuz": "built-in",
+  "/guest/initrd": "its initrd",
+};
 const never = (): Promise<MachineStop> => new Promise(() => {});
 const powerOff: FakeGuest = () => ({ reason: "shutdown" });
 
@@ -248,4 +254,25 @@ test.each([
   expect(code).toBe(0);
   expect(io.stdout).toContain(text);
   expect(io.stderr).toBe("");
+});
+
+test("a profile is reported when the machine has stopped, with names if there are any", async () => {
+  const { io } = await run("-kernel vmlinuz -accel tcg,profile=on,symbols=map");
+  expect(io.options?.translation).toMatchObject({ profile: true });
+  expect(io.stderr).toContain("profile: 1 places, 5 runs, 500 instructions in regions (50.0 % of all)");
+  expect(io.stderr).toMatch(/500 +50\.0 +5 +100\.0 +2 {2}memcpy\n/);
+  expect(io.stderr).toMatch(/2 {2}memcpy\+0xc {2}MOV\n/);
+  expect((await run("-kernel vmlinuz")).io.stderr).toBe("");
+});
+
+test.each([
+  ["profile=perhaps", "profile is on or off"],
+  ["symbols=map", "symbols are for the profile; write profile=on,symbols=FILE"],
+  ["profile=on,symbols=nowhere", "symbols nowhere: no such file"],
+  ["profile=on,symbols=rd", 'symbols rd: line 1 is no "ADDRESS TYPE NAME", as System.map and /proc/kallsyms have them'],
+])("-accel tcg,%s is refused in one line", async (option, message) => {
+  const { code, io } = await run(`-kernel vmlinuz -accel tcg,${option}`);
+  expect([code, io.options]).toEqual([1, undefined]);
+  expect(io.stderr).toMatch(/^tsvm: .*\n$/);
+  expect(io.stderr).toContain(message);
 });

@@ -2,6 +2,7 @@ export { INTERPRETER_KEY, INTERPRETER_WASM } from "../generated/interpreter-wasm
 export { CPU_FEATURE_NAMES, CPU_MODEL_HELP, type CpuModel, CpuModelError, parseCpuModel } from "./cpuid/models.ts";
 export { RECORD, RECORD_BYTES } from "./decode/decoded-insn.ts";
 export { Decoder, FLOW } from "./decode/decoder.ts";
+export { mnemonicAt } from "./decode/mnemonic.ts";
 export { raiseAtBreakpoint } from "./exceptions/breakpoints.ts";
 export { DR6, raiseDebug } from "./exceptions/debug.ts";
 export { takePendingException } from "./exceptions/deliver.ts";

@@ -28,6 +28,8 @@ export interface AcceleratorChoice {
   readonly heatLimit?: number;
   /** Translations are checked against the interpreter. */
   readonly verify?: boolean;
+  /** Translations are counted as they run. */
+  readonly profile?: boolean;
   /** Milliseconds since some moment, for counters. */
   readonly monotonicMs?: () => number;
   /** What the processor does, a line at a time, in the categories that are asked for. */

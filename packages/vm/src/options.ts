@@ -30,6 +30,8 @@ export interface TranslationOptions {
    * in the message. Very slow. Default false.
    */
   readonly verify?: boolean;
+  /** Counts what translated code does, for {@link VirtualMachine.profile}; guests run slower. Default false. */
+  readonly profile?: boolean;
 }
 
 /** What {@link createVm} builds. Everything but the kernel has a default. */

@@ -110,10 +110,11 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
   };
 }
 
-function resolveTranslation({ heatLimit, verify }: TranslationOptions): TranslationOptions {
+function resolveTranslation({ heatLimit, verify, profile }: TranslationOptions): TranslationOptions {
   return {
     ...(heatLimit !== undefined && { heatLimit: integer("translation.heatLimit", heatLimit, 0, HEAT_MAX) }),
     verify: verify === true,
+    profile: profile === true,
   };
 }
 

@@ -1,3 +1,4 @@
+import type { TranslationProfile } from "@tsvm/accel-tcg";
 import type { Disposable, Machine, MachineStop } from "@tsvm/contracts";
 import type { MemoryBalloon } from "./devices/memory-balloon.ts";
 
@@ -50,6 +51,8 @@ export interface VirtualMachine {
   /** Undefined: the machine has none. */
   readonly balloon: MemoryBalloon | undefined;
   counters(): VmCounters;
+  /** What translated code has done so far; undefined unless the machine was made with `translation.profile`. */
+  profile(): TranslationProfile | undefined;
   on(listener: (event: VmEvent) => void): Disposable;
 }
 
@@ -217,6 +220,7 @@ export function superviseMachine(options: SupervisorOptions): VirtualMachine {
       resets,
       accelerator: acceleratorCounters(machine),
     }),
+    profile: () => (machine.vcpus[0] as { readonly profile?: TranslationProfile } | undefined)?.profile,
     on(listener: (event: VmEvent) => void): Disposable {
       listeners.add(listener);
       return { dispose: () => void listeners.delete(listener) };

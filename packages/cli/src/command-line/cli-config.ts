@@ -53,6 +53,10 @@ export interface CliConfig {
   heatLimit?: number;
   /** Translated code is checked against the interpreter. */
   verify?: boolean;
+  /** Translated code is counted as it runs, and a report is written at the end. */
+  profile?: boolean;
+  /** A file that names guest addresses in that report. */
+  symbolsPath?: string;
   name?: string;
   /** Milliseconds since 1970, as the face of the clock shows them. */
   rtcBaseMs?: number;

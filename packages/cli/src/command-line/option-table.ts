@@ -24,7 +24,7 @@ export const OPTIONS: readonly OptionRow[] = [
   {
     name: "accel",
     value: "NAME[,thread=single]",
-    help: "what executes the guest (-accel help lists)",
+    help: "what executes the guest (-accel help lists); also regions=, heat=, verify=, profile=, symbols= (translation)",
     apply: read.accelerator,
   },
   { name: "cpu", value: "MODEL[,+F][,-F]", help: "CPU model and features (-cpu help lists)", apply: read.cpu },

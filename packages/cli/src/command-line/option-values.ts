@@ -34,7 +34,7 @@ export const machine: Apply = (config, value, option) => {
 
 export const accelerator: Apply = (config, value, option) => {
   if (asksHelp(config, value, "accel")) return;
-  const keys = ["accel", "thread", "regions", "heat", "verify"];
+  const keys = ["accel", "thread", "regions", "heat", "verify", "profile", "symbols"];
   const values = parseKeyValues(value, { option, keys, impliedKey: "accel" });
   const thread = values.get("thread") ?? "single";
   if (thread !== "single") throw usageError(`${option} ${value}`, "one thread is what there is; write thread=single");
@@ -43,7 +43,9 @@ export const accelerator: Apply = (config, value, option) => {
   translation(config, values, `${option} ${value}`);
 };
 
-/** `regions=off` leaves everything to the interpreter; `heat=N` says when a block is hot; `verify=on` checks regions. */
+/**
+ * `regions=off` leaves everything to the interpreter; `heat=N` says when a block is hot; `verify=on` checks regions;
+ * `profile=on` has a report of what they did, in which `symbols=FILE` names addresses. */
 function translation(config: CliConfig, values: ReadonlyMap<string, string>, where: string): void {
   const heat = values.get("heat");
   if (heat !== undefined && !/^\d{1,5}$/.test(heat)) throw usageError(where, "heat is a number, like heat=30000");
@@ -52,6 +54,14 @@ function translation(config: CliConfig, values: ReadonlyMap<string, string>, whe
   if (heat !== undefined) config.heatLimit = Number(heat);
   if (!regions) config.heatLimit = 0;
   if (verify) config.verify = true;
+  profiling(config, values, where);
+}
+
+function profiling(config: CliConfig, values: ReadonlyMap<string, string>, where: string): void {
+  const symbols = values.get("symbols");
+  if (isOn(values, "profile", where)) config.profile = true;
+  else if (symbols !== undefined) throw usageError(where, "symbols are for the profile; write profile=on,symbols=FILE");
+  if (symbols !== undefined) config.symbolsPath = symbols;
 }
 
 function isOn(values: ReadonlyMap<string, string>, key: string, where: string): boolean | undefined {
