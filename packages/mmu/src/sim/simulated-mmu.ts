@@ -113,8 +113,8 @@ export function createSimulatedMmu(options: SimulatedMmuOptions): SimulatedMmu {
 
 /** Rights word of a TLB entry: `PAGE_*` below, host's `ACCESS_*` kinds from here up. */
 const HOST_PERMITS = 16;
-/** Brings {@link PAGE_D} down to {@link ACCESS_WRITE}. */
-const D_TO_WRITE = 5;
+/** And from here up what users may do at once, because nobody but they are asked about in bulk. */
+const USER_KINDS = 24;
 /** Address bits a level resolves, where they are not 9. */
 const INDEX_BITS: Readonly<Record<string, number>> = { legacy32: 10, flattened: 18 };
 const NESTED_SCHEMES: readonly string[] = ["ept", "npt", "naive", "agile"];
@@ -201,10 +201,10 @@ class Processor implements SimulatedMmu {
     const wide = this.#isWide ? -1 : 0;
     let at = from;
     for (; at < length; at++) {
-      const access = (ops[at] as number) | ACCESS_USER;
-      if (access >= TRACE_SWITCH) break;
-      if (!tlb.findAgain(low[at] as number, (high[at] as number) & wide, linearTag, access)) break;
-      if (!this.#isUsable(tlb.rights, access)) break;
+      const op = ops[at] as number;
+      if (op >= TRACE_SWITCH) break;
+      const rights = tlb.rightsAgain(low[at] as number, (high[at] as number) & wide, linearTag, op);
+      if ((op & ~(rights >>> USER_KINDS)) !== 0) break;
     }
     this.counters.accesses += at - from;
     this.counters.l1Hits += at - from;
@@ -288,7 +288,8 @@ class Processor implements SimulatedMmu {
     if (!isMapped) return this.#fail(gvaLow, gvaHigh);
     const { found } = translator;
     if (this.#tlb === undefined || found.isMomentary || (access & ACCESS_KINDS) === 0) return true;
-    const rights = (found.attributes & ~PAGE_D) | (found.dirty ? PAGE_D : 0) | (found.hostPermits << HOST_PERMITS);
+    const page = (found.attributes & ~PAGE_D) | (found.dirty ? PAGE_D : 0) | (found.hostPermits << HOST_PERMITS);
+    const rights = page | (this.#usableKinds(page, ACCESS_USER) << USER_KINDS);
     const mask = (found.attributes & PAGE_G) !== 0 ? ~TAG_PCID : -1;
     const { linearTag } = this.#structures;
     const { pageShift, wholeShift, hfn } = found;
@@ -306,10 +307,15 @@ class Processor implements SimulatedMmu {
   }
 
   #isUsable(rights: number, access: AccessBits): boolean {
-    // Without a branch, which traces would make the processor guess wrong: no write without a dirty flag.
-    const unlessClean = (rights >>> D_TO_WRITE) | ~ACCESS_WRITE;
-    const permits = (this.#granted[rightsIndex(access, rights)] as number) & (rights >>> HOST_PERMITS) & unlessClean;
-    return (access & ACCESS_KINDS & ~permits) === 0;
+    return (access & ACCESS_KINDS & ~this.#usableKinds(rights, access)) === 0;
+  }
+
+  /** What an access of the given privilege may do without a look at the tables: no write before there is a dirty flag. */
+  #usableKinds(rights: number, access: AccessBits): number {
+    const unlessClean = (rights & PAGE_D) !== 0 ? ACCESS_KINDS : ~ACCESS_WRITE;
+    return (
+      (this.#granted[rightsIndex(access, rights)] as number) & (rights >>> HOST_PERMITS) & unlessClean & ACCESS_KINDS
+    );
   }
 
   /** The page of the TLB entry last found. */

@@ -58,18 +58,20 @@ export class PageArray {
     return -1;
   }
 
-  /** As {@link find}, where only one slot is looked at. */
-  findAt(slot: number, low: number, high: number, tag: Tag): boolean {
-    const size = this.#array.keyHighOf(slot) & 3;
-    const shift = this.#array.wordOf(slot, SHIFT);
-    return this.#array.findAt(slot, keyLow(low, high, shift), keyHigh(high, shift, size), tag);
+  /** The rights of what `slot` translates, if it is the address given; 0 otherwise. Counts as a use. */
+  rightsAt(slot: number, low: number, high: number, tag: Tag): number {
+    const array = this.#array;
+    const size = array.keyHighOf(slot) & 3;
+    const shift = array.wordOf(slot, SHIFT);
+    if (!array.findAt(slot, keyLow(low, high, shift), keyHigh(high, shift, size), tag)) return 0;
+    return array.wordOf(slot, RIGHTS);
   }
 
   /**
    * Enters a page.
    * @param pageShift log2 of the bytes that one entry may cover. @param wholeShift of the page that is invalidated as one,
    * where that is more: of a guest's large page on small ones of the host. @param pfn frame of the 4-KByte page at the
-   * address, also inside larger ones. @param rights whatever the owner wants to know at a hit.
+   * address, also inside larger ones. @param rights whatever the owner wants to know at a hit, but not 0.
    */
   fill(
     low: number,

@@ -72,6 +72,18 @@ export class TraceGatherer {
     this.records++;
   }
 
+  /** The batch being gathered, with room for a record at least: for those who fill its columns themselves. */
+  open(): TraceBatch {
+    if (this.#batch.isFull) this.flush();
+    return this.#batch;
+  }
+
+  /** What was filled in since {@link open}: the batch has `length` records now. */
+  close(length: number): void {
+    this.records += length - this.#batch.length;
+    this.#batch.length = length;
+  }
+
   /** An access of `bytes`: one record for each page it touches. */
   addSized(op: number, low: number, high: number, bytes: number): void {
     this.add(op, low, high, 0);

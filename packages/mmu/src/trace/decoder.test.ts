@@ -222,6 +222,9 @@ describe("a file that is not one is refused with offset and expectation", () => 
     ["tsvm", Uint8Array.from(tsvm, (byte, i) => (i === 16 ? 99 : byte)), /byte 16: expected an operation, found 0x63$/],
     ["lackey", bytesOf("I  10,1\nhello, world\n"), /byte 8: expected a line such as .*, found "hello, world"$/],
     ["lackey", bytesOf("I  10,0\n"), /byte 0/],
+    ["lackey", bytesOf(" L 10,1\nIx 10,1\n"), /byte 8/],
+    ["lackey", bytesOf(" L 10,1\n L 12345678123456781,1\n"), /byte 8/],
+    ["lackey", bytesOf(" L 10,1\n L ,1\n"), /byte 8/],
     ["lackey", bytesOf("I  12345678123456781,1\n"), /byte 0/],
     ["pin", bytesOf("0x10: R 0x20\n0x10 R 0x20\n"), /byte 13: expected a line such as/],
     [

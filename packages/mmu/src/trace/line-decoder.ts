@@ -4,11 +4,11 @@ import { joinedBytes } from "./joined-bytes.ts";
 import { quote, traceError } from "./trace-error.ts";
 
 const LONGEST_LINE = 4096;
-const LINE_FEED = 10;
-const SPACE = 32;
+export const LINE_FEED = 10;
+export const SPACE = 32;
 const TAB = 9;
 /** Value of each byte as a hexadecimal digit; -1: it is none. */
-const HEX_DIGITS = Int8Array.from({ length: 256 }, (_, byte) =>
+export const HEX_DIGITS: Int8Array = Int8Array.from({ length: 256 }, (_, byte) =>
   "0123456789abcdef".indexOf(String.fromCharCode(byte).toLowerCase()),
 );
 
@@ -40,12 +40,7 @@ export abstract class LineDecoder implements TraceDecoder {
     let start = this.#rest.length === 0 ? 0 : this.#finishLine(chunk);
     this.bytes = chunk;
     this.#offset = this.#taken;
-    // Lines are short: a call of `indexOf` for each would take longer than this.
-    for (let end = start; end < chunk.length; end++) {
-      if (chunk[end] !== LINE_FEED) continue;
-      this.#read(start, end);
-      start = end + 1;
-    }
+    for (let next = this.#next(start); next >= 0; next = this.#next(start)) start = next;
     if (start < chunk.length) this.#keep(chunk.slice(start));
     this.#taken += chunk.length;
   }
@@ -61,6 +56,14 @@ export abstract class LineDecoder implements TraceDecoder {
 
   /** Reads the line from `at` to `lineEnd`; it is not empty. */
   protected abstract line(): void;
+
+  /**
+   * A short cut for lines in the form that nearly all have: reads the one at `start` of `bytes`, if it is such a line.
+   * @returns where the next begins; -1: the line has to be read by {@link line}, and nothing has happened.
+   */
+  protected plainLine(_start: number): number {
+    return -1;
+  }
 
   /** The file has ended. */
   protected finish(): void {}
@@ -116,6 +119,19 @@ export abstract class LineDecoder implements TraceDecoder {
       value = value * 10 + digit;
     }
     return this.at === start ? -1 : value;
+  }
+
+  /** Reads the line at `start`. @returns where the next begins; -1: it has no end in this chunk. */
+  #next(start: number): number {
+    const { bytes } = this;
+    const next = this.plainLine(start);
+    if (next >= 0) return next;
+    // Lines are short: a call of `indexOf` would take longer than this.
+    let end = start;
+    while (end < bytes.length && bytes[end] !== LINE_FEED) end++;
+    if (end === bytes.length) return -1;
+    this.#read(start, end);
+    return end + 1;
   }
 
   /** Reads the line that began in an earlier chunk, if it ends in this one. @returns where the next begins. */

@@ -55,14 +55,32 @@ export class TsvmTraceDecoder implements TraceDecoder {
       at += RECORD_BYTES;
       this.#offset = RECORD_BYTES;
     }
-    for (; at < end; at += RECORD_BYTES) {
-      const head = view.getInt32(at, true);
+    while (at < end) at = this.#fill(view, at, end);
+  }
+
+  /** Fills a batch with the records from `at` on. @returns where the next one is. */
+  #fill(view: DataView, start: number, end: number): number {
+    const { ops, low, high, args, length: first, capacity } = this.#records.open();
+    let at = start;
+    let length = first;
+    for (; at < end && length < capacity; at += RECORD_BYTES) {
+      const op = view.getInt32(at, true);
       const arg = view.getInt32(at + 4, true);
-      if (!isOperation(head)) throw traceError("tsvm", this.#offset, "an operation", `0x${(head >>> 0).toString(16)}`);
-      if (arg < 0) throw traceError("tsvm", this.#offset + 4, `0 to ${MOST_ARG}`, `${arg}`);
-      this.#records.add(head, view.getInt32(at + 8, true), view.getInt32(at + 12, true), arg);
-      this.#offset += RECORD_BYTES;
+      if (!isOperation(op) || arg < 0) this.#refuse(op, arg, this.#offset + at - start);
+      ops[length] = op;
+      args[length] = arg;
+      low[length] = view.getInt32(at + 8, true);
+      high[length] = view.getInt32(at + 12, true);
+      length++;
     }
+    this.#records.close(length);
+    this.#offset += at - start;
+    return at;
+  }
+
+  #refuse(op: number, arg: number, offset: number): never {
+    if (!isOperation(op)) throw traceError("tsvm", offset, "an operation", `0x${(op >>> 0).toString(16)}`);
+    throw traceError("tsvm", offset + 4, `0 to ${MOST_ARG}`, `${arg}`);
   }
 }
 
