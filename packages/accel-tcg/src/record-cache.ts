@@ -36,8 +36,8 @@ const CHUNK = 64;
 interface CodePage {
   readonly gfn: number;
   readonly mode: number;
-  /** Key in the record index; never used twice between flushes. */
-  readonly number: number;
+  /** Key in the record index; never used twice between flushes. Another one when the code changed. */
+  number: number;
   readonly hva: number;
   /** First record and end of each run. */
   readonly runs: number[];
@@ -49,9 +49,9 @@ interface CodePage {
   readonly copies: Map<number, number>;
 }
 
-/** An instruction across two pages; right as long as the second page is still the one it was decoded from. */
+/** An instruction across two pages; right as long as the second page still has the number it had. */
 interface Crossing {
-  readonly second: CodePage;
+  readonly second: number;
   readonly record: number;
 }
 
@@ -356,7 +356,7 @@ export class RecordCache {
     if (second === undefined) return 0;
     if (second.hva < 0) return this.#deviceRecord(page, offset);
     const known = page.crossings.get(offset);
-    if (known?.second === second) return known.record;
+    if (known?.second === second.number) return known.record;
     if (this.#next + 3 * RECORD_BYTES > UNDO_LOG) {
       this.flush();
       return this.lookup();
@@ -368,7 +368,7 @@ export class RecordCache {
     second.runs.push(record, this.#next);
     this.#markChunks(page, offset, FRAME - offset);
     this.#markChunks(second, 0, 16);
-    page.crossings.set(offset, { second, record });
+    page.crossings.set(offset, { second: second.number, record });
     return record;
   }
 
@@ -420,15 +420,29 @@ export class RecordCache {
     let hit = false;
     for (const page of pages)
       for (let chunk = Math.floor(first / CHUNK); chunk <= last; chunk++) hit ||= page.chunks[chunk] === 1;
-    if (hit) for (const page of [...pages]) this.#forget(page);
+    // Code that is patched is executed again soon. One that is written to twice without that has become data.
+    for (const page of [...pages])
+      if (page.runs.length === 0) this.#forget(page);
+      else if (hit) this.#empty(page);
   }
 
-  #forget(page: CodePage): void {
+  /** All code of the page may have changed; it stays one of code. */
+  #empty(page: CodePage): void {
     this.counters.invalidations++;
     this.regions?.dropPage(page);
     for (let i = 0; i < page.runs.length; i += 2)
       for (let at = page.runs[i] as number; at < (page.runs[i + 1] as number); at += RECORD_BYTES)
         this.decoder.markStale(at);
+    page.runs.length = 0;
+    page.chunks.fill(0);
+    page.crossings.clear();
+    page.copies.clear();
+    // What the index knows is of a page with another number.
+    page.number = ++this.#pageCount;
+  }
+
+  #forget(page: CodePage): void {
+    if (page.runs.length > 0) this.#empty(page);
     this.#pages.delete(page.gfn * 32 + page.mode);
     const rest = (this.#pagesOfFrame.get(page.gfn) ?? []).filter((other) => other !== page);
     if (rest.length > 0) this.#pagesOfFrame.set(page.gfn, rest);

@@ -55,6 +55,12 @@ describe.each(MODES)("a store to code in %i-bit mode", (bits) => {
     expect(m.al).toBe(2);
   });
 
+  it("is seen by an instruction that begins in the page before", () => {
+    const m = new TinyMachine(bits).set({ ...pointAt(DATA + 0x1000), rsi: BigInt(DATA + 0xfff) });
+    m.code(DATA + 0xfff, "b0 00 c3").runToHalt("fe 07 ff d6 fe 07 ff d6 fe 07 ff d6 f4");
+    expect(m.al).toBe(3);
+  });
+
   it("outside of decoded bytes forgets nothing", () => {
     const m = new TinyMachine(bits).set({ ...pointAt(CODE + 0x800), rcx: 100n });
     // inc byte [bx]; dec cl; jnz
