@@ -36,6 +36,22 @@ describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
     expect(m.reg("rax") & 0xffff_ffffn).toBe(150n);
   });
 
+  it("returns to whoever called, from the loop or from another function", () => {
+    // mov ecx, 50; (5) call 22; call 26; sub ecx, 1; jnz 5; hlt; nop; (22) lea eax, [rax+3]; ret;
+    // (26) call 22; lea eax, [rax+5]; ret
+    const main = "b9 32 00 00 00 e8 0c 00 00 00 e8 0b 00 00 00 83 e9 01 75 f1 f4 90";
+    const m = both(bits, `${main} 8d 40 03 c3 e8 f7 ff ff ff 8d 40 05 c3`);
+    expect(m.reg("rax") & 0xffff_ffffn).toBe(50n * 11n);
+  });
+
+  it("returns to where the stack says, if that is not behind the call", () => {
+    // mov ecx, 50; (5) call 23; add eax, 100; add eax, 1; sub ecx, 1; jnz 5; hlt; nop;
+    // (23) cmp ecx, 25; jg 32; add dword [rsp], 3; (32) ret
+    const main = "b9 32 00 00 00 e8 0d 00 00 00 83 c0 64 83 c0 01 83 e9 01 75 f0 f4 90";
+    const m = both(bits, `${main} 83 f9 19 7f 04 83 04 24 03 c3`);
+    expect(m.reg("rax") & 0xffff_ffffn).toBe(25n * 101n + 25n);
+  });
+
   it("leaves for a device in the middle and goes on behind it", () => {
     // mov ecx, 30; (5) inc byte [rdi]; out 80h, al; add eax, 1; sub ecx, 1; jnz 5; hlt
     const m = both(bits, "b9 1e 00 00 00 fe 07 e6 80 83 c0 01 83 e9 01 75 f4 f4", { rdi: BigInt(DATA) });

@@ -68,6 +68,22 @@ describe("slots", () => {
     expect(b.load("i64.load", undefined, 8)).toBe(value);
   });
 
+  test("a float that is written and read again never was an integer", () => {
+    const b = start();
+    const float = b.load("f64.load", undefined, 16);
+    b.store("f64.store", undefined, 16, b.op("f64.neg", float));
+    const ops = b.take().map(({ kind, op }) => (op === "" ? kind : op));
+    expect(ops).toEqual([
+      "get",
+      "i64x2.extract_lane",
+      "f64x2.extract_lane",
+      "f64.neg",
+      "i64.reinterpret_f64",
+      "f64x2.replace_lane",
+      "set",
+    ]);
+  });
+
   test("an access that reaches beyond its slot is refused", () => {
     expect(() => start().load("i64.load", undefined, 4)).toThrow("reaches beyond a slot");
   });
