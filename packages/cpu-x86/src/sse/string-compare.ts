@@ -6,19 +6,19 @@ import { AT } from "../state/layout.ts";
 import { FLOAT_SLOT } from "./float-helper.ts";
 
 /** Bits of the control byte. */
-const WORDS = 1;
-const SIGNED = 2;
-const AGGREGATION = {
+export const WORDS = 1;
+export const SIGNED = 2;
+export const AGGREGATION = {
   equalAny: 0 << 2,
   ranges: 1 << 2,
   equalEach: 2 << 2,
   equalOrdered: 3 << 2,
   mask: 3 << 2,
 } as const;
-const NEGATIVE = 1 << 4;
-const MASKED = 1 << 5;
-const MOST_SIGNIFICANT = 1 << 6;
-const EXPANDED = 1 << 6;
+export const NEGATIVE = 1 << 4;
+export const MASKED = 1 << 5;
+export const MOST_SIGNIFICANT = 1 << 6;
+export const EXPANDED = 1 << 6;
 
 /** Added to the control byte by generated code: lengths are given, not found by their zero. */
 export const EXPLICIT_LENGTHS = 1 << 8;
