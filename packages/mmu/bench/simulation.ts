@@ -2,10 +2,19 @@
 // Seconds are CPU time of the thread, so that other work on the machine does not count.
 // Hits: a zipf workload in a TLB that holds it. Walks: no TLB, so that every access walks both dimensions in full.
 import { cpus } from "node:os";
-import { createSimulation, createWorkload, type SimulationOptions, TraceBatch, type WorkloadOptions } from "@tsvm/mmu";
+import {
+  createSimulation,
+  createTraceDecoder,
+  createTraceEncoder,
+  createWorkload,
+  type SimulationOptions,
+  TraceBatch,
+  type WorkloadOptions,
+} from "@tsvm/mmu";
 
 const ROUNDS = 5;
 const BATCHES = 64;
+const CHUNK_BYTES = 2 ** 18;
 
 /** The same records for every round: making them is not what is measured. */
 function recorded(options: WorkloadOptions): readonly TraceBatch[] {
@@ -17,15 +26,38 @@ function recorded(options: WorkloadOptions): readonly TraceBatch[] {
   });
 }
 
-function measure(name: string, options: SimulationOptions, workload: WorkloadOptions, passes: number): void {
+/** The same records as bytes of a trace of ours. */
+function encoded(batches: readonly TraceBatch[]): Uint8Array {
+  const encoder = createTraceEncoder("tsvm");
+  return new Uint8Array(Buffer.concat([...batches.map((batch) => encoder.encode(batch)), encoder.end()]));
+}
+
+/** @param isTrace records are decoded from bytes first, in the pieces that files come in. */
+function measure(
+  name: string,
+  options: SimulationOptions,
+  workload: WorkloadOptions,
+  passes: number,
+  isTrace = false,
+): void {
   const batches = recorded(workload);
+  const trace = encoded(batches);
   const simulation = createSimulation(options);
-  for (let warm = 0; warm < 3; warm++) for (const batch of batches) simulation.run(batch);
+  const runAll = (): void => {
+    if (!isTrace) {
+      for (const batch of batches) simulation.run(batch);
+      return;
+    }
+    const decoder = createTraceDecoder("tsvm", (batch) => simulation.run(batch));
+    for (let at = 0; at < trace.length; at += CHUNK_BYTES) decoder.write(trace.subarray(at, at + CHUNK_BYTES));
+    decoder.end();
+  };
+  for (let warm = 0; warm < 3; warm++) runAll();
   simulation.forget();
   const rates: number[] = [];
   for (let round = 0; round < ROUNDS; round++) {
     const start = process.threadCpuUsage();
-    for (let pass = 0; pass < passes; pass++) for (const batch of batches) simulation.run(batch);
+    for (let pass = 0; pass < passes; pass++) runAll();
     const { user, system } = process.threadCpuUsage(start);
     rates.push((passes * BATCHES * 4096) / (user + system));
   }
@@ -60,6 +92,7 @@ const WALK_CACHE = {
 
 console.log(`${cpus()[0]?.model}, Node ${process.version}, ${ROUNDS} rounds`);
 measure("EPT, TLB hits", { scheme: "ept", tlb: TLB }, SMALL, 20);
+measure("EPT, TLB hits, from a trace", { scheme: "ept", tlb: TLB }, SMALL, 20, true);
 measure("native, TLB hits", { scheme: "native", tlb: TLB }, SMALL, 20);
 measure("native, full walks", { scheme: "native" }, WIDE, 4);
 measure("EPT, full 2D walks", { scheme: "ept" }, WIDE, 2);
