@@ -10,42 +10,40 @@ import {
   createTables,
   guestView,
   type HostPaging,
-  LabMemory,
   type Translator,
 } from "../src/index.ts";
+import { FlatMemory } from "../src/sim/flat-memory.ts";
 import { type PageShift, randomOf } from "./random-machine.ts";
 
 // A walk that is only counted takes a short cut where nothing happens on the way; one that is told never does. Over equal
 // tables, whole and damaged, both must find the same page or fault, count the same references and leave the same flags.
 const PLACE = 2 ** 30;
+const HIGH = 2 ** 32;
 const SHIFTS = [12, 21, 30] as const;
 const KINDS = [ACCESS_READ, ACCESS_WRITE, ACCESS_FETCH, 0] as const;
 const PAGES = 6;
 
 interface Machine {
-  readonly memory: LabMemory;
+  readonly memory: FlatMemory;
   readonly translator: Translator;
   readonly frames: readonly number[];
 }
 
 type HostKind = "ept4" | "ept5" | "npt4" | "npt5";
 
-function hostOf(kind: HostKind, root: number, accessedDirty: boolean): HostPaging {
+function hostOf(kind: HostKind, root: number, accessedDirty: boolean, pages1G: boolean): HostPaging {
+  const common = { maxPhyAddr: 46, pages1G };
   if (kind === "ept4" || kind === "ept5") {
-    return { kind: "ept", eptp: root + (kind === "ept4" ? 0x1e : 0x26) + (accessedDirty ? 0x40 : 0), maxPhyAddr: 46 };
+    return { kind: "ept", eptp: root + (kind === "ept4" ? 0x1e : 0x26) + (accessedDirty ? 0x40 : 0), ...common };
   }
-  return {
-    kind: "npt",
-    mode: kind === "npt4" ? "long4" : "long5",
-    registers: { cr3: root, nxe: true, maxPhyAddr: 46 },
-  };
+  return { kind: "npt", mode: kind === "npt4" ? "long4" : "long5", registers: { cr3: root, nxe: true, ...common } };
 }
 
 /** A guest of six pages, of whose tables `damage` entries have a bit the other way round. Same seed, same machine. */
 function machineOf(seed: number, guest: "long4" | "long5", kind: HostKind, damage: number): Machine {
   const random = randomOf(seed);
   const [guestShift, hostShift] = [0, 0].map(() => SHIFTS[random(3)] as PageShift) as [PageShift, PageShift];
-  const memory = new LabMemory();
+  const memory = new FlatMemory();
   const frames: number[] = [];
   const allocateFrame = (): number => {
     frames.push((frames.length + 1) * 0x1000);
@@ -58,17 +56,19 @@ function machineOf(seed: number, guest: "long4" | "long5", kind: HostKind, damag
   const placed = new Set<number>();
   const back = (gpa: number): number => {
     const page = gpa - (gpa % 2 ** hostShift);
-    if (!placed.has(page)) host.map(page, page + PLACE, { pageShift: hostShift, accessed, dirty });
+    const hpa = (page >= HIGH && page < HIGH + 2 ** 30 ? page - HIGH : page) + PLACE;
+    if (!placed.has(page)) host.map(page, hpa, { pageShift: hostShift, accessed, dirty });
     placed.add(page);
-    return gpa + PLACE;
+    return gpa - page + hpa;
   };
-  let guestFrame = 0;
+  // Now and then the guest has its tables where the short cut does not go.
+  let guestFrame = random(8) === 0 ? HIGH : 0;
   const tables = createTables({
     format: guest,
     memory: guestView(memory, back),
     allocateFrame: () => {
       guestFrame += 0x1000;
-      frames.push(guestFrame + PLACE);
+      frames.push((guestFrame % HIGH) + PLACE);
       return guestFrame;
     },
   });
@@ -91,7 +91,7 @@ function machineOf(seed: number, guest: "long4" | "long5", kind: HostKind, damag
   const translator = createNestedTranslator({
     memory,
     guest: { mode: guest, registers: { ...registers, smap, smep: smap, pages1G: random(8) !== 0 } },
-    host: hostOf(kind, host.root, random(2) === 0),
+    host: hostOf(kind, host.root, random(2) === 0, random(8) !== 0),
   });
   return { memory, translator, frames };
 }
@@ -129,4 +129,30 @@ describe.each(["long4", "long5"] as const)("a %s guest", (guest) => {
       { numRuns: 150 },
     );
   });
+});
+
+test("tables beyond 2 GByte are not taken for those that lie so far below", () => {
+  const memory = new FlatMemory();
+  let hostFrame = 0;
+  const host = createTables({ format: "ept4", memory, allocateFrame: () => (hostFrame += 0x1000) });
+  const hpaOf = (gpa: number): number => PLACE + (gpa % HIGH) + (gpa < HIGH ? 0 : 2 ** 20);
+  const view = guestView(memory, hpaOf);
+  const roots = [0, HIGH].map((first) => {
+    let frame = first;
+    const tables = createTables({ format: "long4", memory: view, allocateFrame: () => (frame += 0x1000) });
+    tables.map(0x1000, 2 ** 33 + first);
+    for (let gpa = first; gpa <= frame; gpa += 0x1000) host.map(gpa, hpaOf(gpa));
+    host.map(2 ** 33 + first, 2 ** 34 + first);
+    return tables.root;
+  });
+  const translator = createNestedTranslator({
+    memory,
+    guest: { mode: "long4", registers: { cr3: 0 } },
+    host: { kind: "ept", eptp: host.root + 0x1e },
+  });
+  for (const [i, first] of [0, HIGH].entries()) {
+    translator.writeCr3(roots[i] as number);
+    expect(translator.walk(0x1000, 0, ACCESS_READ | ACCESS_USER)).toBe(true);
+    expect(translator.found.hfn * 0x1000).toBe(2 ** 34 + first);
+  }
 });

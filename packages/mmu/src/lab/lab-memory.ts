@@ -6,6 +6,19 @@ export interface TableMemory extends PteMemory {
   store32(physical: number, value: number): void;
 }
 
+/** Memory that is two arrays up to 2 GByte, as far as anything was stored there: for walks that read them in place. */
+export interface WordMemory extends PteMemory {
+  /** Words of the first GByte; another array when it has grown. Its length is a power of two. */
+  readonly first: Int32Array;
+  /** Words of the second GByte, likewise. */
+  readonly second: Int32Array;
+}
+
+/** Whether memory can be read in place. */
+export function isWordMemory(memory: PteMemory): memory is WordMemory {
+  return "first" in memory && "second" in memory;
+}
+
 const FRAME_WORDS = 1024;
 /** Below, frames are found by two indexes; above, by a map. Tables that walks are fast in lie below. */
 const NEAR_BYTES = 2 ** 38;

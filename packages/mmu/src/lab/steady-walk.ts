@@ -4,6 +4,7 @@ import { PTE_A, PTE_D, PTE_G, PTE_P, PTE_PS, PTE_RW, PTE_US } from "../pte.ts";
 import { fillRights, RIGHTS_ENTRIES, rightsIndex } from "../rights.ts";
 import { DEFAULT_PAGING_REGISTERS, type PteMemory } from "../walker.ts";
 import type { HostPaging } from "./host-dimension.ts";
+import { isWordMemory, type WordMemory } from "./lab-memory.ts";
 import type { FoundPage, GuestPaging } from "./translator.ts";
 
 /** Bits of a low half that must read so for an entry to be plain; address bits are asked apart. */
@@ -41,6 +42,9 @@ function plainEpt(accessedDirty: boolean): PlainEntry {
 
 /** EPT and ordinary tables alike. */
 const PS = PTE_PS satisfies typeof EPT_PS;
+/** Where the second GByte begins, and where it ends. */
+const SECOND = 2 ** 30;
+const END = 2 ** 31;
 /** In the place of a table's address: the entry maps a page, or is none of those known here. */
 const PAGE = -1;
 const OTHER = -2;
@@ -57,7 +61,7 @@ export class SteadyWalk {
   /** After success: entries read. */
   guestReferences = 0;
   hostReferences = 0;
-  readonly #memory: PteMemory;
+  readonly #memory: WordMemory;
   readonly #host: PlainEntry;
   readonly #hostLevels: 4 | 5;
   readonly #hostRoot: number;
@@ -77,7 +81,7 @@ export class SteadyWalk {
   #high = 0;
   #shift: 12 | 21 | 30 = 12;
 
-  private constructor(memory: PteMemory, guest: GuestPaging, host: HostPaging) {
+  private constructor(memory: WordMemory, guest: GuestPaging, host: HostPaging) {
     const registers = { ...DEFAULT_PAGING_REGISTERS, ...guest.registers };
     this.#memory = memory;
     this.#guestLevels = guest.mode === "long4" ? 4 : 5;
@@ -102,20 +106,23 @@ export class SteadyWalk {
     }
   }
 
-  /** Undefined where tables are of another shape, or software walks them. */
+  /** Undefined where tables are of another shape, or software walks them, or memory cannot be read in place. */
   static create(memory: PteMemory, guest: GuestPaging, host: HostPaging): SteadyWalk | undefined {
     const isLong = (mode: string): boolean => mode === "long4" || mode === "long5";
     const isHost = host.kind === "ept" || (host.kind === "npt" && isLong(host.mode));
-    return isHost && isLong(guest.mode) ? new SteadyWalk(memory, guest, host) : undefined;
+    if (!isHost || !isLong(guest.mode) || !isWordMemory(memory)) return undefined;
+    const walk = new SteadyWalk(memory, guest, host);
+    return walk.#hostRoot < END ? walk : undefined;
   }
 
   setCr3(cr3: number): void {
-    this.#guestRoot = cr3 - (cr3 % 0x1000);
+    const root = cr3 - (cr3 % 0x1000);
+    this.#guestRoot = root < END ? root : OTHER;
   }
 
   /** @returns whether the walk was one of these; then `found` and the counts of references are as after any walk. */
   walk(gvaLow: number, gvaHigh: number, access: AccessBits, found: FoundPage): boolean {
-    if ((access & ACCESS_KINDS) === 0) return false;
+    if ((access & ACCESS_KINDS) === 0 || this.#guestRoot === OTHER) return false;
     this.guestReferences = 0;
     this.hostReferences = 0;
     let table = this.#guestRoot;
@@ -155,8 +162,11 @@ export class SteadyWalk {
     const frame = this.#hostFrameLow(gpa);
     if (this.#high !== 0 || frame >= 2 ** 19) return false;
     const hpa = (frame << 12) | (gpa & 0xfff);
-    this.#entryLow = this.#memory.load32(hpa) | 0;
-    this.#entryHigh = this.#memory.load32(hpa + 4) | 0;
+    const words = hpa < SECOND ? this.#memory.first : this.#memory.second;
+    const word = (hpa & (SECOND - 1)) >>> 2;
+    if (word >= words.length) return false;
+    this.#entryLow = words[word] as number;
+    this.#entryHigh = words[word + 1] as number;
     this.guestReferences++;
     return (this.#entryLow & (PTE_P | PTE_A)) === (PTE_P | PTE_A);
   }
@@ -187,28 +197,29 @@ export class SteadyWalk {
 
   /** Looks a guest physical address up in the host's tables. */
   #place(gpaLow: number, gpaHigh: number, isWrite: boolean): boolean {
-    const memory = this.#memory;
+    // The host's own tables lie in the first GByte, or are not for this walk.
+    const words = this.#memory.first;
     const { tableMask, table: plain } = this.#host;
     let table = this.#hostRoot;
     if (this.#hostLevels === 5) {
-      const at = table + ((gpaHigh >>> 13) & 0xff8);
-      const low = memory.load32(at) | 0;
-      if ((low & tableMask) !== plain || low < 0 || memory.load32(at + 4) !== 0) return false;
+      const word = (table >>> 2) + ((gpaHigh >>> 15) & 0x3fe);
+      const low = word < words.length ? (words[word] as number) : 0;
+      if ((low & tableMask) !== plain || low < 0 || words[word + 1] !== 0) return false;
       table = low & ~0xfff;
     } else if (gpaHigh >= 2 ** 16) return false;
-    let at = table + ((gpaHigh >>> 4) & 0xff8);
-    let low = memory.load32(at) | 0;
-    if ((low & tableMask) !== plain || low < 0 || memory.load32(at + 4) !== 0) return false;
-    at = (low & ~0xfff) + (((gpaLow >>> 27) & 0x18) | ((gpaHigh << 5) & 0xfe0));
-    low = memory.load32(at) | 0;
-    if ((low & tableMask) !== plain) return this.#hostPages1G && this.#isLarge(low, at, 30, isWrite);
-    if (low < 0 || memory.load32(at + 4) !== 0) return false;
-    at = (low & ~0xfff) + ((gpaLow >>> 18) & 0xff8);
-    low = memory.load32(at) | 0;
-    if ((low & tableMask) !== plain) return this.#isLarge(low, at, 21, isWrite);
-    if (low < 0 || memory.load32(at + 4) !== 0) return false;
-    at = (low & ~0xfff) + ((gpaLow >>> 9) & 0xff8);
-    return this.#isPage(memory.load32(at) | 0, at, 12, isWrite);
+    let word = (table >>> 2) + ((gpaHigh >>> 6) & 0x3fe);
+    let low = word < words.length ? (words[word] as number) : 0;
+    if ((low & tableMask) !== plain || low < 0 || words[word + 1] !== 0) return false;
+    word = ((low & ~0xfff) >>> 2) + (((gpaLow >>> 29) & 6) | ((gpaHigh << 3) & 0x3f8));
+    low = word < words.length ? (words[word] as number) : 0;
+    if ((low & tableMask) !== plain) return this.#hostPages1G && this.#isLarge(low, words, word, 30, isWrite);
+    if (low < 0 || words[word + 1] !== 0) return false;
+    word = ((low & ~0xfff) >>> 2) + ((gpaLow >>> 20) & 0x3fe);
+    low = word < words.length ? (words[word] as number) : 0;
+    if ((low & tableMask) !== plain) return this.#isLarge(low, words, word, 21, isWrite);
+    if (low < 0 || words[word + 1] !== 0) return false;
+    word = ((low & ~0xfff) >>> 2) + ((gpaLow >>> 11) & 0x3fe);
+    return word < words.length && this.#isPage(words[word] as number, words[word + 1] as number, 12, isWrite);
   }
 
   /** Bits 31:12 of the frame that the page last found has for an address in it. */
@@ -216,16 +227,15 @@ export class SteadyWalk {
     return (this.#low >>> 12) | ((gpaLow >>> 12) & ((1 << (this.#shift - 12)) - 1));
   }
 
-  #isLarge(low: number, at: number, shift: 21 | 30, isWrite: boolean): boolean {
+  #isLarge(low: number, words: Int32Array, word: number, shift: 21 | 30, isWrite: boolean): boolean {
     if ((low & PS) === 0 || ((low >>> 12) & ((1 << (shift - 12)) - 1)) !== 0) return false;
-    return this.#isPage(low, at, shift, isWrite);
+    return this.#isPage(low, words[word + 1] as number, shift, isWrite);
   }
 
-  /** Whether the entry `low` at `at` maps a page; then it is the page found. */
-  #isPage(low: number, at: number, shift: 12 | 21 | 30, isWrite: boolean): boolean {
+  /** Whether an entry of these halves maps a page; then it is the page found. */
+  #isPage(low: number, high: number, shift: 12 | 21 | 30, isWrite: boolean): boolean {
     const { pageMask, page, dirty } = this.#host;
     if ((low & pageMask) !== page || (isWrite && (low & dirty) !== dirty)) return false;
-    const high = this.#memory.load32(at + 4) | 0;
     if ((high & this.#hostReserved) !== 0) return false;
     this.#low = low;
     this.#high = high;

@@ -1,4 +1,4 @@
-import type { TableMemory } from "../lab/lab-memory.ts";
+import type { TableMemory, WordMemory } from "../lab/lab-memory.ts";
 
 /** Bytes of each of the two regions. */
 export const REGION_BYTES: number = 2 ** 30;
@@ -10,12 +10,12 @@ const LAST_BYTE = 2 ** 31 - 1;
  * Host memory for simulations: two regions of a GByte, one after the other, and nothing above. All tables lie in these 2
  * GByte, so that their addresses are small integers and a load is one load. Each region takes as much as is stored in it.
  */
-export class FlatMemory implements TableMemory {
-  #first = new Int32Array(FIRST_WORDS);
-  #second = new Int32Array(FIRST_WORDS);
+export class FlatMemory implements TableMemory, WordMemory {
+  first: Int32Array<ArrayBuffer> = new Int32Array(FIRST_WORDS);
+  second: Int32Array<ArrayBuffer> = new Int32Array(FIRST_WORDS);
 
   load32(physical: number): number {
-    const words = physical < REGION_BYTES ? this.#first : this.#second;
+    const words = physical < REGION_BYTES ? this.first : this.second;
     const word = (physical & (REGION_BYTES - 1)) >>> 2;
     return word < words.length && physical <= LAST_BYTE ? (words[word] as number) : 0;
   }
@@ -31,9 +31,9 @@ export class FlatMemory implements TableMemory {
       throw Object.assign(new RangeError(message), { code: "MMU_SIZE" });
     }
     const word = (physical & (REGION_BYTES - 1)) >>> 2;
-    if (physical < REGION_BYTES) this.#first = grown(this.#first, word);
-    else this.#second = grown(this.#second, word);
-    (physical < REGION_BYTES ? this.#first : this.#second)[word] = value;
+    if (physical < REGION_BYTES) this.first = grown(this.first, word);
+    else this.second = grown(this.second, word);
+    (physical < REGION_BYTES ? this.first : this.second)[word] = value;
   }
 }
 
