@@ -1,16 +1,23 @@
 // What the processor does, for people who look for faults: `-d int`, `-d unimp`, `-d exec`, in the spirit of QEMU's.
 import { type Cpu, type EventKind, GPR, SEGMENT, VECTOR } from "@tsvm/cpu-x86";
 
+import type { Disassemble } from "./translation-log.ts";
+
 /** Where log lines go. */
 export interface LogSink {
   /** Asked once, when the vCPU is made. */
   has(category: string): boolean;
   /** Gets one line, without a line feed. */
   write(line: string): void;
+  /** Puts guest code into words; without it, bytes are shown. */
+  readonly disassemble?: Disassemble;
 }
 
 /** Log categories of this accelerator, as `-d help` lists them. */
 export const TCG_LOG_CATEGORIES: Readonly<Record<string, string>> = {
+  in_asm: "guest code, when it is decoded and when it is translated",
+  op: "intermediate code of translated regions",
+  out_asm: "WebAssembly of translated regions, in hexadecimal",
   int: "every exception and interrupt delivered",
   exec: "address of every instruction executed, one by one (slow)",
   unimp: "opcodes that have no meaning here",

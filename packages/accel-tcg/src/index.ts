@@ -6,6 +6,7 @@ import type { VcpuOptions } from "./vcpu.ts";
 export { CPU_FEATURE_NAMES, CPU_MODEL_HELP } from "@tsvm/cpu-x86";
 export { type LogSink, TCG_LOG_CATEGORIES } from "./execution-log.ts";
 export type { RegionUse, SideExitSite, TranslationProfile } from "./region-profile.ts";
+export type { CodeBits, Disassemble, DisassembledInsn } from "./translation-log.ts";
 export type { VcpuCounters, VcpuOptions } from "./vcpu.ts";
 
 /** What the accelerator is made from. */

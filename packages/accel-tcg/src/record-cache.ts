@@ -79,6 +79,10 @@ export class RecordCache {
   #mappingGeneration = -1;
   #next = RECORDS_BASE;
   #pageCount = 0;
+  /** Told of code that is decoded to be executed, and its linear address. */
+  onDecoded: ((code: Uint8Array, address: bigint, mode: number) => void) | undefined;
+  /** Where the last run that was decoded ends in its page. */
+  #runEnd = 0;
   /** Counters for the facade. */
   readonly counters = { runs: 0, instructions: 0, invalidations: 0, flushes: 0 };
 
@@ -102,10 +106,18 @@ export class RecordCache {
     }
     const known = this.#index.get(page.number, offset);
     let record = known !== 0 ? known : this.#decodeRun(page, offset);
+    if (known === 0 && record !== 0) this.onDecoded?.(this.#codeOf(page, offset), this.#linear, page.mode);
     this.#inOnePage = record !== 0;
     if (record === 0) record = this.#crossingRecord(page, offset);
     if (record >= RECORDS_BASE) this.#enterJumpCache(low, cpu.high("rip"), record);
     return record;
+  }
+  #codeOf({ hva }: CodePage, offset: number): Uint8Array {
+    return this.#cpu.u8.slice(hva + offset, hva + this.#runEnd);
+  }
+  /** The linear address of what is looked up. */
+  get #linear(): bigint {
+    return (BigInt(this.#linearHigh >>> 0) << 32n) | BigInt(this.#linearLow >>> 0);
   }
   /** The last record looked up depends on one page only. */
   #inOnePage = false;
@@ -195,6 +207,12 @@ export class RecordCache {
       inexactSeen,
       code64: (mode & MODE.codeSizeMask) === MODE.code64,
       logsStores,
+      pageAddress: pageRip,
+      bytesAt: (offset, length) =>
+        Uint8Array.from({ length }, (_, i) => {
+          const { hva } = pageAt((offset + i) >> 12) as CodePage;
+          return cpu.u8[hva + ((offset + i) & 0xfff)] as number;
+        }),
       pageAt: (distance) => pageAt(distance) as CodePage,
       recordAt: (offset) => {
         const page = pageAt(offset >> 12);
@@ -344,6 +362,7 @@ export class RecordCache {
     for (let record = first; record < at - RECORD_BYTES; record += RECORD_BYTES) decoder.pair(record);
     page.runs.push(first, at);
     this.#next = at;
+    this.#runEnd = offset;
     this.counters.runs++;
     this.counters.instructions += ordinal;
     return first;
@@ -363,6 +382,7 @@ export class RecordCache {
     }
     const record = this.#next;
     this.#next = this.#decodeAcross(page, offset, record);
+    this.onDecoded?.(this.#crossing.slice(0, this.decoder.length), this.#linear, page.mode);
     // Whichever of the two is forgotten marks the records stale.
     page.runs.push(record, this.#next);
     second.runs.push(record, this.#next);

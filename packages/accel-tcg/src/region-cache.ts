@@ -7,6 +7,7 @@ import { type Decoder, RECORD, type Translation, type TranslationSource, transla
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import type { RegionProfile } from "./region-profile.ts";
 import type { RegionVerifier } from "./region-verifier.ts";
+import type { TranslationLog } from "./translation-log.ts";
 
 /** Live modules at most: engines keep some tens of KiB for each, and have a limit. */
 const MAX_REGIONS = 4000;
@@ -17,6 +18,10 @@ export const REGION_SLOTS: number = MAX_REGIONS + 1;
 export interface HotCode extends TranslationSource {
   /** Offset of the hot record. */
   readonly start: number;
+  /** Linear address of the page the hot record is in. */
+  readonly pageAddress: bigint;
+  /** A copy of the code at `offset`. */
+  bytesAt(offset: number, length: number): Uint8Array;
   /** The page at this distance, in pages, from the first one; any object stands for a page. */
   pageAt(distance: number): object;
 }
@@ -68,6 +73,8 @@ export class RegionCache {
   verifier: RegionVerifier | undefined;
   /** Counts what regions do. */
   profile: RegionProfile | undefined;
+  /** Is told what is translated. */
+  log: TranslationLog | undefined;
   readonly #freeSlots: number[] = [];
   readonly #regions = new Set<LiveRegion>();
   readonly #regionsOfPage = new Map<object, Set<LiveRegion>>();
@@ -108,13 +115,14 @@ export class RegionCache {
   translate(code: HotCode): void {
     if (this.#freeSlots.length === 0) this.dropAll();
     const began = this.#now();
-    const translation = translateRegion(code, code.start);
+    const translation = translateRegion(this.log?.watching(code) ?? code, code.start);
     const written = this.#now();
     this.#counts.translateMs += written - began;
     if (translation === undefined) {
       this.#counts.regionsRefused++;
       return;
     }
+    this.log?.made(translation.bytes);
     const run = this.#guarded(this.#instantiate(translation.bytes), translation, code);
     this.#counts.compileMs += this.#now() - written;
     this.#counts.regionsMade++;

@@ -14,6 +14,7 @@ import {
   FLAG,
   HELPERS,
   interruptDeliverable,
+  MODE,
   mnemonicAt,
   nmiDeliverable,
   raiseAtBreakpoint,
@@ -33,6 +34,7 @@ import { REGION_SLOTS, RegionCache, type RegionCounters } from "./region-cache.t
 import { RegionProfile, type TranslationProfile } from "./region-profile.ts";
 import { RegionVerifier } from "./region-verifier.ts";
 import { SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
+import { type CodeBits, TranslationLog } from "./translation-log.ts";
 
 const INTR = { reason: "intr" } as const;
 const HLT = { reason: "hlt" } as const;
@@ -130,6 +132,7 @@ export class TcgVcpu implements Vcpu {
     );
     this.#records.regions = this.#regions;
     if (options.verify) this.#regions.verifier = new RegionVerifier(this.cpu, () => this.#interpretOne());
+    if (options.log) this.#logTranslations(new TranslationLog(options.log));
     if (options.profile) this.#regions.profile = this.#createProfile();
     this.cpu.set32("heatLimit", options.heatLimit ?? DEFAULT_HEAT_LIMIT);
     this.reset();
@@ -203,6 +206,12 @@ export class TcgVcpu implements Vcpu {
   memoryMapChanged(): void {
     this.#records.flush();
     this.cpu.linear.flushAll();
+  }
+
+  #logTranslations(log: TranslationLog): void {
+    if (log.isSilent) return;
+    this.#regions.log = log;
+    this.#records.onDecoded = (code, address, mode) => log.decoded(code, address, codeBits(mode));
   }
 
   #createProfile(): RegionProfile {
@@ -450,6 +459,11 @@ export class TcgVcpu implements Vcpu {
     }
     return record;
   }
+}
+
+function codeBits(mode: number): CodeBits {
+  const size = mode & MODE.codeSizeMask;
+  return size === MODE.code64 ? 64 : size === MODE.code32 ? 32 : 16;
 }
 
 function dropPendingException(cpu: Cpu): void {

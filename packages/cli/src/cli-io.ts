@@ -1,5 +1,5 @@
 import type { BufferedChardev } from "@tsvm/backends";
-import type { VirtualMachine, VmOptions } from "@tsvm/vm";
+import type { Disassemble, VirtualMachine, VmOptions } from "@tsvm/vm";
 import type { HostChardev, HostChardevSpec } from "./host-chardev.ts";
 
 /** What the built-in guest consists of. */
@@ -34,5 +34,7 @@ export interface CliIo {
   openChardev(spec: HostChardevSpec): Promise<HostChardev>;
   /** Builds the guest if it is not there yet; `log` gets lines about the progress. */
   builtInGuest(log: (line: string) => void): Promise<BuiltInGuest>;
+  /** Undefined: there is none installed. */
+  disassembler(): Promise<Disassemble | undefined>;
   createVm(options: VmOptions): Promise<VirtualMachine>;
 }

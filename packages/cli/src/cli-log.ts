@@ -10,16 +10,23 @@ export interface CliLog extends LogOptions, Disposable {}
  * The log that `-d` and `-D` ask for; undefined when they ask for none.
  * @throws BackendError if the file cannot be created.
  */
-export function openLog(config: CliConfig, io: CliIo): CliLog | undefined {
+export async function openLog(config: CliConfig, io: CliIo): Promise<CliLog | undefined> {
   const categories = config.logCategories;
   if (categories.length === 0) return undefined;
+  const disassemble = categories.includes("in_asm") ? await io.disassembler() : undefined;
+  if (disassemble === undefined && categories.includes("in_asm")) io.complain(NO_DISASSEMBLER);
+  return { ...openOutput(config, io), categories, ...(disassemble && { disassemble }) };
+}
+
+const NO_DISASSEMBLER = "tsvm: -d in_asm shows bytes; npm install iced-x86 for instructions\n";
+
+function openOutput(config: CliConfig, io: CliIo): Pick<CliLog, "write" | "dispose"> {
   if (config.logPath === undefined) {
-    return { categories, write: (text) => io.complain(text), dispose(): void {} };
+    return { write: (text) => io.complain(text), dispose(): void {} };
   }
   const file = io.openFile(config.logPath);
   const encoder = new TextEncoder();
   return {
-    categories,
     write: (text) => file.write(encoder.encode(text)),
     dispose: () => file.dispose(),
   };

@@ -4,6 +4,7 @@ import { createFileChardev, createStdioChardev } from "@tsvm/backends";
 import { buildDefaultGuest } from "@tsvm/guest-images";
 import { createVm } from "@tsvm/vm";
 import type { CliIo } from "./cli-io.ts";
+import { loadDisassembler } from "./disassembler.ts";
 import { openHostChardev } from "./host-chardev.ts";
 
 /** The process's own streams and files. */
@@ -17,6 +18,7 @@ export function createNodeIo(): CliIo {
     openChardev: openHostChardev,
     openFile: (path) => createFileChardev({ path }),
     builtInGuest: (log) => buildDefaultGuest({ log }),
+    disassembler: loadDisassembler,
     createVm,
   };
 }

@@ -67,7 +67,7 @@ async function runBooted(
   options: VmOptions,
   io: CliIo,
 ): Promise<number> {
-  const log = openLog(config, io);
+  const log = await openLog(config, io);
   const ending = createEnding();
   const consoles = await openConsoles(plan, io, { onQuit: ending.quit, onOutputLost: ending.lose });
   try {

@@ -1,6 +1,6 @@
 import { type BufferedChardev, createMemoryChardev, type MemoryChardev } from "@tsvm/backends";
 import { BackendError, type MachineStop } from "@tsvm/contracts";
-import type { TranslationProfile, VirtualMachine, VmOptions } from "@tsvm/vm";
+import type { Disassemble, TranslationProfile, VirtualMachine, VmOptions } from "@tsvm/vm";
 import type { CliIo, StdioEvents } from "../src/cli-io.ts";
 
 /** A {@link CliIo} without a process: what is typed and printed are strings, and the guest is a function. */
@@ -16,6 +16,8 @@ export interface FakeIo extends CliIo {
   stdio: StdioEvents | undefined;
   /** Resolves flushes of standard output; until then they wait. */
   stuck: Promise<void> | undefined;
+  /** What there is to put guest code into words. */
+  disassemble: Disassemble | undefined;
   /** Serial ports that got a break. */
   readonly breaks: number[];
 }
@@ -33,6 +35,7 @@ export function createFakeIo(guest: FakeGuest, files: Readonly<Record<string, st
     options: undefined,
     stdio: undefined,
     stuck: undefined,
+    disassemble: undefined,
     breaks: [],
     async print(text) {
       io.stdout += text;
@@ -79,6 +82,7 @@ export function createFakeIo(guest: FakeGuest, files: Readonly<Record<string, st
       log("downloading a guest");
       return { kernelPath: "/guest/vmlinuz", initrdPath: "/guest/initrd", commandLine: "console=ttyS0" };
     },
+    disassembler: async () => io.disassemble,
     async createVm(options) {
       io.options = options;
       return createFakeVm(options, guest, io);

@@ -276,3 +276,17 @@ test.each([
   expect(io.stderr).toMatch(/^tsvm: .*\n$/);
   expect(io.stderr).toContain(message);
 });
+
+test("-d in_asm gives the machine a disassembler, or says how to get one", async () => {
+  const io = createFakeIo(powerOff, FILES);
+  io.disassemble = () => [];
+  await runCli(["-kernel", "vmlinuz", "-d", "in_asm,op"], io);
+  expect(io.options?.log?.disassemble).toBe(io.disassemble);
+  expect(io.stderr).toBe("");
+  const without = (await run("-kernel vmlinuz -d in_asm")).io;
+  expect(without.options?.log).toMatchObject({ categories: ["in_asm"] });
+  expect(without.stderr).toBe("tsvm: -d in_asm shows bytes; npm install iced-x86 for instructions\n");
+  const other = createFakeIo(powerOff, FILES);
+  other.disassembler = () => Promise.reject(new Error("nobody asked for instructions"));
+  expect(await runCli(["-kernel", "vmlinuz", "-d", "op"], other)).toBe(0);
+});

@@ -1,4 +1,5 @@
 export { IrBuilder } from "./ir/builder.ts";
+export { type IrNames, printNodes } from "./ir/print.ts";
 export { type Slot, type SlotPolicy, SlotTable } from "./ir/slots.ts";
 export type { Constant, Node, Val, Variable } from "./ir/types.ts";
 export { LocalPool, type LoweringTarget, lowerNodes } from "./lower/wasm.ts";

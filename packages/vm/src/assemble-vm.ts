@@ -1,3 +1,4 @@
+import type { LogSink } from "@tsvm/accel-tcg";
 import type { Accelerator, Board } from "@tsvm/contracts";
 import {
   createRealTimeClock,
@@ -33,7 +34,7 @@ export interface AcceleratorChoice {
   /** Milliseconds since some moment, for counters. */
   readonly monotonicMs?: () => number;
   /** What the processor does, a line at a time, in the categories that are asked for. */
-  readonly log?: { has(category: string): boolean; write(line: string): void };
+  readonly log?: LogSink;
 }
 
 /** What {@link assembleVm} chooses from by name. */
@@ -115,7 +116,11 @@ function acceleratorChoice(resolved: ResolvedOptions, host: MachineHost): Accele
     ...translation,
     ...(random && { random }),
     ...(log && {
-      log: { has: (category) => log.categories.includes(category), write: (line) => log.write(`${line}\n`) },
+      log: {
+        has: (category) => log.categories.includes(category),
+        write: (line) => log.write(`${line}\n`),
+        ...(log.disassemble && { disassemble: log.disassemble }),
+      },
     }),
   };
 }

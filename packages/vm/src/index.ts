@@ -1,4 +1,4 @@
-export type { RegionUse, SideExitSite, TranslationProfile } from "@tsvm/accel-tcg";
+export type { Disassemble, DisassembledInsn, RegionUse, SideExitSite, TranslationProfile } from "@tsvm/accel-tcg";
 export {
   ACCELERATORS,
   CPU_FEATURES,

@@ -1,3 +1,4 @@
+import type { Disassemble } from "@tsvm/accel-tcg";
 import type { Chardev } from "@tsvm/contracts";
 import type { VirtioBlockOptions } from "@tsvm/devices-virtio";
 import type { MachineHost } from "@tsvm/machine-pc";
@@ -19,6 +20,8 @@ export interface LogOptions {
   readonly categories: readonly string[];
   /** Gets whole lines, each ended by a line feed. */
   write(text: string): void;
+  /** Puts guest code into words, for `in_asm`; without it, bytes are shown. */
+  readonly disassemble?: Disassemble;
 }
 
 /** How the accelerator translates hot code. */

@@ -95,6 +95,7 @@ export const ROOMS: Readonly<Record<string, Room>> = {
     doesNotOwn: "anything a second frontend would need too",
     imports: ["contracts", "vm", "backends", "guest-images"],
     usesNode: true,
+    thirdParty: ["iced-x86"],
   },
   web: {
     owns: "the page, and the machine in a Worker that pages talk to",

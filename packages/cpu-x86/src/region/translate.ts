@@ -21,6 +21,17 @@ export interface TranslationSource extends CodeSource {
   readonly logsStores: boolean;
   /** A copy of the instruction at `offset`, which never leads into a region; 0: there is no room for one. */
   copyAt(offset: number): number;
+  /** Told of the blocks before they are written, for logs. */
+  readonly observe?: (blocks: readonly RegionBlock[]) => void;
+}
+
+/** Straight-line code of a region, and what it does. */
+export interface RegionBlock {
+  /** Where it begins, from the region's first page. */
+  readonly offset: number;
+  /** Bytes of guest code. */
+  readonly length: number;
+  readonly nodes: readonly Node[];
 }
 
 /** A translated region. */
@@ -32,9 +43,7 @@ export interface Translation {
   readonly pages: ReadonlySet<number>;
 }
 
-interface EmittedBlock {
-  readonly offset: number;
-  readonly nodes: readonly Node[];
+interface EmittedBlock extends RegionBlock {
   readonly successors: readonly number[];
   readonly returns: readonly number[];
 }
@@ -49,8 +58,11 @@ export function translateRegion(source: TranslationSource, start: number): Trans
   if (emitted === undefined) return undefined;
   const structured = structureEntries(flowOf(emitted));
   const final = structured.refused.size === 0 ? emitted : emitter.emitAll(structured.refused);
+  if (final !== undefined) source.observe?.(final);
   return final && write(final, structured);
 }
+
+const lengthOf = (insns: readonly RegionInsn[]): number => insns.reduce((sum, { length }) => sum + length, 0);
 
 const flowOf = (blocks: readonly EmittedBlock[]): RegionFlow => ({
   successors: blocks.map((block) => block.successors),
@@ -127,6 +139,7 @@ class BlockEmitter {
       }
       blocks.push({
         offset: (insns[0] as RegionInsn).offset,
+        length: lengthOf(insns.slice(0, done)),
         nodes: this.#builder.take(),
         successors: this.#builder.takeEdges(),
         returns: returns.filter((block) => block !== undefined),

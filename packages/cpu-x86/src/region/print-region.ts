@@ -1,0 +1,16 @@
+// A region's IR in words, for `-d op`.
+import { type IrNames, printNodes } from "@tsvm/tcg";
+import { fieldNameAt } from "../state/field-names.ts";
+import { REGION_SLOTS } from "./region-slots.ts";
+import type { RegionBlock } from "./translate.ts";
+
+const NAMES: IrNames = {
+  variable: (variable) => {
+    const slot = REGION_SLOTS.slots[REGION_SLOTS.slotOf(variable)];
+    return slot && fieldNameAt(slot.address);
+  },
+  address: (address) => fieldNameAt(address),
+};
+
+/** The statements of one block, a line each; CPU state is called by its fields. */
+export const printBlock = ({ nodes }: RegionBlock): readonly string[] => printNodes(nodes, NAMES);
