@@ -81,21 +81,41 @@ describe("what a page is told of bad input", () => {
   });
 });
 
+/** Milliseconds from the start to the shell: that passed, and that the machine's thread has computed. */
+interface BootTime {
+  readonly ms: number;
+  readonly cpuMs: number;
+}
+
 describe("the default guest with a disk by address", () => {
-  test("comes to the shell, without cross-origin isolation; its time beside Node's", async () => {
-    await open({ disk: `${images.url}/disk.img` });
-    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
-    const inBrowser = { ms: await machine.boot(READY_MARKER), cpuMs: threadCpuMs("DedicatedWorker") };
+  /** Starts the page's machine anew, then Node's while the page's stands still. */
+  async function bootInBoth(): Promise<{ readonly browser: BootTime; readonly node: BootTime }> {
+    const browser = { ms: await machine.boot(READY_MARKER), cpuMs: threadCpuMs("DedicatedWorker") };
     await page.click("#pause");
     const script = join(import.meta.dirname, "node-boot.ts");
     const printed = execFileSync(process.execPath, ["--conditions=@tsvm/source", script], { encoding: "utf8" });
     const [ms, cpuMs] = printed.split(" ").map(Number) as [number, number];
     await page.click("#pause");
+    return { browser, node: { ms, cpuMs } };
+  }
+
+  test("comes to the shell, without cross-origin isolation; its time beside Node's", async () => {
+    await open({ disk: `${images.url}/disk.img` });
+    expect(await page.evaluate(() => crossOriginIsolated)).toBe(false);
+    const first = await bootInBoth();
+    await page.click("#start");
+    await page.locator("#state[data-state=off]").waitFor();
+    // In turns, and the better of two: a host that is busy for a while is no property of either.
+    const second = await bootInBoth();
+    const [inBrowser, inNode] = (["browser", "node"] as const).map((where) => ({
+      ms: Math.min(first[where].ms, second[where].ms),
+      cpuMs: Math.min(first[where].cpuMs, second[where].cpuMs),
+    })) as [BootTime, BootTime];
     expect(inBrowser.cpuMs).toBeGreaterThan(100);
-    expect(cpuMs).toBeGreaterThan(100);
+    expect(inNode.cpuMs).toBeGreaterThan(100);
     console.log(
-      `boot to ${READY_MARKER}: Chromium ${inBrowser.ms} ms, Node ${ms} ms, ratio ${(inBrowser.ms / ms).toFixed(2)}\n` +
-        `of the processor: Chromium ${inBrowser.cpuMs} ms, Node ${cpuMs} ms, ratio ${(inBrowser.cpuMs / cpuMs).toFixed(2)}`,
+      `boot to ${READY_MARKER}: Chromium ${inBrowser.ms} ms, Node ${inNode.ms} ms, ratio ${(inBrowser.ms / inNode.ms).toFixed(2)}\n` +
+        `of the processor: Chromium ${inBrowser.cpuMs} ms, Node ${inNode.cpuMs} ms, ratio ${(inBrowser.cpuMs / inNode.cpuMs).toFixed(2)}`,
     );
   });
 
