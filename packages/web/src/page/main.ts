@@ -2,7 +2,7 @@
 import { createMachineWorker, exportWebDisk } from "../index.ts";
 import { byId } from "./elements.ts";
 import { createMachineForm } from "./machine-form.ts";
-import { paceByPictures } from "./picture-pace.ts";
+import { createPicturePace } from "./picture-pace.ts";
 import { createSession } from "./session.ts";
 import { createSpareWorker } from "./spare-worker.ts";
 import { createStatusView } from "./status-line.ts";
@@ -30,7 +30,11 @@ const attempt = (work: () => Promise<unknown> | undefined) => (): void => {
   void (async () => work())().catch(complain);
 };
 
-const terminal = createTerminalView(byId("terminal", HTMLElement), (data) => session.machine?.send(data));
+const terminal = createTerminalView(byId("terminal", HTMLElement), (data) => {
+  pace.noteInput();
+  session.machine?.send(data);
+});
+const pace = createPicturePace(terminal.show);
 const status = createStatusView(byId("status", HTMLElement), byId("state", HTMLElement));
 const spareWorker = createSpareWorker(createMachineWorker);
 const session = createSession({ status, complain, onChange: update });
@@ -71,7 +75,7 @@ async function start(): Promise<void> {
     await navigator.storage?.persist?.().catch(() => false);
   }
   terminal.clear();
-  await session.start({ ...choice, onSerial: paceByPictures(terminal.show), createWorker: spareWorker.take });
+  await session.start({ ...choice, onSerial: pace.show, createWorker: spareWorker.take });
   // On a narrow screen the settings stand above the terminal.
   if (matchMedia("(max-width: 760px)").matches) showSettings(false);
   terminal.focus();
