@@ -87,6 +87,13 @@ export interface VcpuCounters extends RegionCounters {
   readonly invalidations: number;
   readonly tlbFills: number;
   readonly undefinedOpcodes: number;
+  /** Exceptions and interrupts delivered. */
+  readonly exceptions: number;
+  readonly interrupts: number;
+  /** Instructions that TypeScript executed: system instructions and the like. */
+  readonly helperCalls: number;
+  /** Times the run loop looked at what is due; each is an entry into generated code, or its refusal. */
+  readonly runLoops: number;
 }
 
 /** One processor, run by the interpreter. */
@@ -104,6 +111,7 @@ export class TcgVcpu implements Vcpu {
   #granted = 0;
   /** Fuel put aside so that the run loop looks at interrupts; given back there. */
   #deferred = 0;
+  readonly #counts = { exceptions: 0, interrupts: 0, helperCalls: 0, runLoops: 0 };
   /** Number of the last helper called. */
   #lastHelper = -1;
   /** The pending exception is of the next instruction, which could not be fetched. */
@@ -150,6 +158,7 @@ export class TcgVcpu implements Vcpu {
       invalidations,
       tlbFills: this.cpu.linear.fills,
       undefinedOpcodes: this.cpu.get32("undefinedCount"),
+      ...this.#counts,
       ...this.#regions.counters,
     };
   }
@@ -293,6 +302,7 @@ export class TcgVcpu implements Vcpu {
     const { cpu } = this;
     const records = this.#records;
     for (;;) {
+      this.#counts.runLoops++;
       this.#resumeFuel();
       if (cpu.faulted && this.#takeException() === "shutdown") return SHUTDOWN;
       if (cpu.get32("interruptRequest") !== 0) this.#acceptInterrupt();
@@ -318,6 +328,7 @@ export class TcgVcpu implements Vcpu {
 
   #takeException(): "delivered" | "shutdown" {
     this.#chargeEvent();
+    this.#counts.exceptions++;
     this.#log?.raised(this.cpu);
     const delivery = takePendingException(this.cpu);
     if (delivery === "shutdown") this.#log?.tripleFault();
@@ -386,10 +397,12 @@ export class TcgVcpu implements Vcpu {
     const interrupts = this.#interrupts;
     if (interrupts.nmiPending && nmiDeliverable(cpu)) {
       this.#chargeEvent();
+      this.#counts.interrupts++;
       interrupts.acknowledgeNmi();
       deliverNmi(cpu);
     } else if (interrupts.pending && interruptDeliverable(cpu)) {
       this.#chargeEvent();
+      this.#counts.interrupts++;
       deliverInterrupt(cpu, interrupts.acknowledge());
     }
     cpu.set32("interruptRequest", interrupts.pending || interrupts.nmiPending ? 1 : 0);
@@ -420,6 +433,7 @@ export class TcgVcpu implements Vcpu {
 
   #helper(number: number): number {
     this.#lastHelper = number;
+    this.#counts.helperCalls++;
     const helper = HELPER_FUNCTIONS[number];
     return helper === undefined ? this.cpu.raise("UD") : helper(this.cpu);
   }
