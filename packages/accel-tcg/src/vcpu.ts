@@ -48,8 +48,11 @@ const DR7_ENABLES = 0xff;
 /** MXCSR: an inexact result was rounded. SDM vol. 1, "MXCSR Control and Status Register". */
 const MXCSR_PE = 0x20;
 
-/** Making a region takes some 4 ms: as long as interpreting ten thousands of its blocks (boot, 4000: 18.3 s of CPU, 30000: 12). */
-const DEFAULT_HEAT_LIMIT = 30_000;
+/**
+ * Making a region takes 1 to 2 ms, as long as interpreting some thousands of its blocks. Boot and the rows syscall, fork, pgfault,
+ * bb_sort, bb_awk and bb_shell with 0, 1500, 4000, 12000 and 30000: 58, 54, 48, 45 and 48 s of CPU.
+ */
+const DEFAULT_HEAT_LIMIT = 10_000;
 
 /** What a vCPU is made of. */
 export interface VcpuParts {
