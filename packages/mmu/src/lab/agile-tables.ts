@@ -12,7 +12,7 @@ import { GUEST_ENTRY, SHADOW_ENTRY, SWITCHED_ENTRY, type WalkLog } from "./walk-
  */
 export type AgilePlace = "shadow" | "switched" | "guest";
 
-const MARK_OF = { shadow: 0, switched: 0x200, guest: 0x400 } as const satisfies Record<AgilePlace, number>;
+const MARK_OF = { shadow: 0, switched: SHADOW_SWITCH, guest: 0x400 } as const satisfies Record<AgilePlace, number>;
 const MARKS = 0xe00;
 const MOST_LEVELS = 5;
 
