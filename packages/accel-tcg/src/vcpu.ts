@@ -71,7 +71,7 @@ export interface VcpuOptions {
   readonly random?: () => number;
   /** Seconds between 1970-01-01 UTC and power-on, for KVM's paravirtual clock; 0 by default. */
   readonly powerOnTime?: number;
-  /** How often a block is interpreted before it is translated, up to 65535; 0: it never is. Default 30000. */
+  /** How often a block is interpreted before it is translated, up to 65535; 0: it never is. Default 10000. */
   readonly heatLimit?: number;
   /** Each run of a region is undone and repeated by the interpreter; a difference is thrown as VerificationError. */
   readonly verify?: boolean;
@@ -133,12 +133,13 @@ export class TcgVcpu implements Vcpu {
     this.#interrupts = interrupts;
     interrupts.onRaise(() => this.#requestInterrupt());
     const table = new WebAssembly.Table({ element: "anyfunc", initial: REGION_SLOTS });
-    const { run, subroutines } = instantiateInterpreter(parts.memory, this.#createImports(), table);
+    const imports = this.#createImports();
+    const { run, subroutines } = instantiateInterpreter(parts.memory, imports, table);
     this.#run = run;
     this.#regions = new RegionCache(
       this.#records.decoder,
       table,
-      { ...subroutines, memory: parts.memory as WebAssembly.Memory, clock: (fuel: number) => this.#clock(fuel) },
+      { ...subroutines, memory: parts.memory as WebAssembly.Memory, clock: imports.clock },
       options.monotonicMs ?? (() => 0),
     );
     this.#records.regions = this.#regions;

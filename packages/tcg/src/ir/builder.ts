@@ -3,7 +3,7 @@ import { bitLength, canonical } from "./constant.ts";
 import { factsOf, foldConstant, loadedBits, type OpFacts } from "./fold.ts";
 import { SlotFile } from "./slot-file.ts";
 import type { SlotTable } from "./slots.ts";
-import { type Constant, Node, type NodeKind, resultType, type Val, type Variable } from "./types.ts";
+import { type Constant, GOTO, Node, type NodeKind, resultType, type Val, type Variable } from "./types.ts";
 
 const OP = {
   add: factsOf("i64.add"),
@@ -373,7 +373,7 @@ export class IrBuilder {
 
   /** Leaves along an edge to a block of the same region. */
   goTo(target: number): void {
-    const node = new Node("exit", "i32", this.#nextId++, "goto");
+    const node = new Node("exit", "i32", this.#nextId++, GOTO);
     node.target = target;
     this.#leave(node);
   }

@@ -37,6 +37,9 @@ export interface Variable {
   readonly variable: number;
 }
 
+/** Name of the exits that stay in their region; all others leave it. */
+export const GOTO = "goto";
+
 const NO_NODES: readonly Node[] = [];
 const NO_VARIABLES: readonly Variable[] = [];
 

@@ -1,8 +1,5 @@
 import type { SlotTable } from "../ir/slots.ts";
-import type { Node, Variable } from "../ir/types.ts";
-
-/** Name of the exits that stay in the region; all others leave it. */
-export const GOTO = "goto";
+import { GOTO, type Node, type Variable } from "../ir/types.ts";
 
 /** What one walk over a region's blocks finds out about slots. */
 export class SlotUsage {

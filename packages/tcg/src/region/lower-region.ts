@@ -6,11 +6,11 @@
 // 2. Variables of slots carry values between blocks; all other locals belong to one block at a time.
 import type { CodeWriter, LoadOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
 import type { Slot, SlotTable } from "../ir/slots.ts";
-import type { Node } from "../ir/types.ts";
+import { GOTO, type Node } from "../ir/types.ts";
 import { LocalPool, lowerNodes } from "../lower/wasm.ts";
 import { predecessorsOf } from "./control-flow.ts";
 import type { StructuredFlow, SwitchBlock } from "./entries.ts";
-import { GOTO, SlotUsage } from "./liveness.ts";
+import { SlotUsage } from "./liveness.ts";
 
 /** The rare way out, taken by exits named `side` with two i32 operands: what the function returns, and a detail. */
 export interface SideExit {
