@@ -41,6 +41,19 @@ beforeEach(() => {
   m.cpu.linear.pagingChanged(true);
 });
 
+describe("a change of the memory map", () => {
+  it("reaches page walks with the flush that comes with it", () => {
+    map(PAGE, FIRST, 0n);
+    expect(read(PAGE)).toBe(1);
+    // Where no memory is, entries read as all ones.
+    m.devices.add(TABLE >> 12);
+    m.cpu.linear.flushAll();
+    expect([read(PAGE), m.fault()]).toEqual([0, "#PF(9)"]);
+    m.devices.delete(TABLE >> 12);
+    expect(read(PAGE)).toBe(1);
+  });
+});
+
 describe("MOV to CR3", () => {
   it("drops the supervisor's pages that are not global", () => {
     map(PAGE, FIRST, 0n);

@@ -32,7 +32,7 @@ export function deliverLong(cpu: Cpu, vector: number, kind: EventKind, errorCode
 function fetchLongGate(cpu: Cpu, vector: number): Gate | undefined {
   const offset = vector * 16;
   if (offset + 15 <= cpu.get32(AT.idtrLimit)) {
-    const hva = reachTable(cpu, "idtrBase", 0, offset, 16);
+    const hva = reachTable(cpu, AT.idtrBase, 0, offset, 16);
     if (hva === 0) return undefined;
     const { view } = cpu;
     const high = view.getUint32(hva + 4, true);
@@ -60,7 +60,7 @@ function findStack(cpu: Cpu, gate: Gate, target: CodeTarget): boolean {
     cpu.raise("TS", errorCodeOf(cpu.get32(AT.segSelector, SEGMENT.tr)));
     return false;
   }
-  const hva = reachTable(cpu, "segBase", SEGMENT.tr, offset, 8);
+  const hva = reachTable(cpu, AT.segBase, SEGMENT.tr, offset, 8);
   if (hva === 0) return false;
   stackLow = cpu.view.getUint32(hva, true) & ~0xf;
   stackHigh = cpu.view.getUint32(hva + 4, true);

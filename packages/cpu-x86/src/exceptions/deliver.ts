@@ -75,10 +75,10 @@ const DR7_GD = 1 << 13;
 
 /** CR2 of a page fault; DR6 and DR7.GD of a debug exception, whose conditions stand in `pendingAddress`. */
 function noteCause(cpu: Cpu, vector: number): void {
-  const address = cpu.get64(AT.pendingAddress);
-  cpu.set64(AT.pendingAddress, 0n);
-  if (vector === VECTOR.PF) cpu.set64(AT.cr2, address);
+  const [low, high] = [cpu.low(AT.pendingAddress), cpu.high(AT.pendingAddress)];
+  cpu.setLow(AT.pendingAddress, 0);
+  if (vector === VECTOR.PF) cpu.setHalves(AT.cr2, low, high);
   if (vector !== VECTOR.DB) return;
-  cpu.setLow(AT.dr, (cpu.low(AT.dr, 6) & ~DR6_CONDITIONS) | Number(address & 0xffffn), 6);
+  cpu.setLow(AT.dr, (cpu.low(AT.dr, 6) & ~DR6_CONDITIONS) | (low & 0xffff), 6);
   cpu.setLow(AT.dr, cpu.low(AT.dr, 7) & ~DR7_GD, 7);
 }

@@ -4,7 +4,6 @@ import {
   ACCESS_WRITE,
   createWalker,
   type PagingMode,
-  type PteMemory,
   pagingControlsOf,
   pagingModeOf,
   type Walker,
@@ -16,11 +15,10 @@ import { AT, SEGMENT } from "../state/layout.ts";
 import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 import { AddressSpaces } from "./address-spaces.ts";
 import { CodeTranslations } from "./code-translations.ts";
+import { PageTables } from "./page-tables.ts";
 import { SoftTlb } from "./soft-tlb.ts";
 
 const BOUNCE = AT.bounce;
-/** Beside what a store has left in the bounce buffer before its walk. */
-const PTE_BOUNCE = AT.bounce + 64;
 const PAGE = 4096;
 /** {@link LinearMemory.locate}: the page is a device, ROM that is to be written, or decoded code that is. */
 export const NOT_PLAIN = -1;
@@ -47,18 +45,16 @@ export class LinearMemory {
   readonly #tlb: SoftTlb;
   readonly #code: CodeTranslations;
   readonly #spaces: AddressSpaces;
+  readonly #tables: PageTables;
 
   constructor(cpu: Cpu) {
     this.#cpu = cpu;
     this.#tlb = new SoftTlb(cpu);
     this.#code = new CodeTranslations(cpu);
     this.#spaces = new AddressSpaces(cpu, this.#tlb, this.#code);
-    const memory: PteMemory = {
-      load32: (gpa) => this.#loadPte(gpa),
-      or32: (gpa, bits) => this.#orPte(gpa, bits),
-    };
+    this.#tables = new PageTables(cpu);
     const modes = ["bare", "legacy32", "pae", "long4", "long5"] as const;
-    this.#walkers = Object.fromEntries(modes.map((mode) => [mode, createWalker(mode, memory)])) as Record<
+    this.#walkers = Object.fromEntries(modes.map((mode) => [mode, createWalker(mode, this.#tables)])) as Record<
       PagingMode,
       Walker
     >;
@@ -121,8 +117,9 @@ export class LinearMemory {
     return true;
   }
 
-  /** Drops every translation of every address space. */
+  /** Drops every translation of every address space, and where memory is: also for changes of the memory map. */
   flushAll(): void {
+    this.#tables.forget();
     this.#spaces.dropAll();
   }
 
@@ -427,26 +424,6 @@ export class LinearMemory {
 
   #cr3(): number {
     return this.#cpu.low(AT.cr3) + (this.#cpu.high(AT.cr3) & 0xf_ffff) * 0x1_0000_0000;
-  }
-
-  #loadPte(gpa: number): number {
-    const { host, i32 } = this.#cpu;
-    const frame = host.physical.readableFrame(Math.floor(gpa / PAGE));
-    return frame < 0 ? -1 : (i32[(frame + (gpa % PAGE)) >>> 2] as number);
-  }
-
-  /** Accessed and dirty bits are stores like others: not into ROM, and seen by the dirty log and by decoded code. */
-  #orPte(gpa: number, bits: number): void {
-    const { host, i32 } = this.#cpu;
-    const { physical } = host;
-    const gfn = Math.floor(gpa / PAGE);
-    const frame = physical.writableFrame(gfn);
-    if (frame >= 0) (i32[(frame + (gpa % PAGE)) >>> 2] as number) |= bits;
-    else if (physical.readableFrame(gfn) >= 0) {
-      physical.load(gpa, 4, PTE_BOUNCE);
-      (i32[PTE_BOUNCE >> 2] as number) |= bits;
-      physical.store(gpa, 4, PTE_BOUNCE);
-    }
   }
 }
 

@@ -2,7 +2,7 @@ import type { EventKind } from "../exceptions/event.ts";
 
 /** What the CPU needs of the machine below it; accel-tcg supplies it. Addresses are guest physical, in bytes. */
 export interface PhysicalMemory {
-  /** hva of the frame's first byte if it is RAM or ROM, else -1. */
+  /** hva of the frame's first byte if it is RAM or ROM, else -1; the same until `LinearMemory.flushAll`. */
   readableFrame(gfn: number): number;
   /** hva of the frame's first byte if plain stores to it need not be seen: RAM without decoded code; else -1. */
   writableFrame(gfn: number): number;

@@ -51,7 +51,7 @@ export function wideStack(cpu: Cpu, pointer: bigint, cpl: number): InnerStack {
 export function longInnerPointer(cpu: Cpu, cpl: number): bigint | undefined {
   const offset = cpl * 8 + 4;
   if (offset + 7 > cpu.get32(AT.segLimit, SEGMENT.tr)) return raiseTaskSegment(cpu);
-  const hva = reachTable(cpu, "segBase", SEGMENT.tr, offset, 8);
+  const hva = reachTable(cpu, AT.segBase, SEGMENT.tr, offset, 8);
   if (hva === 0) return undefined;
   const pointer = cpu.view.getBigUint64(hva, true);
   if (isCanonical(cpu, pointer)) return pointer;

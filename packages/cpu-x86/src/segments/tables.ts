@@ -2,7 +2,7 @@
 import type { VectorName } from "../exceptions/vectors.ts";
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { AT, type FieldName, SEGMENT } from "../state/layout.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 import { type Descriptor, type Gate, parseDescriptor, parseGate, TSS_BUSY } from "./descriptor.ts";
 
 /** Page-walk access bits of descriptor-table and TSS accesses: supervisor, whatever CPL and EFLAGS.AC are. */
@@ -23,9 +23,9 @@ function isInTable(cpu: Cpu, selector: number, bytes: number): boolean {
 
 /**
  * Finds `size` bytes at an offset from a table's base, for reading.
- * @param base field that holds the base, `index` its element. @returns hva, or 0: exception pending.
+ * @param base place of the field that holds the base, `index`: its element. @returns hva, or 0: exception pending.
  */
-export function reachTable(cpu: Cpu, base: FieldName, index: number, offset: number, size: number): number {
+export function reachTable(cpu: Cpu, base: number, index: number, offset: number, size: number): number {
   const low = cpu.low(base, index) + offset;
   const carry = low >= 0x1_0000_0000 ? 1 : 0;
   return cpu.linear.reach(low | 0, cpu.longMode ? (cpu.high(base, index) + carry) | 0 : 0, size, IMPLICIT);
@@ -34,8 +34,8 @@ export function reachTable(cpu: Cpu, base: FieldName, index: number, offset: num
 function reachDescriptor(cpu: Cpu, selector: number, at: number, size: number): number {
   const offset = (selector & 0xfff8) + at;
   return (selector & 4) === 0
-    ? reachTable(cpu, "gdtrBase", 0, offset, size)
-    : reachTable(cpu, "segBase", SEGMENT.ldtr, offset, size);
+    ? reachTable(cpu, AT.gdtrBase, 0, offset, size)
+    : reachTable(cpu, AT.segBase, SEGMENT.ldtr, offset, size);
 }
 
 /**
