@@ -141,3 +141,51 @@ describe("relatives of MOV", () => {
     expect(m.fault).toBe("none");
   });
 });
+
+describe("MOVDIRI", () => {
+  it("stores 32 and 64 bits, at any address, and leaves flags alone", () => {
+    m.set({ rax: 0x1122_3344_5566_7788n, rdi: 0x2003n });
+    m.flags = FLAG.CF | FLAG.ZF;
+    memory.setBigUint64(0x2003, ONES, true);
+    m.run("0f38f907");
+    expect(memory.getBigUint64(0x2003, true)).toBe(0xffff_ffff_5566_7788n);
+    m.run("480f38f907");
+    expect(memory.getBigUint64(0x2003, true)).toBe(0x1122_3344_5566_7788n);
+    expect(m.flags).toBe(FLAG.CF | FLAG.ZF);
+  });
+
+  it.each([
+    ["a register as destination", "0f38f9c0"],
+    ["LOCK", "f00f38f907"],
+    ["a prefix of 66", "660f38f907"],
+    ["F3", "f30f38f907"],
+  ])("with %s is undefined", (_, code) => {
+    m.set({ rdi: 0x2000n }).run(code);
+    expect(m.fault).toBe("#UD");
+  });
+});
+
+describe("MOVDIR64B", () => {
+  it("moves 64 bytes to an aligned address in ES, and nowhere else", () => {
+    for (let i = 0; i < 64; i++) m.ram[0x2001 + i] = i + 1;
+    m.set({ rsi: 0x2001n, rdi: 0x3040n }).run("660f38f83e");
+    expect([...m.ram.subarray(0x3040, 0x3080)]).toEqual(Array.from({ length: 64 }, (_, i) => i + 1));
+    expect([m.ram[0x303f], m.ram[0x3080]]).toEqual([0, 0]);
+    m.set({ rdi: 0x3048n }).run("660f38f83e");
+    expect(m.fault).toBe("#GP(0)");
+  });
+});
+
+describe("SERIALIZE", () => {
+  it("changes nothing that software sees", () => {
+    m.set({ rax: ONES, rcx: 7n });
+    m.flags = FLAG.CF | FLAG.OF;
+    m.run("0f01e8");
+    expect([m.fault, m.get("rax"), m.get("rcx"), m.flags]).toEqual(["none", ONES, 7n, FLAG.CF | FLAG.OF]);
+  });
+
+  it.each(["660f01e8", "f00f01e8"])("%s is undefined", (code) => {
+    m.run(code);
+    expect(m.fault).toBe("#UD");
+  });
+});

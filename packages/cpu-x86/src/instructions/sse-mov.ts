@@ -170,7 +170,7 @@ export const rows: readonly Row[] = [
   undefinedWith66("66 0F 16 /r", ["Vq", "Uq"]),
   undefinedWith66("66 0F C3 /r", ["My", "Gy"]),
   row("NP 0F C3 /r", "MOVNTI", ["My", "Gy"], mov, { cpuid: "sse2" }),
-  row("NP 0F 38 F9 /r", "MOVDIRI", ["My", "Gy"], mov, { cpuid: "movdiri" }),
+  row("NP 0F 38 F9 /r", "MOVDIRI", ["My", "Gy"], mov, { cpuid: "movdiri", no66: true }),
   ...vexForms(wholeUnaligned, { operands: "same", wide: "avx" }),
   ...vexForms(wholeAligned, { operands: "same", wide: "avx", aligned: true }),
   ...vexForms([alignedLoad], { operands: "same", wide: "avx2", aligned: true }),

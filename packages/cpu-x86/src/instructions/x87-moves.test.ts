@@ -162,4 +162,16 @@ describe("registers", () => {
     m.run("ddd9");
     expect(m.stack).toEqual([X87.one, X87.one]);
   });
+
+  it("FSTP from an empty register is an underflow, but not in the encoding D9 D8", () => {
+    m.reset(X87.one, X87.two).run("d9d9");
+    expect(m.stack).toEqual([X87.one]);
+    // FFREE ST(0), so that it is empty and ST(1) is not.
+    m.reset(X87.one, X87.two).run("ddc0");
+    m.run("ddd9");
+    expect(m.flags87).toBe("IE SF");
+    m.reset(X87.one, X87.two).run("ddc0");
+    m.run("d9d9");
+    expect([m.stack, m.flags87]).toEqual([[X87.two], ""]);
+  });
 });

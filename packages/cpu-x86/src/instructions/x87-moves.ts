@@ -39,6 +39,21 @@ const storeRegister =
     withRegisters(b, [source], destination, copy, () => pops && pop(b));
   };
 
+/**
+ * D9 D8+i, which the manual leaves out: FSTP, except that an empty ST(0) is no underflow. It only pops then, as recorded
+ * on an AMD processor.
+ */
+const storeUnchecked: Semantics = (b) => {
+  trackInstruction(b);
+  const [source, destination] = [slotOf(b, 0), slotOfRm(b)];
+  clearC1(b);
+  b.when(arePresent(b, source), () => {
+    copyExtended(b, addressOf(b, source), addressOf(b, destination));
+    markValid(b, destination);
+  });
+  pop(b);
+};
+
 /** Empty registers are the default NaN, one and the other. */
 const exchange: Semantics = (b) => {
   trackInstruction(b);
@@ -112,7 +127,7 @@ const conditionalMoves: readonly Row[] = [
 export const rows: readonly Row[] = [
   registerRow("DD D0", "FST", storeRegister(false)),
   registerRow("DD D8", "FSTP", storeRegister(true)),
-  registerRow("D9 D8", "FSTP", storeRegister(true)),
+  registerRow("D9 D8", "FSTP", storeUnchecked),
   registerRow("DF D0", "FSTP", storeRegister(true)),
   registerRow("DF D8", "FSTP", storeRegister(true)),
   registerRow("D9 C8", "FXCH", exchange),

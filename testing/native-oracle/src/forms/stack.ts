@@ -13,6 +13,7 @@ import { type Form, form } from "./form.ts";
 
 const PUSH = { default64: true, stack: true, prepare: preparePush } as const;
 const POP = { default64: true, stack: true, prepare: preparePop } as const;
+const CS_OVERRIDE = 0x2e;
 const LEGACY = { modes: "legacy" } as const;
 /** POPF must not set TF (the harness stops by INT3), NT (IRET would fault) or AC (the host checks alignment). */
 const POPPABLE_FLAGS = BigInt(0xcd5 | FLAGS.IF | FLAGS.ID | 0x3000);
@@ -23,10 +24,14 @@ function preparePushOperand(draft: Draft): void {
   preparePush(draft);
 }
 
-/** POP computes an rSP-based destination after the increment; any place will do. */
+/**
+ * POP computes an rSP-based destination after the increment; any place will do. A destination in CS never is one: whether
+ * that or a fault of the stack comes first is the maker's.
+ */
 function preparePopOperand(draft: Draft): void {
-  if (draft.overrides.has(REGISTERS.rsp)) return;
-  preparePop(draft);
+  const override = draft.prefixes.indexOf(CS_OVERRIDE);
+  if (override >= 0) draft.prefixes.splice(override, 1);
+  if (!draft.overrides.has(REGISTERS.rsp)) preparePop(draft);
 }
 
 function preparePushAll(draft: Draft): void {

@@ -76,7 +76,8 @@ export const system: readonly Form[] = [
   form("0F 02 /r", "LAR Gv,Ew", { prepare: chooseSelectorOperand }),
   form("0F 03 /r", "LSL Gv,Ew", { prepare: chooseSelectorOperand }),
   form("0F 00 /4", "VERR Ew", { prepare: chooseSelectorOperand }),
-  form("0F 00 /5", "VERW Ew", { prepare: chooseSelectorOperand }),
+  // AMD's VERW, which is a microcode patch since it clears buffers, takes LOCK.
+  form("0F 00 /5", "VERW Ew", { noLock: true, prepare: chooseSelectorOperand }),
   form("F3 0F AE /0", "RDFSBASE Ry", LONG),
   form("F3 0F AE /1", "RDGSBASE Ry", LONG),
   form("F3 0F AE /2", "WRFSBASE Ry", { ...LONG, prepare: chooseBase }),
