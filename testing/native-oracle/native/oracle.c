@@ -7,23 +7,33 @@
  * instruction, so whatever happens next is a trap or a fault, and the second signal's context is the result. INT3 is
  * used rather than TF because TF is visible to PUSHF, and stops REP after every iteration.
  *
+ * A case may also be a whole program. Then a fault is noted and the program goes on at its next slot of code, until INT3
+ * or one fault too many ends it. Programs may run into anything, so system calls other than the harness's own are refused.
+ *
  * All addresses, descriptors and contents come from stdin; see native-harness.ts for the layout of the stream.
  */
 #define _GNU_SOURCE
 #include <asm/ldt.h>
 #include <errno.h>
+#include <linux/audit.h>
+#include <linux/filter.h>
+#include <linux/seccomp.h>
+#include <stddef.h>
 #include <signal.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/syscall.h>
 #include <sys/time.h>
 #include <sys/ucontext.h>
 #include <unistd.h>
 
 #define MAX_WINDOWS 16
+#define MAX_FAULTS 64
+#define MAX_DESCRIPTORS 16
 #define FXSAVE_BYTES 416 /* the rest of the 512 belongs to the kernel's frame format */
 #define MXCSR_MASK_OFFSET 28
 #define XSTATE_BV_OFFSET 512
@@ -52,13 +62,26 @@ struct machine_state {
 
 struct trap {
   uint64_t cr2;
-  uint32_t signal, vector, error_code, reserved;
+  uint32_t signal, vector, error_code, fault_count; /* faults that the program went on from follow */
+};
+
+/* How programs go on behind a fault; a limit of 0 means that cases are single instructions. */
+struct resumption {
+  uint32_t fault_limit, code_address, code_length, slot_bytes;
+};
+
+struct fault {
+  uint64_t cr2, rip;
+  uint32_t vector, error_code;
 };
 
 static struct window windows[MAX_WINDOWS];
 static uint32_t window_count;
 static struct machine_state in_state, out_state;
 static struct trap out_trap;
+static struct resumption resumption;
+static struct fault faults[MAX_FAULTS];
+static uint32_t descriptor_bases[MAX_DESCRIPTORS];
 
 static gregset_t home_registers;
 static uint8_t home_fxsave[FXSAVE_BYTES];
@@ -166,15 +189,48 @@ static void leave_case(int signal, ucontext_t *context) {
   load_fxsave(frame, home_fxsave);
 }
 
+/* A program runs with AC as it likes; our own code is not aligned for it. */
+static void clear_alignment_check(void) { asm volatile("pushfq; andq %0, (%%rsp); popfq" ::"i"(~0x40000L) : "memory", "cc"); }
+
+/* Base of the code segment: only LDT entries have one. */
+static uint64_t code_base(const gregset_t *registers) {
+  uint16_t selector = (*registers)[REG_CSGSFS];
+  return selector & 4 && selector >> 3 < MAX_DESCRIPTORS ? descriptor_bases[selector >> 3] : 0;
+}
+
+/*
+ * Goes on behind a fault if that is allowed: at the next slot, or at one that follows from the number of faults if the
+ * program had left its code. FS and GS are the program's here, so nothing may touch thread-local storage.
+ */
+static int resume_program(int signal, ucontext_t *context) {
+  gregset_t *registers = &context->uc_mcontext.gregs;
+  uint32_t vector = (*registers)[REG_TRAPNO];
+  if (signal == SIGALRM || signal == SIGSYS || vector == 3 || out_trap.fault_count >= resumption.fault_limit) return 0;
+  struct fault *fault = &faults[out_trap.fault_count++];
+  fault->cr2 = (*registers)[REG_CR2];
+  fault->rip = (*registers)[REG_RIP];
+  fault->vector = vector;
+  fault->error_code = (*registers)[REG_ERR];
+  uint64_t base = code_base(registers);
+  uint64_t offset = fault->rip + base - resumption.code_address;
+  uint64_t slots = resumption.code_length / resumption.slot_bytes;
+  uint64_t next = offset < resumption.code_length ? offset / resumption.slot_bytes + 1 : out_trap.fault_count * 5;
+  (*registers)[REG_RIP] = resumption.code_address + next % slots * resumption.slot_bytes - base;
+  return 1;
+}
+
 static void on_signal(int signal, siginfo_t *info, void *raw_context) {
   (void)info;
-  if (running) leave_case(signal, raw_context);
+  if (running) {
+    clear_alignment_check();
+    if (!resume_program(signal, raw_context)) leave_case(signal, raw_context);
+  }
   else if (signal == SIGTRAP) enter_case(raw_context);
   else _exit(2); /* our own bug: a fault outside a case */
 }
 
 static void install_handlers(void) {
-  static const int signals[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGALRM};
+  static const int signals[] = {SIGTRAP, SIGSEGV, SIGBUS, SIGILL, SIGFPE, SIGALRM, SIGSYS};
   stack_t alternate = {.ss_size = 256 << 10};
   alternate.ss_sp = mmap(NULL, alternate.ss_size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
   if (alternate.ss_sp == MAP_FAILED || sigaltstack(&alternate, NULL)) fail("signal stack");
@@ -185,9 +241,11 @@ static void install_handlers(void) {
 }
 
 static void read_descriptors(uint32_t count) {
+  if (count > MAX_DESCRIPTORS) fail("too many descriptors");
   for (uint32_t i = 0; i < count; i++) {
     struct user_desc descriptor;
     read_exactly(&descriptor, sizeof descriptor);
+    descriptor_bases[i] = descriptor.base_addr;
     if (syscall(SYS_modify_ldt, 0x11, &descriptor, sizeof descriptor)) fail("modify_ldt");
   }
 }
@@ -244,6 +302,28 @@ static uint32_t changed_runs(int emit) {
   return runs;
 }
 
+/* Whatever a program jumps into, it reaches no more of the host than reading and writing our own two pipes. */
+static void refuse_system_calls(void) {
+#define ALLOW(number) BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, number, 0, 1), BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_ALLOW)
+  struct sock_filter filter[] = {
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, arch)),
+      BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, AUDIT_ARCH_X86_64, 1, 0),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+      BPF_STMT(BPF_LD | BPF_W | BPF_ABS, offsetof(struct seccomp_data, nr)),
+      ALLOW(SYS_read),
+      ALLOW(SYS_write),
+      ALLOW(SYS_rt_sigreturn),
+      ALLOW(SYS_setitimer),
+      ALLOW(SYS_exit_group),
+      ALLOW(SYS_newfstatat),
+      ALLOW(SYS_brk),
+      ALLOW(SYS_mmap),
+      BPF_STMT(BPF_RET | BPF_K, SECCOMP_RET_TRAP),
+  };
+  struct sock_fprog program = {.len = sizeof filter / sizeof *filter, .filter = filter};
+  if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) || prctl(PR_SET_SECCOMP, SECCOMP_MODE_FILTER, &program)) fail("seccomp");
+}
+
 static void run_case(void) {
   memset(&out_state, 0, sizeof out_state);
   memset(&out_trap, 0, sizeof out_trap);
@@ -262,6 +342,9 @@ int main(void) {
   asm volatile("mov %%ds, %0; mov %%es, %1" : "=r"(home_ds), "=r"(home_es));
   asm volatile("rdfsbase %0" : "=r"(home_fs_base));
   install_handlers();
+  read_exactly(&resumption, sizeof resumption);
+  if (resumption.fault_limit > MAX_FAULTS) fail("too many faults");
+  if (resumption.fault_limit) refuse_system_calls();
   for (uint32_t i = 0; i < counts[2]; i++) {
     read_exactly(&in_state, sizeof in_state);
     apply_patches(in_state.patch_count);
@@ -270,6 +353,7 @@ int main(void) {
     write_exactly(&out_trap, sizeof out_trap);
     write_exactly(&out_state, sizeof out_state);
     changed_runs(1);
+    write_exactly(faults, out_trap.fault_count * sizeof *faults);
     for (uint32_t w = 0; w < window_count; w++) memcpy(windows[w].alias, windows[w].pristine, windows[w].length);
   }
   fflush(stdout);

@@ -2,7 +2,7 @@
  * What a 64-bit kernel would have set up for a vector's environment: page tables, descriptor tables, and one HLT per
  * exception vector. Supervisor pages lie in the kernel half, so that user addresses fault as they do under Linux.
  */
-import { LOCAL_DESCRIPTORS, PAGE_BYTES, type Segment, WINDOWS } from "./environment.ts";
+import { LOCAL_DESCRIPTORS, PAGE_BYTES, type Segment, WINDOWS, type Window } from "./environment.ts";
 
 /** Bytes of guest RAM the tables and windows need. */
 export const GUEST_RAM_BYTES: number = 2 << 20;
@@ -24,7 +24,9 @@ const PAGE = {
   idt: 10,
   handlers: 11,
   stack: 12,
-  count: 13,
+  resumption: 13,
+  log: 14,
+  count: 15,
 } as const;
 
 /** Page-table entry bits. SDM vol. 3A, "4-Level Paging and 5-Level Paging". */
@@ -78,13 +80,13 @@ function descriptor(base: number, limit: number, attributes: number): bigint {
 }
 
 /** Writes everything but the windows' contents into guest RAM, which starts at gpa 0. */
-export function writeGuestTables(ram: DataView): void {
-  writePageTables(ram);
+export function writeGuestTables(ram: DataView, windows: readonly Window[] = WINDOWS): void {
+  writePageTables(ram, windows);
   writeDescriptors(ram);
   writeGates(ram);
 }
 
-function writePageTables(ram: DataView): void {
+function writePageTables(ram: DataView, windows: readonly Window[]): void {
   const link = (table: number, index: number, target: number): void =>
     ram.setBigUint64(gpaOf(table) + index * 8, BigInt(gpaOf(target)) | TABLE_ENTRY, true);
   link(PAGE.pml4, 0, PAGE.lowPdpt);
@@ -93,7 +95,7 @@ function writePageTables(ram: DataView): void {
   link(PAGE.pml4, 256, PAGE.highPdpt);
   link(PAGE.highPdpt, 0, PAGE.highPd);
   link(PAGE.highPd, 0, PAGE.highPt);
-  for (const { address, length, writable, executable } of WINDOWS) {
+  for (const { address, length, writable, executable } of windows) {
     const bits = PTE.P | PTE.US | PTE.A | PTE.D | (writable ? PTE.RW : 0n) | (executable ? 0n : PTE.NX);
     for (let gpa = address; gpa < address + length; gpa += PAGE_BYTES) {
       ram.setBigUint64(gpaOf(PAGE.lowPt) + (gpa / PAGE_BYTES) * 8, BigInt(gpa) | bits, true);
@@ -130,12 +132,36 @@ function writeDescriptors(ram: DataView): void {
 function writeGates(ram: DataView): void {
   for (let vector = 0; vector < VECTORS; vector++) {
     const handler = kernelAddress(PAGE.handlers) + BigInt(vector);
-    const dpl = USER_GATES.has(vector) ? 3n : 0n;
-    const low = (handler & 0xffffn) | (BigInt(SELECTOR.kernelCode) << 16n) | ((0x8en | (dpl << 5n)) << 40n);
-    const gate = gpaOf(PAGE.idt) + vector * 16;
-    ram.setBigUint64(gate, low | (((handler >> 16n) & 0xffffn) << 48n), true);
-    ram.setBigUint64(gate + 8, handler >> 32n, true);
+    writeGate(ram, vector, handler);
     ram.setUint8(gpaOf(PAGE.handlers) + vector, HLT);
+  }
+}
+
+function writeGate(ram: DataView, vector: number, handler: bigint): void {
+  const dpl = USER_GATES.has(vector) ? 3n : 0n;
+  const low = (handler & 0xffffn) | (BigInt(SELECTOR.kernelCode) << 16n) | ((0x8en | (dpl << 5n)) << 40n);
+  const gate = gpaOf(PAGE.idt) + vector * 16;
+  ram.setBigUint64(gate, low | (((handler >> 16n) & 0xffffn) << 48n), true);
+  ram.setBigUint64(gate + 8, handler >> 32n, true);
+}
+
+/** What a page of the kernel half is for, as code finds it and as the host does. */
+export function kernelPage(name: "handlers" | "resumption" | "log" | "stack"): { address: bigint; gpa: number } {
+  return { address: kernelAddress(PAGE[name]), gpa: gpaOf(PAGE[name]) };
+}
+
+/**
+ * Gates that lead to `handler` with the vector on the stack, above an error code that is 0 where the processor pushes none.
+ */
+export function writeNumberedGates(ram: DataView, handler: bigint): void {
+  const { address, gpa } = kernelPage("handlers");
+  for (let vector = 0; vector < VECTORS; vector++) {
+    const at = vector * 16;
+    writeGate(ram, vector, address + BigInt(at));
+    // push 0, or nop twice; push vector; jmp handler
+    const push = WITH_ERROR_CODE.has(vector) ? [0x90, 0x90] : [0x6a, 0];
+    for (const [i, byte] of [...push, 0x68, vector, 0, 0, 0, 0xe9].entries()) ram.setUint8(gpa + at + i, byte);
+    ram.setInt32(gpa + at + 8, Number(handler - (address + BigInt(at + 12))), true);
   }
 }
 

@@ -2,8 +2,10 @@
  * Compiles native/oracle.c and puts cases through it. Linux on x86-64 with gcc and FSGSBASE; needed to record only.
  *
  * Stream in: descriptor, window and case counts (u32 each); LDT entries as Linux's `struct user_desc`; windows as
- * address, length, protection, 0 and contents; cases as a state (see writeState) and its patches (address, length,
- * bytes). Stream out, per case: CR2 (u64), signal, trap number, error code, 0 (u32 each), state, changed runs.
+ * address, length, protection, 0 and contents; how programs go on behind faults (fault limit, code address and length,
+ * slot length, u32 each; all 0 for single instructions); cases as a state (see encodeState) and its patches (address,
+ * length, bytes). Stream out, per case: CR2 (u64), signal, trap number, error code, number of faults (u32 each), state,
+ * changed runs, faults (CR2, rip, vector, error code).
  */
 import { execFileSync, spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
@@ -12,7 +14,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { type CpuState, FXSAVE, VISIBLE_FLAGS } from "./cpu-state.ts";
 import { LOCAL_DESCRIPTORS, type Segment, WINDOWS, type Window, windowContents } from "./environment.ts";
-import { interpretTrap } from "./trap.ts";
+import { interpretTrap, PAGE_FAULT } from "./trap.ts";
 import { type Bytes, initialStateOf, type VectorException, type VectorInput, type VectorOutcome } from "./vector.ts";
 
 const SOURCE = fileURLToPath(new URL("../native/oracle.c", import.meta.url));
@@ -22,43 +24,105 @@ const YMM_AT = FXSAVE_AT + FXSAVE_BYTES;
 /** gpr, rip, rflags, FS and GS base, six selectors, patch count, FXSAVE image, upper halves of YMM. */
 const STATE_BYTES = YMM_AT + 256;
 const TRAP_BYTES = 8 + 4 * 4;
+/** CR2, rip, vector and error code. */
+const FAULT_BYTES = 8 + 8 + 4 + 4;
 const SIGALRM = 14;
+const SIGSYS = 31;
 const PROT = { read: 1, write: 2, execute: 4 } as const;
 /** First address that is the kernel's: Linux hides what really happened there. */
 const TASK_SIZE = 1n << 47n;
 /** Mask of MXCSR bits; the kernel's frame keeps MXCSR_MASK next to it, which is not ours to compare. */
 const NOT_COMPARED = { start: 5, end: 24, maskStart: 28, maskEnd: 32 } as const;
 
-/** Runs every input on the host's CPU; undefined where the result says nothing about the CPU. Order is kept. */
-export function runOnHost(inputs: readonly VectorInput[]): readonly (VectorOutcome | undefined)[] {
-  const directory = mkdtempSync(join(tmpdir(), "oracle-"));
-  try {
-    const program = join(directory, "oracle");
-    execFileSync("gcc", [
-      "-O1",
-      "-Wall",
-      "-Wextra",
-      "-Werror",
-      "-fno-stack-protector",
-      "-mno-red-zone",
-      "-o",
-      program,
-      SOURCE,
-    ]);
-    const { status, signal, stdout, stderr } = spawnSync(program, { input: encodeRequest(inputs), maxBuffer: 1 << 30 });
-    if (status !== 0) throw new Error(`oracle ended with ${signal ?? status}: ${stderr}`);
-    return decodeResponse(inputs, stdout);
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+/** How a program goes on behind a fault: at the slot of code after it. */
+export interface Resumption {
+  /** At most 64; the next fault ends the program. */
+  readonly faultLimit: number;
+  readonly slotBytes: number;
 }
 
-function encodeRequest(inputs: readonly VectorInput[]): Buffer {
-  const counts = Buffer.from(Uint32Array.of(LOCAL_DESCRIPTORS.length, WINDOWS.length, inputs.length).buffer);
+/** A fault that a program went on from. */
+export interface ResumedFault extends VectorException {
+  readonly rip: bigint;
+}
+
+/** What a program left, and the faults on its way. The last exception, INT3 as a rule, is in `exception`. */
+export interface ProgramOutcome extends VectorOutcome {
+  readonly exception: VectorException;
+  readonly faults: readonly ResumedFault[];
+}
+
+/** What the harness reports of one case. */
+interface RawOutcome {
+  readonly trap: Trap;
+  readonly state: CpuState;
+  readonly writes: readonly Bytes[];
+  readonly faults: readonly ResumedFault[];
+}
+
+/** Runs every input on the host's CPU; undefined where the result says nothing about the CPU. Order is kept. */
+export function runOnHost(inputs: readonly VectorInput[]): readonly (VectorOutcome | undefined)[] {
+  const raw = runHarness(inputs, WINDOWS, undefined);
+  return raw.map((outcome, i) => judge(inputs[i] as VectorInput, outcome));
+}
+
+/**
+ * Runs whole programs on the host's CPU in windows of their own; undefined where one took too long, called the kernel, or met
+ * an address that is the kernel's. `code` of an input is all its code from `codeAddress` on.
+ */
+export function runProgramsOnHost(
+  inputs: readonly VectorInput[],
+  windows: readonly Window[],
+  resumption: Resumption,
+): readonly (ProgramOutcome | undefined)[] {
+  return runHarness(inputs, windows, resumption).map(({ trap, state, writes, faults }) => {
+    const { signal, vector, errorCode, cr2 } = trap;
+    const hidden = faults.some((fault) => fault.cr2 >= TASK_SIZE);
+    if (signal === SIGALRM || signal === SIGSYS || hidden) return undefined;
+    return { exception: { vector, errorCode, cr2: vector === PAGE_FAULT ? cr2 : 0n }, state, writes, faults };
+  });
+}
+
+function runHarness(
+  inputs: readonly VectorInput[],
+  windows: readonly Window[],
+  resumption: Resumption | undefined,
+): readonly RawOutcome[] {
+  const { status, signal, stdout, stderr } = spawnSync(harness(), {
+    input: encodeRequest(inputs, windows, resumption),
+    maxBuffer: 1 << 30,
+  });
+  if (status !== 0) throw new Error(`oracle ended with ${signal ?? status}: ${stderr}`);
+  return decodeResponse(inputs, stdout);
+}
+
+let compiled: string | undefined;
+
+/** The harness's executable, compiled when first wanted and removed when this process ends. */
+function harness(): string {
+  if (compiled !== undefined) return compiled;
+  const directory = mkdtempSync(join(tmpdir(), "oracle-"));
+  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
+  const program = join(directory, "oracle");
+  const warnings = ["-Wall", "-Wextra", "-Werror"];
+  execFileSync("gcc", ["-O1", ...warnings, "-fno-stack-protector", "-mno-red-zone", "-o", program, SOURCE]);
+  compiled = program;
+  return program;
+}
+
+function encodeRequest(
+  inputs: readonly VectorInput[],
+  windows: readonly Window[],
+  resumption: Resumption | undefined,
+): Buffer {
+  const counts = Buffer.from(Uint32Array.of(LOCAL_DESCRIPTORS.length, windows.length, inputs.length).buffer);
+  const code = windows.find(({ executable }) => executable) as Window;
+  const { faultLimit, slotBytes } = resumption ?? { faultLimit: 0, slotBytes: 0 };
   return Buffer.concat([
     counts,
     ...LOCAL_DESCRIPTORS.map(encodeDescriptor),
-    ...WINDOWS.flatMap(encodeWindow),
+    ...windows.flatMap(encodeWindow),
+    Buffer.from(Uint32Array.of(faultLimit, code.address, code.length, slotBytes).buffer),
     ...inputs.flatMap(encodeCase),
   ]);
 }
@@ -108,7 +172,7 @@ function encodeState(state: CpuState, patchCount: number): Buffer {
   return buffer;
 }
 
-function decodeResponse(inputs: readonly VectorInput[], response: Buffer): readonly (VectorOutcome | undefined)[] {
+function decodeResponse(inputs: readonly VectorInput[], response: Buffer): readonly RawOutcome[] {
   let at = 0;
   return inputs.map((input) => {
     const trap = {
@@ -117,6 +181,7 @@ function decodeResponse(inputs: readonly VectorInput[], response: Buffer): reado
       vector: response.readUInt32LE(at + 12),
       errorCode: response.readUInt32LE(at + 16),
     };
+    const faultCount = response.readUInt32LE(at + 20);
     at += TRAP_BYTES;
     const state = decodeState(response.subarray(at, at + STATE_BYTES), input);
     let runs = response.readUInt32LE(at + 172);
@@ -128,8 +193,20 @@ function decodeResponse(inputs: readonly VectorInput[], response: Buffer): reado
       writes.push({ address, bytes: Uint8Array.from(response.subarray(at + 8, at + 8 + length)) });
       at += 8 + length;
     }
-    return judge(input, trap, state, writes);
+    const faults = Array.from({ length: faultCount }, (_, i) => decodeFault(response, at + i * FAULT_BYTES));
+    at += faultCount * FAULT_BYTES;
+    return { trap, state, writes, faults };
   });
+}
+
+function decodeFault(response: Buffer, at: number): ResumedFault {
+  const vector = response.readUInt32LE(at + 16);
+  return {
+    vector,
+    errorCode: response.readUInt32LE(at + 20),
+    cr2: vector === PAGE_FAULT ? response.readBigUInt64LE(at) : 0n,
+    rip: response.readBigUInt64LE(at + 8),
+  };
 }
 
 function decodeState(bytes: Buffer, { environment }: VectorInput): CpuState {
@@ -159,7 +236,7 @@ interface Trap extends VectorException {
 }
 
 /** Undefined when the result says nothing about the CPU: it ran on, or Linux hid what happened. */
-function judge(input: VectorInput, trap: Trap, state: CpuState, writes: readonly Bytes[]): VectorOutcome | undefined {
+function judge(input: VectorInput, { trap, state, writes }: RawOutcome): VectorOutcome | undefined {
   if (trap.signal === SIGALRM) return undefined;
   const outcome = interpretTrap(input, trap, state, writes);
   return outcome.exception && outcome.exception.cr2 >= TASK_SIZE ? undefined : outcome;

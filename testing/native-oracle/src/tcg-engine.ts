@@ -2,7 +2,7 @@
  * Our accelerator as a vector engine. A vector runs in user mode under the tables of guest-tables.ts until a handler's
  * HLT: the instruction's own exception, or the INT3 behind it, just as on the host.
  */
-import { createTcgAccelerator } from "@tsvm/accel-tcg";
+import { createTcgAccelerator, type TcgOptions } from "@tsvm/accel-tcg";
 import type { Clock, InterruptPort, IoPort, Vcpu, Vm } from "@tsvm/contracts";
 import { allocateHostMemory } from "@tsvm/memory";
 import { type CpuState, FXSAVE, VISIBLE_FLAGS } from "./cpu-state.ts";
@@ -28,7 +28,8 @@ const CONTROL = { mxcsr: "mxcsr", fcw: "fpu.control", fsw: "fpu.status", ftw: "f
 /** What the previous vector's HLT left, and what no vector starts with. */
 const RUNNING = { halted: 0n, "interrupt.shadow": 0n, "pending.vector": 0n } as const;
 
-interface Guest {
+/** A processor and its memory. */
+export interface Guest {
   readonly vm: Vm;
   readonly vcpu: Vcpu;
   /** Guest RAM; gpa 0 is at offset 0. */
@@ -51,19 +52,20 @@ const NO_INTERRUPTS: InterruptPort = {
 
 const NO_IO: IoPort = { in: () => 0xffff_ffff, out() {}, load: (_, dst) => void dst.fill(0xff), store() {} };
 
-function createGuest(): Guest {
-  const accelerator = createTcgAccelerator({ cpu: "max" });
+/** A vCPU under the tables of guest-tables.ts, with `windows` for user code. */
+export function createGuest(windows: readonly Window[], options: Partial<TcgOptions> = {}): Guest {
+  const accelerator = createTcgAccelerator({ cpu: "max", ...options });
   const host = allocateHostMemory({ reservedBytes: accelerator.reservedBytes, ramBytes: GUEST_RAM_BYTES });
   const vm = accelerator.createVm(host, STOPPED_CLOCK);
   vm.setMemorySlot(0, { gpa: 0, length: GUEST_RAM_BYTES, hva: host.ramHva, readOnly: false });
   const view = new DataView(host.memory.buffer, host.ramHva, GUEST_RAM_BYTES);
-  writeGuestTables(view);
+  writeGuestTables(view, windows);
   const ram = new Uint8Array(host.memory.buffer, host.ramHva, GUEST_RAM_BYTES);
   return { vm, vcpu: vm.createVcpu(0, NO_INTERRUPTS, NO_IO), ram, view };
 }
 
 /** A window with what it holds between vectors and at the start of the current one. */
-interface WindowCopy {
+export interface WindowCopy {
   readonly window: Window;
   readonly pristine: Uint8Array;
   readonly before: Uint8Array;
@@ -71,7 +73,7 @@ interface WindowCopy {
 
 /** A fresh guest that runs one vector after the other; nothing of a vector is left for the next. */
 export function createTcgEngine(): VectorEngine {
-  const guest = createGuest();
+  const guest = createGuest(WINDOWS);
   const copies = WINDOWS.filter(({ executable }) => !executable).map((window): WindowCopy => {
     const pristine = windowContents(window);
     return { window, pristine, before: pristine.slice() };
@@ -98,14 +100,20 @@ function runVector(guest: Guest, copies: readonly WindowCopy[], input: VectorInp
 }
 
 /** Patches may hang over into unmapped memory; the host's harness drops those, so do we. */
-function patchMapped(ram: Uint8Array, address: number, bytes: Uint8Array): void {
-  const inside = WINDOWS.some(
+export function patchMapped(
+  ram: Uint8Array,
+  address: number,
+  bytes: Uint8Array,
+  windows: readonly Window[] = WINDOWS,
+): void {
+  const inside = windows.some(
     (window) => address >= window.address && address + bytes.length <= window.address + window.length,
   );
   if (inside) ram.set(bytes, address);
 }
 
-function changedRuns(ram: Uint8Array, copies: readonly WindowCopy[]): readonly Bytes[] {
+/** What changed in windows since their `before`. */
+export function changedRuns(ram: Uint8Array, copies: readonly WindowCopy[]): readonly Bytes[] {
   const runs: Bytes[] = [];
   for (const { window, before } of copies) {
     const now = ram.subarray(window.address, window.address + window.length);
@@ -140,7 +148,8 @@ function segmentsOf(environment: Environment): Readonly<Record<string, bigint>> 
   return registers;
 }
 
-function registersOf(environment: Environment, state: CpuState): Record<string, bigint> {
+/** All of `state`, by the names of VcpuState. */
+export function registersOf(environment: Environment, state: CpuState): Record<string, bigint> {
   const registers: Record<string, bigint> = { ...SYSTEM_REGISTERS, ...RUNNING, ...segmentsOf(environment) };
   for (const [i, name] of GPR_NAMES.entries()) registers[name] = state.gpr[i] ?? 0n;
   registers["rip"] = state.rip;
@@ -190,7 +199,8 @@ function outcomeOf({ vcpu, view }: Guest, input: VectorInput, writes: readonly B
   );
 }
 
-function stateOf({ codeBits }: Environment, register: (name: string) => bigint): CpuState {
+/** The user-visible state in registers of VcpuState; rip and rflags stay 0. */
+export function stateOf({ codeBits }: Environment, register: (name: string) => bigint): CpuState {
   const gpr = new BigUint64Array(16);
   // As recorded: outside 64-bit code the upper halves and r8..r15 are not architectural.
   const count = codeBits === 64 ? 16 : 8;

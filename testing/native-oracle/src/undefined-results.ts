@@ -56,6 +56,11 @@ export function undefinedFlags(input: VectorInput): number {
   return typeof rule === "number" ? rule : rule(input);
 }
 
+/** Whether any operands leave some flag undefined. */
+export function mayLeaveUndefinedFlags(mnemonic: string): boolean {
+  return RULES[mnemonic] !== undefined;
+}
+
 /** Bits of general registers whose value after `input` means nothing: LAR's copy of the limit's upper bits. */
 export function undefinedRegisterBits({ form }: VectorInput): bigint {
   return form.mnemonic === "LAR" ? 0xf_0000n : 0n;

@@ -82,13 +82,30 @@ function generateVector(
   const draft = createDraft(form, encoding, environment, random, operandBits);
   draft.initial = createInitialState(environment, seed, flavour);
   const wantMemory = Math.floor(index / sizes.length) % 2 === 1;
-  chooseOperands(draft, encoding, wantMemory);
-  choosePrefixes(draft);
-  form.options.prepare?.(draft);
-  if (!form.options.plain) addNoise(draft);
+  completeDraft(draft, encoding, wantMemory);
   const code = placeCode(draft);
   const { codeAddress, overrides, patches } = draft;
   return { form, environment, codeAddress, code, seed, flavour, overrides, patches };
+}
+
+/**
+ * One instruction of `form` for a place in a program, or undefined where it does not exist. Its bytes come from `encode`
+ * when `codeAddress` is set; the registers it wants are in `overrides`.
+ */
+export function draftInstruction(form: Form, environment: Environment, random: Random): Draft | undefined {
+  const { modes } = form.options;
+  if (modes !== undefined && (modes === "long") !== (environment.codeBits === 64)) return undefined;
+  const encoding = parseEncoding(form.encoding);
+  const draft = createDraft(form, encoding, environment, random, random.pick(operandSizes(form, environment)));
+  completeDraft(draft, encoding, random.oneIn(2));
+  return draft;
+}
+
+function completeDraft(draft: Draft, encoding: Encoding, wantMemory: boolean): void {
+  chooseOperands(draft, encoding, wantMemory);
+  choosePrefixes(draft);
+  draft.form.options.prepare?.(draft);
+  if (!draft.form.options.plain) addNoise(draft);
 }
 
 function createDraft(

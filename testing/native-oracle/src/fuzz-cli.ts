@@ -1,0 +1,95 @@
+/**
+ * Random programs until time is up: `pnpm fuzz --minutes 10`. A difference is made small and kept as a file in
+ * fuzz/cases/programs, which the tests run for ever.
+ */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { parseArgs } from "node:util";
+import type { Difference } from "./compare.ts";
+import { CASES_DIRECTORY } from "./programs/cases.ts";
+import { ProgramChecker, runOnHostCpu } from "./programs/check-programs.ts";
+import { generateProgram } from "./programs/generate-program.ts";
+import { type Program, writeProgram } from "./programs/program.ts";
+import { shrinkProgram } from "./programs/shrink.ts";
+
+const USAGE = `fuzz [options]
+  --against regions|host  regions against the interpreter, or both against this CPU, too (regions)
+  --minutes N             (1)
+  --programs N            stops after so many
+  --seed N                first seed (the time)
+  --keep-going            after a difference`;
+
+/** Programs the host runs at once: starting the harness costs more than many of them. */
+const BATCH = 200;
+
+const { values: options } = parseArgs({
+  options: {
+    against: { type: "string", default: "regions" },
+    minutes: { type: "string", default: "1" },
+    programs: { type: "string", default: "Infinity" },
+    seed: { type: "string" },
+    "keep-going": { type: "boolean", default: false },
+    help: { type: "boolean", default: false },
+  },
+});
+
+type Check = (programs: readonly Program[]) => readonly (readonly Difference[])[];
+
+function main(): void {
+  const deadline = Date.now() + Number(options.minutes) * 60_000;
+  const last = Number(options.programs);
+  const checker = new ProgramChecker();
+  const host = options.against === "host";
+  const check: Check = host
+    ? (programs) => checkOnHost(checker, programs)
+    : (programs) => programs.map((program) => checker.checkEngines(program));
+  let seed = options.seed === undefined ? Date.now() % 1_000_000_000 : Number(options.seed);
+  let found = 0;
+  for (let done = 0; done < last && Date.now() < deadline; ) {
+    const seeds = Array.from({ length: Math.min(BATCH, last - done) }, (_, i) => seed + i);
+    const programs = seeds.map((each) => generateProgram(each, host ? "defined" : "all"));
+    for (const [i, differences] of check(programs).entries()) {
+      if (differences.length === 0) continue;
+      report(seeds[i] as number, programs[i] as Program, differences, check);
+      if (++found > 0 && !options["keep-going"]) return fail(checker, found);
+    }
+    done += seeds.length;
+    seed += seeds.length;
+  }
+  if (found > 0) return fail(checker, found);
+  console.log(`${describe(checker)}: nothing found`);
+}
+
+function checkOnHost(checker: ProgramChecker, programs: readonly Program[]): readonly (readonly Difference[])[] {
+  return runOnHostCpu(programs).map((outcome, i) => checker.checkAgainstHost(programs[i] as Program, outcome));
+}
+
+function describe({ counts }: ProgramChecker): string {
+  return Object.entries(counts)
+    .map(([name, count]) => `${count} ${name}`)
+    .join(", ");
+}
+
+function fail(checker: ProgramChecker, found: number): void {
+  console.log(`${describe(checker)}: ${found} differ`);
+  process.exitCode = 1;
+}
+
+function report(seed: number, program: Program, differences: readonly Difference[], check: Check): void {
+  console.log(`seed ${seed}, ${program.environment.name}-bit code`);
+  const smaller = shrinkProgram(program, (candidate) => (check([candidate])[0] ?? []).length > 0);
+  const shown = check([smaller])[0] ?? differences;
+  for (const { field, expected, actual } of shown.slice(0, 8))
+    console.log(`  ${field}: expected ${expected}, got ${actual}`);
+  mkdirSync(CASES_DIRECTORY, { recursive: true });
+  const file = join(CASES_DIRECTORY, `${options.against}-${seed}.json`);
+  writeFileSync(file, writeProgram(smaller));
+  console.log(`  ${smaller.pieces.length} of ${program.pieces.length} pieces left: ${file}`);
+  for (const { offset, length } of smaller.pieces)
+    console.log(
+      `  ${(0x8000 + offset).toString(16)}  ${Buffer.from(smaller.code.subarray(offset, offset + length)).toString("hex")}`,
+    );
+}
+
+if (options.help) console.log(USAGE);
+else main();

@@ -1,0 +1,72 @@
+/** Runs programs on two engines and tells the first difference. */
+import type { Difference } from "../compare.ts";
+import { type ProgramOutcome, runProgramsOnHost } from "../native-harness.ts";
+import { compareEngines, compareWithHost } from "./compare-programs.ts";
+import { FAULT_LIMIT, inputOf, PROGRAM_WINDOWS, type Program, SLOT_BYTES } from "./program.ts";
+import { createProgramEngine, type EngineOutcome, type ProgramEngine } from "./program-engine.ts";
+
+/** Blocks are translated when they are entered the second time. */
+const HEAT_LIMIT = 2;
+
+/** What was compared: programs that an engine could not finish are not. */
+export interface CheckCounts {
+  programs: number;
+  instructions: number;
+  regions: number;
+  faults: number;
+  /** Programs that did not end in time, or about which the host tells nothing. */
+  passedOver: number;
+}
+
+/** Compares the interpreter with regions, and the interpreter with the host's CPU where outcomes of it are given. */
+export class ProgramChecker {
+  readonly counts: CheckCounts = { programs: 0, instructions: 0, regions: 0, faults: 0, passedOver: 0 };
+  readonly #interpreter: ProgramEngine = createProgramEngine("interpreter", { heatLimit: 0 });
+  readonly #regions: ProgramEngine = createProgramEngine("regions", { heatLimit: HEAT_LIMIT });
+
+  /** Differences of regions from the interpreter. An engine that throws differs in that. */
+  checkEngines(program: Program): readonly Difference[] {
+    const interpreted = this.#interpreter.run(program);
+    const translated = attempt(() => this.#regions.run(program));
+    if (translated instanceof Error) return [{ field: "regions", expected: "an outcome", actual: translated.message }];
+    if (interpreted === undefined && translated === undefined) return this.#passOver();
+    if (interpreted === undefined || translated === undefined)
+      return [{ field: "end", expected: String(interpreted !== undefined), actual: String(translated !== undefined) }];
+    this.#count(translated);
+    return compareEngines(program, interpreted, translated);
+  }
+
+  /** Differences of both from the host. */
+  checkAgainstHost(program: Program, host: ProgramOutcome | undefined): readonly Difference[] {
+    const interpreted = host && this.#interpreter.run(program);
+    if (host === undefined || interpreted === undefined) return this.#passOver();
+    const differences = compareWithHost(program, host, interpreted);
+    return differences.length > 0 ? differences : this.checkEngines(program);
+  }
+
+  #passOver(): readonly Difference[] {
+    this.counts.passedOver++;
+    return [];
+  }
+
+  #count({ instructions, regions, faults }: EngineOutcome): void {
+    this.counts.programs++;
+    this.counts.instructions += instructions;
+    this.counts.regions += regions;
+    this.counts.faults += faults.length;
+  }
+}
+
+function attempt<T>(run: () => T): T | Error {
+  try {
+    return run();
+  } catch (error) {
+    return error instanceof Error ? error : new Error(String(error));
+  }
+}
+
+/** What the host's CPU makes of each program. */
+export function runOnHostCpu(programs: readonly Program[]): readonly (ProgramOutcome | undefined)[] {
+  const resumption = { faultLimit: FAULT_LIMIT, slotBytes: SLOT_BYTES };
+  return runProgramsOnHost(programs.map(inputOf), PROGRAM_WINDOWS, resumption);
+}

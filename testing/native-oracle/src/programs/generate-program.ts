@@ -1,0 +1,257 @@
+/**
+ * Random programs. The first slots are the main part, in a loop; behind it stand functions, which call only functions behind
+ * them. A slot is a few instructions out of the forms, then a way on: the next slot, a branch, a call, a computed jump.
+ */
+
+import { FLAVOURS } from "../cpu-state.ts";
+import { CODE, DATA, ENVIRONMENTS, type Environment, INT3, READ_ONLY } from "../environment.ts";
+import { type Draft, REGISTERS } from "../generate/draft.ts";
+import { encode, MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
+import { draftInstruction } from "../generate/generate.ts";
+import { createRandom, type Random } from "../random.ts";
+import { type Bytes, RFLAGS_OVERRIDE } from "../vector.ts";
+import { Assembler, littleEndian } from "./assembler.ts";
+import { FUEL, type Piece, type Program, SLOT_BYTES, SLOTS, STACK_TOP, TURNS } from "./program.ts";
+import { needsDefinedFlags, pickForm, type Vocabulary } from "./vocabulary.ts";
+
+const NOP = 0x90;
+const RET = 0xc3;
+const LOCK = 0xf0;
+const { rsp } = REGISTERS;
+const SEEDS = 1 << 14;
+const DF = 0x400n;
+/** Room a slot keeps for its way on. */
+const TAIL_BYTES = 24;
+/** The condition "not sign", behind a counter that was decremented. */
+const NS = 9;
+
+/** Where a change of code may go: an immediate or an operation of an instruction made for that. */
+interface Mutable {
+  readonly immediate: number;
+  readonly operation: number;
+}
+
+/** The program that `seed` stands for. */
+export function generateProgram(seed: number, vocabulary: Vocabulary): Program {
+  return new ProgramWriter(createRandom(seed), vocabulary).write();
+}
+
+class ProgramWriter {
+  readonly #random: Random;
+  readonly #vocabulary: Vocabulary;
+  readonly #environment: Environment;
+  readonly #assembler: Assembler;
+  readonly #code = new Uint8Array(CODE.length).fill(INT3);
+  readonly #pieces: Piece[] = [];
+  readonly #patches: Bytes[] = [];
+  readonly #mutable: Mutable[] = [];
+  /** Slots that functions begin in. */
+  readonly #functions: number[] = [];
+  readonly #mainSlots: number;
+  readonly #usedSlots: number;
+  readonly #changesItself: boolean;
+  /** Next free byte, as a linear address. */
+  #at = 0;
+
+  constructor(random: Random, vocabulary: Vocabulary) {
+    this.#random = random;
+    this.#vocabulary = vocabulary;
+    const { long, flat32, segmented16stack32 } = ENVIRONMENTS;
+    this.#environment = random.pick([long, long, long, flat32, flat32, segmented16stack32]);
+    this.#assembler = new Assembler(this.#environment);
+    this.#changesItself = random.oneIn(3);
+    this.#mainSlots = 4 + random.below(30);
+    this.#usedSlots = this.#mainSlots + 1 + random.below(SLOTS - this.#mainSlots - 1);
+    for (let slot = this.#mainSlots + 1; slot < this.#usedSlots; slot += 1 + random.below(3))
+      this.#functions.push(slot);
+  }
+
+  write(): Program {
+    for (let slot = 0; slot < this.#mainSlots; slot++) this.#writeSlot(slot, false);
+    this.#writeEnd();
+    for (let slot = this.#mainSlots + 1; slot < this.#usedSlots; slot++) this.#writeSlot(slot, true);
+    const random = this.#random;
+    this.#patches.push({ address: FUEL, bytes: Uint8Array.from(littleEndian(20 + random.below(200), 4)) });
+    this.#patches.push({ address: TURNS, bytes: Uint8Array.from(littleEndian(2 + random.below(8), 4)) });
+    return {
+      environment: this.#environment,
+      seed: random.below(SEEDS),
+      flavour: random.pick(FLAVOURS),
+      code: this.#code,
+      pieces: this.#pieces,
+      patches: this.#patches,
+    };
+  }
+
+  #writeSlot(slot: number, inFunction: boolean): void {
+    const start = CODE.address + slot * SLOT_BYTES;
+    const end = start + SLOT_BYTES;
+    this.#at = start;
+    if (!inFunction && this.#random.oneIn(5)) this.#emit(this.#assembler.move(rsp, BigInt(STACK_TOP)));
+    while (this.#at < end - TAIL_BYTES && !this.#random.oneIn(7)) this.#writeStep(end - TAIL_BYTES, inFunction);
+    this.#writeTail(slot, inFunction);
+    this.#pad(end);
+  }
+
+  /** Something short: an instruction out of the forms, a change of code, a pair of PUSH and POP. */
+  #writeStep(end: number, inFunction: boolean): void {
+    const random = this.#random;
+    const roll = random.below(16);
+    if (roll === 0 && this.#changesItself) this.#writeMutable(end);
+    else if (roll === 1 && this.#changesItself) this.#writeChange(end);
+    else if (roll === 2 && end - this.#at >= 2) {
+      // Neither rSP.
+      this.#emit([0x50 + random.pick([0, 1, 2, 3, 5, 6, 7]), 0x58 + random.pick([0, 1, 2, 3, 5, 6, 7])]);
+    } else this.#writeForm(end, inFunction);
+  }
+
+  #writeForm(end: number, inFunction: boolean): void {
+    const random = this.#random;
+    for (let attempt = 0; attempt < 8; attempt++) {
+      const form = pickForm(random, this.#vocabulary);
+      const draft = draftInstruction(form, this.#environment, random);
+      if (draft === undefined || (mostlyFaults(draft) && !random.oneIn(6))) continue;
+      const moved = usesStackPointer(draft);
+      if (moved && (inFunction || !random.oneIn(6))) continue;
+      const bytes = this.#assemble(draft, !inFunction && random.oneIn(8));
+      if (bytes === undefined || this.#at + bytes.length > end) continue;
+      this.#emit(bytes);
+      for (const { address, bytes: contents } of draft.patches) this.#patches.push({ address, bytes: contents });
+      if (moved) this.#emitIfRoom(this.#assembler.move(rsp, BigInt(STACK_TOP)), end);
+      return;
+    }
+    this.#emitIfRoom([NOP], end);
+  }
+
+  /** The registers a draft wants, and the instruction. @param withStack whether it may move the stack pointer. */
+  #assemble(draft: Draft, withStack: boolean): number[] | undefined {
+    const head: number[] = [];
+    for (const [register, value] of draft.overrides) {
+      if (register === RFLAGS_OVERRIDE) head.unshift((value & DF) !== 0n ? 0xfd : 0xfc);
+      else if (register < 16 && (register !== rsp || withStack)) head.push(...this.#assembler.move(register, value));
+    }
+    draft.codeAddress = this.#at + head.length;
+    const code = encode(draft);
+    if (code.length > MAX_INSTRUCTION_BYTES) return undefined;
+    const tail: number[] = needsDefinedFlags(draft.form, this.#vocabulary) ? [0x39, 0xc0 | this.#random.below(64)] : [];
+    return [...head, ...code, ...tail];
+  }
+
+  /** An instruction whose immediate and operation others may change: add, or, and, sub, xor with 32 bits. */
+  #writeMutable(end: number): void {
+    const random = this.#random;
+    const bytes = this.#assembler.aluImmediate(random.pick([0, 4, 5, 6]), random.below(4), random.u32());
+    if (this.#at + bytes.length > end) return;
+    const immediate = this.#at + bytes.length - 4;
+    this.#mutable.push({ immediate, operation: immediate - 1 });
+    this.#emit(bytes);
+  }
+
+  #writeChange(end: number): void {
+    const random = this.#random;
+    if (this.#mutable.length === 0) return this.#writeMutable(end);
+    const { immediate, operation } = random.pick(this.#mutable);
+    // Between ADD and OR's neighbours: 0 and 1, 4 and 5, 6 and 7.
+    if (random.oneIn(3)) this.#emitIfRoom(this.#assembler.flipByte(operation, 8), end);
+    else this.#emitIfRoom(this.#assembler.storeWord(immediate, random.u32()), end);
+  }
+
+  #writeTail(slot: number, inFunction: boolean): void {
+    const random = this.#random;
+    if (inFunction && (this.#endsFunction(slot) || random.oneIn(4))) {
+      if (random.oneIn(3)) this.#emit(this.#assembler.skipIf(random.below(16), 1));
+      this.#emit([RET]);
+      return;
+    }
+    const last = inFunction ? this.#usedSlots : this.#mainSlots + 1;
+    const forward = slot + 1 + random.below(Math.max(1, Math.min(6, last - slot - 1)));
+    const first = inFunction ? this.#functionOf(slot) : 0;
+    const roll = random.below(10);
+    if (roll < 2) this.#emit(this.#assembler.jumpIf(random.below(16), this.#at, addressOf(forward)));
+    else if (roll < 5) this.#writeLoop(first + random.below(slot - first + 1));
+    else if (roll < 7) this.#writeCall(slot);
+    else if (roll === 7) this.#writeComputedJump(slot + 1, forward);
+  }
+
+  /** `jcc` to the next slot, or back as long as there is fuel. */
+  #writeLoop(target: number): void {
+    const assembler = this.#assembler;
+    const spend = assembler.decrement(FUEL);
+    const back = (at: number): number[] => assembler.jumpIf(NS, at, addressOf(target));
+    const length = spend.length + back(0).length;
+    if (!this.#random.oneIn(4)) this.#emit(assembler.skipIf(this.#random.below(16), length));
+    this.#emit([...spend, ...back(this.#at + spend.length)]);
+  }
+
+  #writeCall(slot: number): void {
+    const callable = this.#functions.filter((start) => start > slot);
+    if (callable.length === 0) return;
+    const call = (at: number): number[] => this.#assembler.call(at, addressOf(this.#random.pick(callable)));
+    if (this.#random.oneIn(3)) this.#emit(this.#assembler.skipIf(this.#random.below(16), call(0).length));
+    this.#emit(call(this.#at));
+  }
+
+  /** `mov eax, one; jcc over; mov eax, other; jmp rax`. */
+  #writeComputedJump(one: number, other: number): void {
+    const assembler = this.#assembler;
+    const register = this.#random.below(3);
+    const move = (slot: number): number[] => assembler.move(register, assembler.codeOffset(addressOf(slot)));
+    const second = move(other);
+    const skip = assembler.skipIf(this.#random.below(16), second.length);
+    this.#emit([...move(one), ...skip, ...second, ...assembler.jumpThrough(register)]);
+  }
+
+  /** The whole program again while there are turns, then INT3. */
+  #writeEnd(): void {
+    this.#at = addressOf(this.#mainSlots);
+    const spend = this.#assembler.decrement(TURNS);
+    const bytes = [...spend, ...this.#assembler.jumpIf(NS, this.#at + spend.length, CODE.address), INT3];
+    this.#code.set(bytes, this.#at - CODE.address);
+  }
+
+  #endsFunction(slot: number): boolean {
+    return slot + 1 >= this.#usedSlots || this.#functions.includes(slot + 1);
+  }
+
+  #functionOf(slot: number): number {
+    return this.#functions.findLast((start) => start <= slot) ?? slot;
+  }
+
+  /** From here to the next slot: a jump, or NOPs. */
+  #pad(end: number): void {
+    const room = end - this.#at;
+    if (room < 0) throw new Error(`a slot is ${-room} bytes too long`);
+    const offset = this.#at - CODE.address;
+    this.#code.fill(NOP, offset, offset + room);
+    if (room >= 2 && this.#random.oneIn(2)) this.#code.set([0xeb, room - 2], offset);
+  }
+
+  #emitIfRoom(bytes: readonly number[], end: number): void {
+    if (this.#at + bytes.length <= end) this.#emit(bytes);
+  }
+
+  #emit(bytes: readonly number[]): void {
+    const offset = this.#at - CODE.address;
+    this.#code.set(bytes, offset);
+    this.#pieces.push({ offset, length: bytes.length });
+    this.#at += bytes.length;
+  }
+}
+
+const addressOf = (slot: number): number => CODE.address + slot * SLOT_BYTES;
+
+/** LOCK where it is undefined, or memory that is not all there for everything. */
+function mostlyFaults({ prefixes, form, memoryAddress }: Draft): boolean {
+  if (prefixes.includes(LOCK) && !form.options.lock) return true;
+  return memoryAddress !== undefined && (memoryAddress < DATA.address || memoryAddress >= READ_ONLY.address - 64);
+}
+
+/** Whether the instruction names rSP, as an operand or a base. */
+function usesStackPointer({ modrm, rex, sib, opcode, form, environment }: Draft): boolean {
+  if (/\+r$/.test(form.encoding.split(" ")[0] ?? "")) return ((opcode[0] ?? 0) & 7) === rsp && !rex.b;
+  if (!modrm) return /LEAVE|ENTER/.test(form.mnemonic);
+  const register = modrm.reg === rsp && !rex.r && form.operands.some((code) => /^G/.test(code));
+  const other = modrm.mod === 3 && modrm.rm === rsp && !rex.b;
+  const base = environment.codeBits !== 16 && sib !== undefined && sib.base === rsp && !rex.b;
+  return register || other || base;
+}

@@ -1,0 +1,100 @@
+/**
+ * A program: user code in slots, and the state it starts from. Kept as bytes, with the places of its pieces, so that it can
+ * be made smaller without being understood.
+ *
+ * 1. Code is a window of its own that the program may also write: 64 slots, the last of which ends in INT3.
+ * 2. Behind a fault a program goes on at the next slot, on every engine (native/oracle.c, resume-handler.ts).
+ * 3. Loops and calls count down numbers in the counters' window, which nothing else is aimed at, so programs end.
+ */
+import { FLAVOURS, type Flavour } from "../cpu-state.ts";
+import { CODE, DATA, type Environment, environmentById, INT3, READ_ONLY, STACK, type Window } from "../environment.ts";
+import type { Bytes, VectorInput } from "../vector.ts";
+
+/** Bytes of a slot; faults lead to the next one. */
+export const SLOT_BYTES = 64;
+/** Slots of the code window. */
+export const SLOTS: number = CODE.length / SLOT_BYTES;
+/** How many faults a program goes on from. */
+export const FAULT_LIMIT = 48;
+
+/** Numbers that loops count down. */
+export const COUNTERS: Window = { address: 0x2000, length: 0x1000, writable: true, executable: false };
+/** Backward branches and calls left. */
+export const FUEL: number = COUNTERS.address;
+/** Runs of the whole program left. */
+export const TURNS: number = COUNTERS.address + 4;
+
+/** Like a vector's, but programs may change their code. */
+export const PROGRAM_WINDOWS: readonly Window[] = [COUNTERS, DATA, READ_ONLY, { ...CODE, writable: true }, STACK];
+
+/** Bytes that can be replaced by NOPs together. */
+export interface Piece {
+  readonly offset: number;
+  readonly length: number;
+}
+
+export interface Program {
+  readonly environment: Environment;
+  readonly seed: number;
+  readonly flavour: Flavour;
+  /** The whole code window. */
+  readonly code: Uint8Array;
+  readonly pieces: readonly Piece[];
+  /** Memory that differs from the windows' contents. */
+  readonly patches: readonly Bytes[];
+}
+
+const FORM = { encoding: "", mnemonic: "PROGRAM", operands: [] } as const;
+/** Stack pointer at the start: in the middle, so that both directions have room. */
+export const STACK_TOP: number = STACK.address + 0x800;
+const RSP = 4;
+
+/** The program as the harness takes it. */
+export function inputOf({ environment, seed, flavour, code, patches }: Program): VectorInput {
+  const overrides = new Map([[RSP, BigInt(STACK_TOP)]]);
+  return { form: FORM, environment, codeAddress: CODE.address, code, seed, flavour, overrides, patches };
+}
+
+/** How programs are kept in `fuzz/cases`. */
+interface ProgramFile {
+  readonly environment: number;
+  readonly seed: number;
+  readonly flavour: string;
+  readonly slots: readonly string[];
+  readonly patches: Readonly<Record<string, string>>;
+}
+
+const NOP = 0x90;
+const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
+
+/** Text for a file: code by slots, without the filler behind it. */
+export function writeProgram({ environment, seed, flavour, code, patches }: Program): string {
+  const slots = Array.from({ length: SLOTS }, (_, i) => hex(code.subarray(i * SLOT_BYTES, (i + 1) * SLOT_BYTES)));
+  const last = slots.findLastIndex((slot) => slot !== hex(new Uint8Array(SLOT_BYTES).fill(INT3)));
+  const file: ProgramFile = {
+    environment: environment.id,
+    seed,
+    flavour,
+    slots: slots.slice(0, last + 1).map((slot) => slot.replace(/(90)+$/, "")),
+    patches: Object.fromEntries(patches.map(({ address, bytes }) => [address.toString(16), hex(bytes)])),
+  };
+  return `${JSON.stringify(file, undefined, 2)}\n`;
+}
+
+/** Reads what {@link writeProgram} wrote. @throws RangeError when it is no program. */
+export function readProgram(text: string): Program {
+  const file = JSON.parse(text) as ProgramFile;
+  const environment = environmentById(file.environment);
+  const flavour = FLAVOURS.find((name) => name === file.flavour);
+  if (!environment || !flavour || file.slots.length > SLOTS) throw new RangeError("not a program");
+  const code = new Uint8Array(CODE.length).fill(INT3);
+  for (const [i, slot] of file.slots.entries()) {
+    code.fill(NOP, i * SLOT_BYTES, (i + 1) * SLOT_BYTES);
+    code.set(Buffer.from(slot, "hex"), i * SLOT_BYTES);
+  }
+  const patches = Object.entries(file.patches).map(([address, bytes]) => ({
+    address: Number.parseInt(address, 16),
+    bytes: Uint8Array.from(Buffer.from(bytes, "hex")),
+  }));
+  return { environment, seed: file.seed, flavour, code, pieces: [], patches };
+}

@@ -1,0 +1,109 @@
+/**
+ * What native/oracle.c does between a fault and going on, as guest code: the fault is noted in a log, the program goes on at
+ * its next slot, and INT3 or one fault too many halts.
+ */
+import { CODE, LOCAL_DESCRIPTORS } from "../environment.ts";
+import { kernelPage, writeNumberedGates } from "../guest-tables.ts";
+import type { ResumedFault } from "../native-harness.ts";
+import { SLOT_BYTES, SLOTS } from "./program.ts";
+
+/** The log: number of faults, limit, code address; bases of LDT segments; entries of vector, error code, CR2 and rip. */
+const LOG = { count: 0, limit: 8, code: 16, bases: 0x40, entries: 0x100, entryBytes: 32 } as const;
+const PAGE_FAULT = 14;
+
+/** Entered with vector and error code above the frame, registers as the program left them. */
+const HANDLER = `
+  fc 50 51 52 53            cld; push rax; push rcx; push rdx; push rbx
+  48bb LOG                  mov rbx, LOG
+  837c2420 03               cmp dword [rsp+32], 3
+  0f84 93000000             je finish
+  488b03 483b4308           mov rax, [rbx]; cmp rax, [rbx+8]
+  0f83 86000000             jae finish
+  48ff03                    inc qword [rbx]
+  4889c1 48c1e105           mov rcx, rax; shl rcx, 5
+  488d8c0b 00010000         lea rcx, [rbx+rcx+256]
+  488b542420 488911         mov rdx, [rsp+32]; mov [rcx], rdx
+  488b542428 48895108       mov rdx, [rsp+40]; mov [rcx+8], rdx
+  0f20d2 48895110           mov rdx, cr2; mov [rcx+16], rdx
+  488b542430 48895118       mov rdx, [rsp+48]; mov [rcx+24], rdx
+  48ffc0                    inc rax
+  0fb74c2438 f6c104 740a    movzx ecx, word [rsp+56]; test cl, 4; jz flat
+  c1e903 488b4ccb40 eb02    shr ecx, 3; mov rcx, [rbx+rcx*8+64]; jmp based
+  31c9                      flat: xor ecx, ecx
+  4801ca 482b5310           based: add rdx, rcx; sub rdx, [rbx+16]
+  4881fa 00100000 7309      cmp rdx, 4096; jae wild
+  48c1ea06 48ffc2 eb04      shr rdx, 6; inc rdx; jmp place
+  488d1480                  wild: lea rdx, [rax+rax*4]
+  83e23f 48c1e206           place: and edx, 63; shl rdx, 6
+  48035310 4829ca           add rdx, [rbx+16]; sub rdx, rcx
+  4889542430                mov [rsp+48], rdx
+  5b 5a 59 58 4883c410 48cf pop rbx; pop rdx; pop rcx; pop rax; add rsp, 16; iretq
+  5b 5a 59 58 f4            finish: pop rbx; pop rdx; pop rcx; pop rax; hlt
+`;
+
+function assemble(log: bigint): Uint8Array {
+  const address = Buffer.alloc(8);
+  address.writeBigUInt64LE(log);
+  // Bytes end where two spaces and a mnemonic, or a label, begin.
+  const bytes = HANDLER.replace("LOG ", `${address.toString("hex")} `)
+    .split("\n")
+    .map((line) => /^\s*((?:(?:[0-9a-f]{2})+ )+)/.exec(line)?.[1] ?? "");
+  return Uint8Array.from(Buffer.from(bytes.join("").replaceAll(" ", ""), "hex"));
+}
+
+/** Writes handlers and an empty log into guest RAM. */
+export function writeResumeHandler(ram: DataView, faultLimit: number): void {
+  if (SLOTS !== 64 || SLOT_BYTES !== 64) throw new Error("the handler was written for 64 slots of 64 bytes");
+  const handler = kernelPage("resumption");
+  const log = kernelPage("log");
+  writeNumberedGates(ram, handler.address);
+  for (const [i, byte] of assemble(log.address).entries()) ram.setUint8(handler.gpa + i, byte);
+  ram.setBigUint64(log.gpa + LOG.count, 0n, true);
+  ram.setBigUint64(log.gpa + LOG.limit, BigInt(faultLimit), true);
+  ram.setBigUint64(log.gpa + LOG.code, BigInt(CODE.address), true);
+  for (const [i, { base }] of LOCAL_DESCRIPTORS.entries())
+    ram.setBigUint64(log.gpa + LOG.bases + i * 8, BigInt(base), true);
+}
+
+/** The faults the handler noted. */
+export function readFaultLog(ram: DataView): readonly ResumedFault[] {
+  const { gpa } = kernelPage("log");
+  return Array.from({ length: Number(ram.getBigUint64(gpa + LOG.count, true)) }, (_, i) => {
+    const at = gpa + LOG.entries + i * LOG.entryBytes;
+    const vector = Number(ram.getBigUint64(at, true));
+    return {
+      vector,
+      errorCode: ram.getUint32(at + 8, true),
+      cr2: vector === PAGE_FAULT ? ram.getBigUint64(at + 16, true) : 0n,
+      rip: ram.getBigUint64(at + 24, true),
+    };
+  });
+}
+
+/** What a halted handler has on its stack. */
+export interface FinalFrame {
+  readonly vector: number;
+  readonly errorCode: number;
+  readonly rip: bigint;
+  readonly cs: number;
+  readonly rflags: number;
+  readonly rsp: bigint;
+  readonly ss: number;
+}
+
+/** The frame of the exception that ended the program; undefined when the processor did not halt in the handler. */
+export function readFinalFrame(ram: DataView, rip: bigint, rsp: bigint): FinalFrame | undefined {
+  const handler = kernelPage("resumption");
+  if (rip !== handler.address + BigInt(assemble(0n).length)) return undefined;
+  const stack = kernelPage("stack");
+  const at = (index: number): bigint => ram.getBigUint64(stack.gpa + Number(rsp - stack.address) + index * 8, true);
+  return {
+    vector: Number(at(0)),
+    errorCode: Number(at(1) & 0xffff_ffffn),
+    rip: at(2),
+    cs: Number(at(3) & 0xffffn),
+    rflags: Number(at(4)),
+    rsp: at(5),
+    ss: Number(at(6) & 0xffffn),
+  };
+}

@@ -1,0 +1,69 @@
+// Random programs in short; `pnpm fuzz` is the long form. What it finds is kept in fuzz/cases/programs.
+import { describe, expect, it } from "vitest";
+import { keptPrograms } from "../src/programs/cases.ts";
+import { ProgramChecker, runOnHostCpu } from "../src/programs/check-programs.ts";
+import { generateProgram } from "../src/programs/generate-program.ts";
+import { type Program, readProgram, writeProgram } from "../src/programs/program.ts";
+import { shrinkProgram } from "../src/programs/shrink.ts";
+
+const TIMEOUT_MS = 120_000;
+const seeds = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
+
+describe("random programs", () => {
+  it("end the same in regions as interpreted", { timeout: TIMEOUT_MS }, () => {
+    const checker = new ProgramChecker();
+    for (const seed of seeds(1, 150)) {
+      expect({ seed, differences: checker.checkEngines(generateProgram(seed, "all")) }).toEqual({
+        seed,
+        differences: [],
+      });
+    }
+    // That they reach what they are made for.
+    expect(checker.counts.regions).toBeGreaterThan(500);
+    expect(checker.counts.faults).toBeGreaterThan(500);
+    expect(checker.counts.passedOver).toBeLessThan(15);
+  });
+
+  it("end as on the host's CPU", { timeout: TIMEOUT_MS }, () => {
+    const checker = new ProgramChecker();
+    const programs = seeds(10_001, 150).map((seed) => generateProgram(seed, "defined"));
+    for (const [i, outcome] of runOnHostCpu(programs).entries()) {
+      const differences = checker.checkAgainstHost(programs[i] as Program, outcome);
+      expect({ seed: 10_001 + i, differences }).toEqual({ seed: 10_001 + i, differences: [] });
+    }
+    expect(checker.counts.passedOver).toBeLessThan(30);
+  });
+
+  it("are the same for a seed, and as files", () => {
+    const program = generateProgram(7, "all");
+    expect(generateProgram(7, "all")).toEqual(program);
+    const { code, patches } = readProgram(writeProgram(program));
+    expect(code).toEqual(program.code);
+    const checker = new ProgramChecker();
+    expect(checker.checkEngines({ ...program, patches })).toEqual([]);
+  });
+});
+
+const kept = keptPrograms();
+describe.runIf(kept.length > 0)("programs that once differed", () => {
+  const checker = new ProgramChecker();
+  it.each(kept)("%s", (_, program) => expect(checker.checkEngines(program)).toEqual([]));
+
+  it("do not differ from the host either", { timeout: TIMEOUT_MS }, () => {
+    const programs = kept.filter(([name]) => name.startsWith("host-")).map(([, program]) => program);
+    for (const [i, outcome] of runOnHostCpu(programs).entries())
+      expect(checker.checkAgainstHost(programs[i] as Program, outcome)).toEqual([]);
+  });
+});
+
+describe("shrinking", () => {
+  it("leaves the pieces and patches that a failure needs", () => {
+    const program = generateProgram(3, "all");
+    const needed = program.pieces[5];
+    const patch = program.patches[2];
+    const fails = ({ pieces, patches }: Program): boolean =>
+      pieces.some((piece) => piece === needed) && patches.some((other) => other === patch);
+    const smaller = shrinkProgram(program, fails);
+    expect([smaller.pieces, smaller.patches]).toEqual([[needed], [patch]]);
+  });
+});
