@@ -26,7 +26,12 @@ const PAGE = {
   stack: 12,
   resumption: 13,
   log: 14,
-  count: 15,
+  services: 15,
+  otherPml4: 16,
+  otherPdpt: 17,
+  otherPd: 18,
+  otherPt: 19,
+  count: 20,
 } as const;
 
 /** Page-table entry bits. SDM vol. 3A, "4-Level Paging and 5-Level Paging". */
@@ -137,8 +142,13 @@ function writeGates(ram: DataView): void {
   }
 }
 
-function writeGate(ram: DataView, vector: number, handler: bigint): void {
-  const dpl = USER_GATES.has(vector) ? 3n : 0n;
+/** Gate `vector` to privilege 0; `dpl` is the privilege that may call it. */
+export function writeGate(
+  ram: DataView,
+  vector: number,
+  handler: bigint,
+  dpl: bigint = USER_GATES.has(vector) ? 3n : 0n,
+): void {
   const low = (handler & 0xffffn) | (BigInt(SELECTOR.kernelCode) << 16n) | ((0x8en | (dpl << 5n)) << 40n);
   const gate = gpaOf(PAGE.idt) + vector * 16;
   ram.setBigUint64(gate, low | (((handler >> 16n) & 0xffffn) << 48n), true);
@@ -146,7 +156,7 @@ function writeGate(ram: DataView, vector: number, handler: bigint): void {
 }
 
 /** What a page of the kernel half is for, as code finds it and as the host does. */
-export function kernelPage(name: "handlers" | "resumption" | "log" | "stack"): { address: bigint; gpa: number } {
+export function kernelPage(name: Exclude<keyof typeof PAGE, "count">): { address: bigint; gpa: number } {
   return { address: kernelAddress(PAGE[name]), gpa: gpaOf(PAGE[name]) };
 }
 

@@ -53,7 +53,12 @@ const NO_INTERRUPTS: InterruptPort = {
 const NO_IO: IoPort = { in: () => 0xffff_ffff, out() {}, load: (_, dst) => void dst.fill(0xff), store() {} };
 
 /** A vCPU under the tables of guest-tables.ts, with `windows` for user code. */
-export function createGuest(windows: readonly Window[], options: Partial<TcgOptions> = {}): Guest {
+export function createGuest(
+  windows: readonly Window[],
+  options: Partial<TcgOptions> = {},
+  interrupts: InterruptPort = NO_INTERRUPTS,
+  io: IoPort = NO_IO,
+): Guest {
   const accelerator = createTcgAccelerator({ cpu: "max", ...options });
   const host = allocateHostMemory({ reservedBytes: accelerator.reservedBytes, ramBytes: GUEST_RAM_BYTES });
   const vm = accelerator.createVm(host, STOPPED_CLOCK);
@@ -61,7 +66,7 @@ export function createGuest(windows: readonly Window[], options: Partial<TcgOpti
   const view = new DataView(host.memory.buffer, host.ramHva, GUEST_RAM_BYTES);
   writeGuestTables(view, windows);
   const ram = new Uint8Array(host.memory.buffer, host.ramHva, GUEST_RAM_BYTES);
-  return { vm, vcpu: vm.createVcpu(0, NO_INTERRUPTS, NO_IO), ram, view };
+  return { vm, vcpu: vm.createVcpu(0, interrupts, io), ram, view };
 }
 
 /** A window with what it holds between vectors and at the start of the current one. */

@@ -3,7 +3,8 @@ import type { Difference } from "../compare.ts";
 import { type ProgramOutcome, runProgramsOnHost } from "../native-harness.ts";
 import { compareEngines, compareWithHost } from "./compare-programs.ts";
 import { FAULT_LIMIT, inputOf, PROGRAM_WINDOWS, type Program, SLOT_BYTES } from "./program.ts";
-import { createProgramEngine, type EngineOutcome, type ProgramEngine } from "./program-engine.ts";
+import { createProgramEngine, type ProgramEngine } from "./program-engine.ts";
+import { compareSystems, SystemEngine } from "./system-engine.ts";
 
 /** Blocks are translated when they are entered the second time. */
 const HEAT_LIMIT = 2;
@@ -14,26 +15,55 @@ export interface CheckCounts {
   instructions: number;
   regions: number;
   faults: number;
+  interrupts: number;
   /** Programs that did not end in time, or about which the host tells nothing. */
   passedOver: number;
 }
 
+/** What the counts need of an outcome. */
+interface Counted {
+  readonly instructions: number;
+  readonly regions: number;
+  readonly faults: readonly unknown[];
+  readonly interrupts?: number;
+}
+
 /** Compares the interpreter with regions, and the interpreter with the host's CPU where outcomes of it are given. */
 export class ProgramChecker {
-  readonly counts: CheckCounts = { programs: 0, instructions: 0, regions: 0, faults: 0, passedOver: 0 };
+  readonly counts: CheckCounts = { programs: 0, instructions: 0, regions: 0, faults: 0, interrupts: 0, passedOver: 0 };
   readonly #interpreter: ProgramEngine = createProgramEngine("interpreter", { heatLimit: 0 });
   readonly #regions: ProgramEngine = createProgramEngine("regions", { heatLimit: HEAT_LIMIT });
+  readonly #systemInterpreter = new SystemEngine({ heatLimit: 0 });
+  readonly #systemRegions = new SystemEngine({ heatLimit: HEAT_LIMIT });
 
   /** Differences of regions from the interpreter. An engine that throws differs in that. */
   checkEngines(program: Program): readonly Difference[] {
-    const interpreted = this.#interpreter.run(program);
-    const translated = attempt(() => this.#regions.run(program));
+    if (program.system !== undefined)
+      return this.#check(
+        () => this.#systemInterpreter.run(program),
+        () => this.#systemRegions.run(program),
+        compareSystems,
+      );
+    return this.#check(
+      () => this.#interpreter.run(program),
+      () => this.#regions.run(program),
+      (a, b) => compareEngines(program, a, b),
+    );
+  }
+
+  #check<T extends Counted>(
+    interpret: () => T | undefined,
+    translate: () => T | undefined,
+    compare: (a: T, b: T) => readonly Difference[],
+  ): readonly Difference[] {
+    const interpreted = interpret();
+    const translated = attempt(translate);
     if (translated instanceof Error) return [{ field: "regions", expected: "an outcome", actual: translated.message }];
     if (interpreted === undefined && translated === undefined) return this.#passOver();
     if (interpreted === undefined || translated === undefined)
       return [{ field: "end", expected: String(interpreted !== undefined), actual: String(translated !== undefined) }];
     this.#count(translated);
-    return compareEngines(program, interpreted, translated);
+    return compare(interpreted, translated);
   }
 
   /** Differences of both from the host. */
@@ -49,11 +79,12 @@ export class ProgramChecker {
     return [];
   }
 
-  #count({ instructions, regions, faults }: EngineOutcome): void {
+  #count({ instructions, regions, faults, interrupts = 0 }: Counted): void {
     this.counts.programs++;
     this.counts.instructions += instructions;
     this.counts.regions += regions;
     this.counts.faults += faults.length;
+    this.counts.interrupts += interrupts;
   }
 }
 

@@ -11,7 +11,8 @@ import { draftInstruction } from "../generate/generate.ts";
 import { createRandom, type Random } from "../random.ts";
 import { type Bytes, RFLAGS_OVERRIDE } from "../vector.ts";
 import { Assembler, littleEndian } from "./assembler.ts";
-import { FUEL, type Piece, type Program, SLOT_BYTES, SLOTS, STACK_TOP, TURNS } from "./program.ts";
+import { FUEL, type Piece, type Program, SLOT_BYTES, SLOTS, STACK_TOP, type SystemSetup, TURNS } from "./program.ts";
+import { systemStep } from "./system-steps.ts";
 import { needsDefinedFlags, pickForm, type Vocabulary } from "./vocabulary.ts";
 
 const NOP = 0x90;
@@ -57,7 +58,8 @@ class ProgramWriter {
     this.#random = random;
     this.#vocabulary = vocabulary;
     const { long, flat32, segmented16stack32 } = ENVIRONMENTS;
-    this.#environment = random.pick([long, long, long, flat32, flat32, segmented16stack32]);
+    this.#environment =
+      vocabulary === "system" ? long : random.pick([long, long, long, flat32, flat32, segmented16stack32]);
     this.#assembler = new Assembler(this.#environment);
     this.#changesItself = random.oneIn(3);
     this.#mainSlots = 4 + random.below(30);
@@ -80,7 +82,14 @@ class ProgramWriter {
       code: this.#code,
       pieces: this.#pieces,
       patches: this.#patches,
+      ...(this.#vocabulary === "system" && { system: this.#chooseSetup() }),
     };
+  }
+
+  #chooseSetup(): SystemSetup {
+    const random = this.#random;
+    const interruptsAt = Array.from({ length: random.below(6) }, () => 400 + random.below(4000));
+    return { privilege: random.oneIn(4) ? 3 : 0, interruptsAt: interruptsAt.toSorted((a, b) => a - b) };
   }
 
   #writeSlot(slot: number, inFunction: boolean): void {
@@ -97,7 +106,8 @@ class ProgramWriter {
   #writeStep(end: number, inFunction: boolean): void {
     const random = this.#random;
     const roll = random.below(16);
-    if (roll === 0 && this.#changesItself) this.#writeMutable(end);
+    if (this.#vocabulary === "system" && random.oneIn(4)) this.#emitIfRoom(systemStep(random, this.#at), end);
+    else if (roll === 0 && this.#changesItself) this.#writeMutable(end);
     else if (roll === 1 && this.#changesItself) this.#writeChange(end);
     else if (roll === 2 && end - this.#at >= 2) {
       // Neither rSP.

@@ -42,6 +42,15 @@ export interface Program {
   readonly pieces: readonly Piece[];
   /** Memory that differs from the windows' contents. */
   readonly patches: readonly Bytes[];
+  /** Set for programs that are also the kernel; they run on our engines only. */
+  readonly system?: SystemSetup;
+}
+
+/** How a program with privileged instructions starts, and what happens to it from outside. */
+export interface SystemSetup {
+  readonly privilege: 0 | 3;
+  /** Instruction counts, ascending, behind which an interrupt comes as soon as it may. */
+  readonly interruptsAt: readonly number[];
 }
 
 const FORM = { encoding: "", mnemonic: "PROGRAM", operands: [] } as const;
@@ -62,13 +71,14 @@ interface ProgramFile {
   readonly flavour: string;
   readonly slots: readonly string[];
   readonly patches: Readonly<Record<string, string>>;
+  readonly system?: SystemSetup;
 }
 
 const NOP = 0x90;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** Text for a file: code by slots, without the filler behind it. */
-export function writeProgram({ environment, seed, flavour, code, patches }: Program): string {
+export function writeProgram({ environment, seed, flavour, code, patches, system }: Program): string {
   const slots = Array.from({ length: SLOTS }, (_, i) => hex(code.subarray(i * SLOT_BYTES, (i + 1) * SLOT_BYTES)));
   const last = slots.findLastIndex((slot) => slot !== hex(new Uint8Array(SLOT_BYTES).fill(INT3)));
   const file: ProgramFile = {
@@ -77,6 +87,7 @@ export function writeProgram({ environment, seed, flavour, code, patches }: Prog
     flavour,
     slots: slots.slice(0, last + 1).map((slot) => slot.replace(/(90)+$/, "")),
     patches: Object.fromEntries(patches.map(({ address, bytes }) => [address.toString(16), hex(bytes)])),
+    ...(system && { system }),
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }
@@ -96,5 +107,6 @@ export function readProgram(text: string): Program {
     address: Number.parseInt(address, 16),
     bytes: Uint8Array.from(Buffer.from(bytes, "hex")),
   }));
-  return { environment, seed: file.seed, flavour, code, pieces: [], patches };
+  const program = { environment, seed: file.seed, flavour, code, pieces: [], patches };
+  return file.system === undefined ? program : { ...program, system: file.system };
 }

@@ -6,9 +6,9 @@ import { mayLeaveUndefinedFlags } from "../undefined-results.ts";
 
 /**
  * 'defined': what is the same on every processor, for comparisons with the host's; 'all' for comparisons of our engines, which
- * agree on undefined results too.
+ * agree on undefined results too; 'system' for programs at any privilege, whose system instructions are not drawn but built.
  */
-export type Vocabulary = "defined" | "all";
+export type Vocabulary = "defined" | "all" | "system";
 
 /** Chances of families in a hundred. Branches are not drawn but built, far transfers leave the code window. */
 const WEIGHTS: Readonly<Record<string, number>> = {
@@ -39,6 +39,10 @@ const NOT_DEFINED =
 /** After one of these nothing else of a program can be reached. */
 const DISRUPTIVE = /^(HLT|POPF|INT|IRET|SYS|LDS|LES|LSS|LFS|LGS|POP (ES|SS|DS|FS|GS)|WRFSBASE|WRGSBASE|MOV Sw)/;
 
+/** With privilege these do something, to everything: HLT stops, and descriptor tables and control registers are not random. */
+const NOT_FOR_KERNELS =
+  /^(HLT|INVD|WBINVD|WRMSR|RDMSR|LLDT|LTR|LGDT|LIDT|LMSW|MOV (Cd|Dd|Sw)|SYSRET|XSETBV|SWAPGS|RSM|CLTS|INVPCID|IN |OUT |INS |OUTS )/;
+
 const label = ({ mnemonic, operands }: Form): string => `${mnemonic} ${operands.join(",")}`;
 
 /** A form by weight. Disruptive ones are rare. */
@@ -46,6 +50,7 @@ export function pickForm(random: Random, vocabulary: Vocabulary): Form {
   for (;;) {
     const form = random.pick(FAMILIES[random.pick(HUNDRED)] as readonly Form[]);
     if (vocabulary === "defined" && NOT_DEFINED.test(label(form))) continue;
+    if (vocabulary === "system" && NOT_FOR_KERNELS.test(label(form))) continue;
     if (DISRUPTIVE.test(label(form)) && !random.oneIn(24)) continue;
     return form;
   }

@@ -1,0 +1,195 @@
+/** Privileged programs on our accelerator, with interrupts at chosen instructions. */
+import type { TcgOptions } from "@tsvm/accel-tcg";
+import type { AccessSize, InterruptPort, IoPort } from "@tsvm/contracts";
+import type { Difference } from "../compare.ts";
+import { SEGMENT_NAMES, windowContents } from "../environment.ts";
+import { writeGuestTables } from "../guest-tables.ts";
+import type { ResumedFault } from "../native-harness.ts";
+import { hashText } from "../random.ts";
+import { createGuest, type Guest, registersOf } from "../tcg-engine.ts";
+import { initialStateOf } from "../vector.ts";
+import { FAULT_LIMIT, inputOf, type Program, type SystemSetup } from "./program.ts";
+import { readFaultLog, writeResumeHandler } from "./resume-handler.ts";
+import { KERNEL_REGISTERS, KERNEL_SEGMENTS, SYSTEM_WINDOWS, VECTORS, writeSystemTables } from "./system-tables.ts";
+
+const BUDGET = 400_000;
+/** Instructions by which a run may go past its budget; up to there interrupts are not placed exactly. */
+const OVERRUN = 300;
+/** How long an interrupt waits for a place where both engines would take it at once. */
+const PATIENCE = 200;
+const IF = 0x200n;
+
+/** Everything that can be seen of a machine at its end. */
+export interface SystemOutcome {
+  readonly exit: string;
+  readonly instructions: number;
+  readonly regions: number;
+  readonly interrupts: number;
+  readonly faults: readonly ResumedFault[];
+  readonly regs: Readonly<Record<string, bigint>>;
+  readonly ram: Uint8Array;
+  /** Ports and device accesses in order. */
+  readonly accesses: readonly string[];
+}
+
+/** Answers depend on what was asked and on how much before it. */
+class AccessLog implements IoPort {
+  readonly lines: string[] = [];
+
+  in(port: number, size: AccessSize): number {
+    return this.#note(`in ${port.toString(16)} ${size}`) >>> (32 - 8 * size);
+  }
+  out(port: number, size: AccessSize, value: number): void {
+    this.#note(`out ${port.toString(16)} ${size} ${value.toString(16)}`);
+  }
+  load(gpa: number, dst: Uint8Array): void {
+    const answer = this.#note(`load ${gpa.toString(16)} ${dst.length}`);
+    for (let i = 0; i < dst.length; i++) dst[i] = (answer >>> ((i & 3) * 8)) + i;
+  }
+  store(gpa: number, src: Uint8Array): void {
+    this.#note(`store ${gpa.toString(16)} ${Buffer.from(src).toString("hex")}`);
+  }
+  #note(line: string): number {
+    this.lines.push(line);
+    return hashText(`${this.lines.length} ${line}`);
+  }
+}
+
+/** One pin, raised when told. */
+class Pin implements InterruptPort {
+  pending = false;
+  readonly nmiPending = false;
+  tpr = 0;
+  taken = 0;
+  #notify = (): void => {};
+
+  raise(): void {
+    this.pending = true;
+    this.#notify();
+  }
+  acknowledge(): number {
+    this.pending = false;
+    this.taken++;
+    return VECTORS.external;
+  }
+  acknowledgeNmi(): void {}
+  readMsr(): undefined {
+    return undefined;
+  }
+  writeMsr(): boolean {
+    return false;
+  }
+  onRaise(notify: () => void): void {
+    this.#notify = notify;
+  }
+}
+
+/** A machine for privileged programs. */
+export class SystemEngine {
+  readonly #guest: Guest;
+  readonly #pin = new Pin();
+  readonly #io = new AccessLog();
+
+  constructor(options: Partial<TcgOptions>) {
+    this.#guest = createGuest(SYSTEM_WINDOWS, options, this.#pin, this.#io);
+  }
+
+  /** Undefined when the program does not end. */
+  run(program: Program): SystemOutcome | undefined {
+    const { vcpu, ram, view } = this.#guest;
+    this.#prepare(program);
+    const counters = (): { regionsMade: number } => (vcpu as unknown as { counters: { regionsMade: number } }).counters;
+    const [instructions, regions] = [vcpu.instructionCount, counters().regionsMade];
+    const exit = this.#runWithInterrupts(program.system as SystemSetup);
+    if (exit === "intr") return undefined;
+    return {
+      exit,
+      instructions: vcpu.instructionCount - instructions,
+      regions: counters().regionsMade - regions,
+      interrupts: this.#pin.taken,
+      faults: readFaultLog(view),
+      regs: vcpu.save().regs,
+      ram: ram.slice(),
+      accesses: this.#io.lines.slice(),
+    };
+  }
+
+  #prepare(program: Program): void {
+    const { vm, vcpu, ram, view } = this.#guest;
+    const input = inputOf(program);
+    ram.fill(0);
+    for (const window of SYSTEM_WINDOWS) ram.set(windowContents(window), window.address);
+    ram.set(input.code, input.codeAddress);
+    for (const { address, bytes } of input.patches) ram.set(bytes, address);
+    writeGuestTables(view, SYSTEM_WINDOWS);
+    writeResumeHandler(view, FAULT_LIMIT);
+    writeSystemTables(view);
+    vm.noteHostWrite(0, ram.length);
+    const regs = { ...registersOf(program.environment, initialStateOf(input)), ...KERNEL_REGISTERS };
+    vcpu.reset();
+    vcpu.restore({ regs: program.system?.privilege === 0 ? { ...regs, ...KERNEL_SEGMENTS } : regs });
+    this.#io.lines.splice(0);
+    this.#pin.taken = 0;
+    this.#pin.pending = false;
+  }
+
+  #runWithInterrupts({ interruptsAt }: SystemSetup): string {
+    const { vcpu } = this.#guest;
+    const start = vcpu.instructionCount;
+    for (const count of interruptsAt) {
+      const exit = this.#runTo(start + count);
+      if (exit !== "intr") return exit;
+      const waited = this.#waitForWindow();
+      if (waited !== "intr") return waited;
+      if (this.#mayInterrupt()) this.#pin.raise();
+    }
+    return vcpu.run(BUDGET).reason;
+  }
+
+  /** Up to exactly `count` instructions, if a run does not go past it. */
+  #runTo(count: number): string {
+    const { vcpu } = this.#guest;
+    const ahead = count - OVERRUN - vcpu.instructionCount;
+    let exit = ahead > 0 ? vcpu.run(ahead).reason : "intr";
+    while (exit === "intr" && vcpu.instructionCount < count) exit = vcpu.run(1).reason;
+    return exit;
+  }
+
+  #waitForWindow(): string {
+    const { vcpu } = this.#guest;
+    for (let i = 0; i < PATIENCE && !this.#mayInterrupt(); i++) {
+      const { reason } = vcpu.run(1);
+      if (reason !== "intr") return reason;
+    }
+    return "intr";
+  }
+
+  #mayInterrupt(): boolean {
+    const { regs } = this.#guest.vcpu.save();
+    return ((regs["rflags"] ?? 0n) & IF) !== 0n && regs["interrupt.shadow"] === 0n && regs["pending.vector"] === 0n;
+  }
+}
+
+/** Everything in which two machines ended differently. */
+export function compareSystems(a: SystemOutcome, b: SystemOutcome): readonly Difference[] {
+  const differences: Difference[] = [];
+  const check = (field: string, expected: string, actual: string): void => {
+    if (expected !== actual) differences.push({ field, expected, actual });
+  };
+  check("exit", a.exit, b.exit);
+  check("faults", String(a.faults.length), String(b.faults.length));
+  check("instructions", String(a.instructions), String(b.instructions));
+  check("interrupts", String(a.interrupts), String(b.interrupts));
+  for (const name of Object.keys(a.regs).sort((x, y) => rank(x) - rank(y)))
+    check(name, (a.regs[name] ?? 0n).toString(16), (b.regs[name] ?? 0n).toString(16));
+  const at = a.accesses.findIndex((line, i) => line !== b.accesses[i]);
+  if (at >= 0) check(`access ${at}`, a.accesses[at] ?? "none", b.accesses[at] ?? "none");
+  check("accesses", String(a.accesses.length), String(b.accesses.length));
+  const changed = a.ram.findIndex((byte, i) => byte !== b.ram[i]);
+  if (changed >= 0) check(`memory at ${changed.toString(16)}`, String(a.ram[changed]), String(b.ram[changed]));
+  return differences;
+}
+
+/** General registers tell most. */
+const rank = (name: string): number =>
+  /^r/.test(name) ? 0 : SEGMENT_NAMES.some((segment) => name.startsWith(segment)) ? 1 : 2;

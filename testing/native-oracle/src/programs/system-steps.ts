@@ -1,0 +1,126 @@
+/** Privileged things programs do. Without the privilege each is a #GP, and the program goes on. */
+import { CODE, PAGE_BYTES } from "../environment.ts";
+import type { Random } from "../random.ts";
+import { littleEndian } from "./assembler.ts";
+import { COUNTERS, SLOT_BYTES, STACK_TOP } from "./program.ts";
+import { DEVICE_PAGE, EDITABLE_PAGES, SPACES, SPARE_FRAMES, TABLE_WINDOWS, VECTORS } from "./system-tables.ts";
+
+const PTE = { P: 1, RW: 2, US: 4, PCD: 0x10, A: 0x20, D: 0x40, G: 0x100 } as const;
+const NX = 0x8000_0000;
+const CR0 = { TS: 8, WP: 0x1_0000, AM: 0x4_0000 } as const;
+const CR4 = { TSD: 4, PGE: 0x80, UMIP: 0x800, SMAP: 0x20_0000 } as const;
+const MSR_FS_BASE = 0xc000_0100;
+const MSR_KERNEL_GS_BASE = 0xc000_0102;
+
+type Step = (random: Random, at: number) => readonly number[];
+
+/** `mov eax, imm32`. */
+const moveEax = (value: number): number[] => [0xb8, ...littleEndian(value, 4)];
+const invalidate = (page: number): number[] => [0x0f, 0x01, 0x3c, 0x25, ...littleEndian(page, 4)];
+/** `mov rax, cr3; mov cr3, rax`. */
+const RELOAD_CR3 = [0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8];
+/** `mov dword [address], value`. */
+const store = (address: number, value: number): number[] => [
+  ...[0xc7, 0x04, 0x25],
+  ...littleEndian(address, 4),
+  ...littleEndian(value, 4),
+];
+
+/** An entry with other rights or another frame, and what makes it count. Code stays where it can be executed, mostly. */
+const editPage: Step = (random) => {
+  const page = random.pick(EDITABLE_PAGES);
+  const entry = random.pick(TABLE_WINDOWS) + (page / PAGE_BYTES) * 8;
+  const precious = page === CODE.address || page === COUNTERS.address;
+  const frame = precious || random.oneIn(2) ? page : random.pick(SPARE_FRAMES);
+  let bits = PTE.P | PTE.RW | PTE.US | (random.below(2) * (PTE.A | PTE.D)) | (random.oneIn(4) ? PTE.G : 0);
+  if (!precious || random.oneIn(4)) bits ^= random.pick([0, 0, PTE.P, PTE.RW, PTE.US, PTE.RW | PTE.US]);
+  if (random.oneIn(12)) bits |= PTE.PCD;
+  const noExecute = page !== CODE.address && random.oneIn(2) ? store(entry + 4, random.oneIn(2) ? NX : 0) : [];
+  return [
+    ...noExecute,
+    ...store(entry, frame | bits),
+    ...(random.oneIn(4) && !(bits & PTE.G) ? RELOAD_CR3 : invalidate(page)),
+  ];
+};
+
+/** `mov rax, crN; xor eax, bit; mov crN, rax`. */
+const toggle = (register: 0 | 4, bit: number): number[] => [
+  ...[0x0f, 0x20, 0xc0 | (register << 3), 0x35],
+  ...littleEndian(bit, 4),
+  ...[0x0f, 0x22, 0xc0 | (register << 3)],
+];
+
+/** `push 2bh; push rsp; pushfq; push 33h; push slot; iretq`: to user code. */
+const toUser: Step = (random) => [
+  ...[0x6a, 0x2b, 0x54, 0x9c, 0x6a, 0x33, 0x68],
+  ...littleEndian(CODE.address + random.below(CODE.length / SLOT_BYTES) * SLOT_BYTES, 4),
+  ...[0x48, 0xcf],
+];
+
+/** The same to the instruction behind it. */
+const toUserHere: Step = (_, at) => {
+  const length = 13;
+  return [0x6a, 0x2b, 0x54, 0x9c, 0x6a, 0x33, 0x68, ...littleEndian(at + length, 4), 0x48, 0xcf];
+};
+
+/** `mov ecx, number; mov eax, low; xor edx, edx; wrmsr`, or a read of it. */
+const msr: Step = (random) => {
+  const number = random.pick([MSR_FS_BASE, MSR_FS_BASE, MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, 0x277]);
+  const select = [0xb9, ...littleEndian(number, 4)];
+  if (random.oneIn(2)) return [...select, 0x0f, 0x32];
+  return [...select, ...moveEax(random.pick([0, 0x40, 0x80, 0x1000])), 0x31, 0xd2, 0x0f, 0x30];
+};
+
+/** A load from the device, or a store to it, of 1, 2, 4 or 8 bytes. */
+const device: Step = (random) => {
+  const address = littleEndian(DEVICE_PAGE + random.below(0x1000), 4);
+  return [
+    ...random.pick([[0x8a], [0x66, 0x8b], [0x8b], [0x48, 0x8b], [0x88], [0x89], [0x48, 0x89]]),
+    0x0c,
+    0x25,
+    ...address,
+  ];
+};
+
+const constant =
+  (...bytes: number[]): Step =>
+  () =>
+    bytes;
+
+const STEPS: readonly Step[] = [
+  editPage,
+  editPage,
+  editPage,
+  (random) => [0xb8, ...littleEndian(Number(random.pick(SPACES)), 4), 0x0f, 0x22, 0xd8],
+  constant(...RELOAD_CR3),
+  (random) => invalidate(random.pick(EDITABLE_PAGES)),
+  () => toggle(0, CR0.WP),
+  () => toggle(0, CR0.WP),
+  (random) => toggle(0, random.pick([CR0.TS, CR0.AM])),
+  (random) => toggle(4, random.pick([CR4.TSD, CR4.PGE, CR4.UMIP, CR4.SMAP])),
+  toUser,
+  toUserHere,
+  toUserHere,
+  constant(0xcd, VECTORS.toKernel),
+  constant(0xcd, VECTORS.toKernel),
+  constant(0xcd, VECTORS.count),
+  constant(0x0f, 0x05), // syscall
+  constant(0x0f, 0x01, 0xf8), // swapgs
+  constant(0x0f, 0x06), // clts
+  constant(0x0f, 0x01, 0xca), // clac
+  constant(0x0f, 0x01, 0xcb), // stac
+  constant(0xfa), // cli
+  constant(0xfb), // sti
+  constant(0x31, 0xc0, 0x0f, 0xa2), // xor eax, eax; cpuid
+  constant(0x0f, 0x31), // rdtsc
+  msr,
+  device,
+  device,
+  (random) => [random.pick([0xe4, 0xe5, 0xe6, 0xe7]), 0x80 + random.below(16)],
+  (random) => [0xbc, ...littleEndian(STACK_TOP - 8 * random.below(32), 4)],
+];
+
+/** A random one, for linear address `at`. */
+export function systemStep(random: Random, at: number): readonly number[] {
+  return random.pick(STEPS)(random, at);
+}
