@@ -8,8 +8,7 @@ import { parseArgs } from "node:util";
 import type { Difference } from "./compare.ts";
 import { CASES_DIRECTORY } from "./programs/cases.ts";
 import { ProgramChecker, runOnHostCpu } from "./programs/check-programs.ts";
-import { generateProgram } from "./programs/generate-program.ts";
-import { type Program, writeProgram } from "./programs/program.ts";
+import { FIRST_SLOT, type Program, writeProgram } from "./programs/program.ts";
 import { shrinkProgram } from "./programs/shrink.ts";
 
 const USAGE = `fuzz [options]
@@ -48,7 +47,7 @@ function main(): void {
   let found = 0;
   for (let done = 0; done < last && Date.now() < deadline; ) {
     const seeds = Array.from({ length: Math.min(BATCH, last - done) }, (_, i) => seed + i);
-    const programs = seeds.map((each) => generateProgram(each, host ? "defined" : each % 2 === 0 ? "all" : "system"));
+    const programs = seeds.map((each) => checker.generate(each, host ? "defined" : each % 2 === 0 ? "all" : "system"));
     for (const [i, differences] of check(programs).entries()) {
       if (differences.length === 0) continue;
       report(seeds[i] as number, programs[i] as Program, differences, check);
@@ -88,7 +87,7 @@ function report(seed: number, program: Program, differences: readonly Difference
   console.log(`  ${smaller.pieces.length} of ${program.pieces.length} pieces left: ${file}`);
   for (const { offset, length } of smaller.pieces)
     console.log(
-      `  ${(0x8000 + offset).toString(16)}  ${Buffer.from(smaller.code.subarray(offset, offset + length)).toString("hex")}`,
+      `  ${(FIRST_SLOT + offset).toString(16)}  ${Buffer.from(smaller.code.subarray(offset, offset + length)).toString("hex")}`,
     );
 }
 

@@ -36,10 +36,15 @@ const NOT_COMPARED = { start: 5, end: 24, maskStart: 28, maskEnd: 32 } as const;
 
 /** How a program goes on behind a fault: at the slot of code after it. */
 export interface Resumption {
+  /** Linear address and length of the slots, a whole number of them. */
+  readonly codeAddress: number;
+  readonly codeLength: number;
   /** At most 64; the next fault ends the program. */
   readonly faultLimit: number;
   readonly slotBytes: number;
 }
+
+const NO_RESUMPTION: Resumption = { codeAddress: 0, codeLength: 0, faultLimit: 0, slotBytes: 0 };
 
 /** A fault that a program went on from. */
 export interface ResumedFault extends VectorException {
@@ -116,13 +121,12 @@ function encodeRequest(
   resumption: Resumption | undefined,
 ): Buffer {
   const counts = Buffer.from(Uint32Array.of(LOCAL_DESCRIPTORS.length, windows.length, inputs.length).buffer);
-  const code = windows.find(({ executable }) => executable) as Window;
-  const { faultLimit, slotBytes } = resumption ?? { faultLimit: 0, slotBytes: 0 };
+  const { faultLimit, codeAddress, codeLength, slotBytes } = resumption ?? NO_RESUMPTION;
   return Buffer.concat([
     counts,
     ...LOCAL_DESCRIPTORS.map(encodeDescriptor),
     ...windows.flatMap(encodeWindow),
-    Buffer.from(Uint32Array.of(faultLimit, code.address, code.length, slotBytes).buffer),
+    Buffer.from(Uint32Array.of(faultLimit, codeAddress, codeLength, slotBytes).buffer),
     ...inputs.flatMap(encodeCase),
   ]);
 }

@@ -13,7 +13,7 @@ describe("random programs", () => {
   it("end the same in regions as interpreted", { timeout: TIMEOUT_MS }, () => {
     const checker = new ProgramChecker();
     for (const seed of seeds(1, 100)) {
-      expect({ seed, differences: checker.checkEngines(generateProgram(seed, "all")) }).toEqual({
+      expect({ seed, differences: checker.checkEngines(checker.generate(seed, "all")) }).toEqual({
         seed,
         differences: [],
       });
@@ -27,7 +27,7 @@ describe("random programs", () => {
   it("with privilege end the same, wherever they are interrupted", { timeout: TIMEOUT_MS }, () => {
     const checker = new ProgramChecker();
     for (const seed of seeds(20_001, 80)) {
-      const program = generateProgram(seed, "system");
+      const program = checker.generate(seed, "system");
       expect({ seed, differences: checker.checkEngines(program) }).toEqual({ seed, differences: [] });
     }
     expect(checker.counts.regions).toBeGreaterThan(500);
@@ -37,7 +37,7 @@ describe("random programs", () => {
 
   it("end as on the host's CPU", { timeout: TIMEOUT_MS }, () => {
     const checker = new ProgramChecker();
-    const programs = seeds(10_001, 150).map((seed) => generateProgram(seed, "defined"));
+    const programs = seeds(10_001, 150).map((seed) => checker.generate(seed, "defined"));
     for (const [i, outcome] of runOnHostCpu(programs).entries()) {
       const differences = checker.checkAgainstHost(programs[i] as Program, outcome);
       expect({ seed: 10_001 + i, differences }).toEqual({ seed: 10_001 + i, differences: [] });

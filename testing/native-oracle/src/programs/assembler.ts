@@ -71,6 +71,13 @@ export class Assembler {
     return [...this.#wide(), 0xff, ...this.#absolute(1, address)];
   }
 
+  /** `adc [address], register`, as wide as registers are. */
+  accumulate(address: number, register: number): number[] {
+    const [rex, reg] = [0x48 | (register > 7 ? 4 : 0), register & 7];
+    const prefix = this.#bits === 64 ? [rex] : this.#wide();
+    return [...prefix, 0x11, ...this.#absolute(reg, address)];
+  }
+
   /** `mov dword [address], value`. */
   storeWord(address: number, value: number): number[] {
     return [...this.#wide(), 0xc7, ...this.#absolute(0, address), ...littleEndian(value, 4)];

@@ -2,9 +2,12 @@
 import type { Difference } from "../compare.ts";
 import { type ProgramOutcome, runProgramsOnHost } from "../native-harness.ts";
 import { compareEngines, compareWithHost } from "./compare-programs.ts";
-import { FAULT_LIMIT, inputOf, PROGRAM_WINDOWS, type Program, SLOT_BYTES } from "./program.ts";
+import { generateProgram } from "./generate-program.ts";
+import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, inputOf, PROGRAM_WINDOWS, type Program, SLOT_BYTES } from "./program.ts";
 import { createProgramEngine, type ProgramEngine } from "./program-engine.ts";
+import { settleProgram } from "./settle.ts";
 import { compareSystems, SystemEngine } from "./system-engine.ts";
+import type { Vocabulary } from "./vocabulary.ts";
 
 /** Blocks are translated when they are entered the second time. */
 const HEAT_LIMIT = 2;
@@ -35,6 +38,12 @@ export class ProgramChecker {
   readonly #regions: ProgramEngine = createProgramEngine("regions", { heatLimit: HEAT_LIMIT });
   readonly #systemInterpreter = new SystemEngine({ heatLimit: 0 });
   readonly #systemRegions = new SystemEngine({ heatLimit: HEAT_LIMIT });
+
+  /** The program that `seed` stands for. */
+  generate(seed: number, vocabulary: Vocabulary): Program {
+    const engine = vocabulary === "system" ? this.#systemInterpreter : this.#interpreter;
+    return settleProgram(generateProgram(seed, vocabulary), (program) => engine.run(program)?.faults);
+  }
 
   /** Differences of regions from the interpreter. An engine that throws differs in that. */
   checkEngines(program: Program): readonly Difference[] {
@@ -98,6 +107,11 @@ function attempt<T>(run: () => T): T | Error {
 
 /** What the host's CPU makes of each program. */
 export function runOnHostCpu(programs: readonly Program[]): readonly (ProgramOutcome | undefined)[] {
-  const resumption = { faultLimit: FAULT_LIMIT, slotBytes: SLOT_BYTES };
+  const resumption = {
+    codeAddress: FIRST_SLOT,
+    codeLength: CODE_BYTES,
+    faultLimit: FAULT_LIMIT,
+    slotBytes: SLOT_BYTES,
+  };
   return runProgramsOnHost(programs.map(inputOf), PROGRAM_WINDOWS, resumption);
 }

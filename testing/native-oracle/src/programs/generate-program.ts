@@ -4,14 +4,26 @@
  */
 
 import { FLAVOURS } from "../cpu-state.ts";
-import { CODE, DATA, ENVIRONMENTS, type Environment, INT3, READ_ONLY } from "../environment.ts";
+import { DATA, ENVIRONMENTS, type Environment, INT3, READ_ONLY } from "../environment.ts";
 import { type Draft, REGISTERS } from "../generate/draft.ts";
 import { encode, MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
 import { draftInstruction } from "../generate/generate.ts";
 import { createRandom, type Random } from "../random.ts";
 import { type Bytes, RFLAGS_OVERRIDE } from "../vector.ts";
 import { Assembler, littleEndian } from "./assembler.ts";
-import { FUEL, type Piece, type Program, SLOT_BYTES, SLOTS, STACK_TOP, type SystemSetup, TURNS } from "./program.ts";
+import {
+  CODE_BYTES,
+  FIRST_SLOT,
+  FUEL,
+  type Piece,
+  type Program,
+  SLOT_BYTES,
+  SLOTS,
+  STACK_TOP,
+  SUMS,
+  type SystemSetup,
+  TURNS,
+} from "./program.ts";
 import { systemStep } from "./system-steps.ts";
 import { needsDefinedFlags, pickForm, type Vocabulary } from "./vocabulary.ts";
 
@@ -32,7 +44,7 @@ interface Mutable {
   readonly operation: number;
 }
 
-/** The program that `seed` stands for. */
+/** The program that `seed` stands for, before it is settled. */
 export function generateProgram(seed: number, vocabulary: Vocabulary): Program {
   return new ProgramWriter(createRandom(seed), vocabulary).write();
 }
@@ -42,7 +54,7 @@ class ProgramWriter {
   readonly #vocabulary: Vocabulary;
   readonly #environment: Environment;
   readonly #assembler: Assembler;
-  readonly #code = new Uint8Array(CODE.length).fill(INT3);
+  readonly #code = new Uint8Array(CODE_BYTES).fill(INT3);
   readonly #pieces: Piece[] = [];
   readonly #patches: Bytes[] = [];
   readonly #mutable: Mutable[] = [];
@@ -73,8 +85,8 @@ class ProgramWriter {
     this.#writeEnd();
     for (let slot = this.#mainSlots + 1; slot < this.#usedSlots; slot++) this.#writeSlot(slot, true);
     const random = this.#random;
-    this.#patches.push({ address: FUEL, bytes: Uint8Array.from(littleEndian(20 + random.below(200), 4)) });
-    this.#patches.push({ address: TURNS, bytes: Uint8Array.from(littleEndian(2 + random.below(8), 4)) });
+    this.#patches.push({ address: FUEL, bytes: Uint8Array.from(littleEndian(50 + random.below(600), 4)) });
+    this.#patches.push({ address: TURNS, bytes: Uint8Array.from(littleEndian(3 + random.below(25), 4)) });
     return {
       environment: this.#environment,
       seed: random.below(SEEDS),
@@ -93,13 +105,22 @@ class ProgramWriter {
   }
 
   #writeSlot(slot: number, inFunction: boolean): void {
-    const start = CODE.address + slot * SLOT_BYTES;
+    const start = FIRST_SLOT + slot * SLOT_BYTES;
     const end = start + SLOT_BYTES;
     this.#at = start;
     if (!inFunction && this.#random.oneIn(5)) this.#emit(this.#assembler.move(rsp, BigInt(STACK_TOP)));
+    if (this.#random.oneIn(2)) this.#writeSum();
     while (this.#at < end - TAIL_BYTES && !this.#random.oneIn(7)) this.#writeStep(end - TAIL_BYTES, inFunction);
     this.#writeTail(slot, inFunction);
     this.#pad(end);
+  }
+
+  /** A register and the carry are added to a sum, or a vector register to XMM7. */
+  #writeSum(): void {
+    const random = this.#random;
+    const registers = this.#environment.codeBits === 64 ? 16 : 8;
+    if (random.oneIn(4)) this.#emit([0x66, 0x0f, 0xd4, 0xf8 | random.below(8)]);
+    else this.#emit(this.#assembler.accumulate(SUMS + 8 * random.below(16), random.below(registers)));
   }
 
   /** Something short: an instruction out of the forms, a change of code, a pair of PUSH and POP. */
@@ -215,8 +236,8 @@ class ProgramWriter {
   #writeEnd(): void {
     this.#at = addressOf(this.#mainSlots);
     const spend = this.#assembler.decrement(TURNS);
-    const bytes = [...spend, ...this.#assembler.jumpIf(NS, this.#at + spend.length, CODE.address), INT3];
-    this.#code.set(bytes, this.#at - CODE.address);
+    const bytes = [...spend, ...this.#assembler.jumpIf(NS, this.#at + spend.length, FIRST_SLOT), INT3];
+    this.#code.set(bytes, this.#at - FIRST_SLOT);
   }
 
   #endsFunction(slot: number): boolean {
@@ -231,7 +252,7 @@ class ProgramWriter {
   #pad(end: number): void {
     const room = end - this.#at;
     if (room < 0) throw new Error(`a slot is ${-room} bytes too long`);
-    const offset = this.#at - CODE.address;
+    const offset = this.#at - FIRST_SLOT;
     this.#code.fill(NOP, offset, offset + room);
     if (room >= 2 && this.#random.oneIn(2)) this.#code.set([0xeb, room - 2], offset);
   }
@@ -241,14 +262,14 @@ class ProgramWriter {
   }
 
   #emit(bytes: readonly number[]): void {
-    const offset = this.#at - CODE.address;
+    const offset = this.#at - FIRST_SLOT;
     this.#code.set(bytes, offset);
     this.#pieces.push({ offset, length: bytes.length });
     this.#at += bytes.length;
   }
 }
 
-const addressOf = (slot: number): number => CODE.address + slot * SLOT_BYTES;
+const addressOf = (slot: number): number => FIRST_SLOT + slot * SLOT_BYTES;
 
 /** LOCK where it is undefined, or memory that is not all there for everything. */
 function mostlyFaults({ prefixes, form, memoryAddress }: Draft): boolean {

@@ -2,18 +2,33 @@
  * A program: user code in slots, and the state it starts from. Kept as bytes, with the places of its pieces, so that it can
  * be made smaller without being understood.
  *
- * 1. Code is a window of its own that the program may also write: 64 slots, the last of which ends in INT3.
+ * 1. Code is a window of its own that the program may also write: 64 slots across a page's end, one of which ends in INT3.
  * 2. Behind a fault a program goes on at the next slot, on every engine (native/oracle.c, resume-handler.ts).
  * 3. Loops and calls count down numbers in the counters' window, which nothing else is aimed at, so programs end.
  */
 import { FLAVOURS, type Flavour } from "../cpu-state.ts";
-import { CODE, DATA, type Environment, environmentById, INT3, READ_ONLY, STACK, type Window } from "../environment.ts";
+import {
+  CODE,
+  DATA,
+  type Environment,
+  environmentById,
+  INT3,
+  PAGE_BYTES,
+  READ_ONLY,
+  STACK,
+  type Window,
+} from "../environment.ts";
 import type { Bytes, VectorInput } from "../vector.ts";
 
 /** Bytes of a slot; faults lead to the next one. */
 export const SLOT_BYTES = 64;
-/** Slots of the code window. */
-export const SLOTS: number = CODE.length / SLOT_BYTES;
+/** How many there are. */
+export const SLOTS = 64;
+/** Linear address of the first slot: one of them lies in two pages. */
+export const FIRST_SLOT: number = CODE.address + 0x820;
+/** Bytes of all slots. */
+export const CODE_BYTES: number = SLOTS * SLOT_BYTES;
+const CODE_WINDOW: Window = { ...CODE, length: 2 * PAGE_BYTES, writable: true };
 /** How many faults a program goes on from. */
 export const FAULT_LIMIT = 48;
 
@@ -21,11 +36,13 @@ export const FAULT_LIMIT = 48;
 export const COUNTERS: Window = { address: 0x2000, length: 0x1000, writable: true, executable: false };
 /** Backward branches and calls left. */
 export const FUEL: number = COUNTERS.address;
+/** Sums of registers and carries, 8 bytes each: what a register held on the way shows at the end. */
+export const SUMS: number = COUNTERS.address + 0x100;
 /** Runs of the whole program left. */
 export const TURNS: number = COUNTERS.address + 4;
 
 /** Like a vector's, but programs may change their code. */
-export const PROGRAM_WINDOWS: readonly Window[] = [COUNTERS, DATA, READ_ONLY, { ...CODE, writable: true }, STACK];
+export const PROGRAM_WINDOWS: readonly Window[] = [COUNTERS, DATA, READ_ONLY, CODE_WINDOW, STACK];
 
 /** Bytes that can be replaced by NOPs together. */
 export interface Piece {
@@ -37,7 +54,7 @@ export interface Program {
   readonly environment: Environment;
   readonly seed: number;
   readonly flavour: Flavour;
-  /** The whole code window. */
+  /** All slots. */
   readonly code: Uint8Array;
   readonly pieces: readonly Piece[];
   /** Memory that differs from the windows' contents. */
@@ -57,11 +74,19 @@ const FORM = { encoding: "", mnemonic: "PROGRAM", operands: [] } as const;
 /** Stack pointer at the start: in the middle, so that both directions have room. */
 export const STACK_TOP: number = STACK.address + 0x800;
 const RSP = 4;
+const NOP = 0x90;
 
 /** The program as the harness takes it. */
 export function inputOf({ environment, seed, flavour, code, patches }: Program): VectorInput {
   const overrides = new Map([[RSP, BigInt(STACK_TOP)]]);
-  return { form: FORM, environment, codeAddress: CODE.address, code, seed, flavour, overrides, patches };
+  return { form: FORM, environment, codeAddress: FIRST_SLOT, code, seed, flavour, overrides, patches };
+}
+
+/** The program with NOPs in place of some of its pieces. */
+export function withoutPieces(program: Program, pieces: readonly Piece[]): Program {
+  const code = program.code.slice();
+  for (const { offset, length } of pieces) code.fill(NOP, offset, offset + length);
+  return { ...program, code, pieces: program.pieces.filter((piece) => !pieces.includes(piece)) };
 }
 
 /** How programs are kept in `fuzz/cases`. */
@@ -74,7 +99,6 @@ interface ProgramFile {
   readonly system?: SystemSetup;
 }
 
-const NOP = 0x90;
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** Text for a file: code by slots, without the filler behind it. */
@@ -98,7 +122,7 @@ export function readProgram(text: string): Program {
   const environment = environmentById(file.environment);
   const flavour = FLAVOURS.find((name) => name === file.flavour);
   if (!environment || !flavour || file.slots.length > SLOTS) throw new RangeError("not a program");
-  const code = new Uint8Array(CODE.length).fill(INT3);
+  const code = new Uint8Array(CODE_BYTES).fill(INT3);
   for (const [i, slot] of file.slots.entries()) {
     code.fill(NOP, i * SLOT_BYTES, (i + 1) * SLOT_BYTES);
     code.set(Buffer.from(slot, "hex"), i * SLOT_BYTES);

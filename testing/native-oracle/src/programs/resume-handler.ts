@@ -2,10 +2,10 @@
  * What native/oracle.c does between a fault and going on, as guest code: the fault is noted in a log, the program goes on at
  * its next slot, and INT3 or one fault too many halts.
  */
-import { CODE, LOCAL_DESCRIPTORS } from "../environment.ts";
+import { LOCAL_DESCRIPTORS } from "../environment.ts";
 import { kernelPage, writeNumberedGates } from "../guest-tables.ts";
 import type { ResumedFault } from "../native-harness.ts";
-import { SLOT_BYTES, SLOTS } from "./program.ts";
+import { FIRST_SLOT, SLOT_BYTES, SLOTS } from "./program.ts";
 
 /** The log: number of faults, limit, code address; bases of LDT segments; entries of vector, error code, CR2 and rip. */
 const LOG = { count: 0, limit: 8, code: 16, bases: 0x40, entries: 0x100, entryBytes: 32 } as const;
@@ -60,7 +60,7 @@ export function writeResumeHandler(ram: DataView, faultLimit: number): void {
   for (const [i, byte] of assemble(log.address).entries()) ram.setUint8(handler.gpa + i, byte);
   ram.setBigUint64(log.gpa + LOG.count, 0n, true);
   ram.setBigUint64(log.gpa + LOG.limit, BigInt(faultLimit), true);
-  ram.setBigUint64(log.gpa + LOG.code, BigInt(CODE.address), true);
+  ram.setBigUint64(log.gpa + LOG.code, BigInt(FIRST_SLOT), true);
   for (const [i, { base }] of LOCAL_DESCRIPTORS.entries())
     ram.setBigUint64(log.gpa + LOG.bases + i * 8, BigInt(base), true);
 }

@@ -1,6 +1,4 @@
-import type { Piece, Program } from "./program.ts";
-
-const NOP = 0x90;
+import { type Program, withoutPieces } from "./program.ts";
 
 /**
  * A smaller program that `fails` still: as many pieces as possible become NOPs, and patches go. Pieces are tried in halves,
@@ -31,10 +29,4 @@ function shrinkPatches(program: Program, fails: (smaller: Program) => boolean): 
     if (fails(smaller)) best = smaller;
   }
   return best;
-}
-
-function withoutPieces(program: Program, pieces: readonly Piece[]): Program {
-  const code = program.code.slice();
-  for (const { offset, length } of pieces) code.fill(NOP, offset, offset + length);
-  return { ...program, code, pieces: program.pieces.filter((piece) => !pieces.includes(piece)) };
 }

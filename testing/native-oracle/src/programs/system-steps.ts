@@ -1,8 +1,8 @@
 /** Privileged things programs do. Without the privilege each is a #GP, and the program goes on. */
-import { CODE, PAGE_BYTES } from "../environment.ts";
+import { CODE, PAGE_BYTES, STACK } from "../environment.ts";
 import type { Random } from "../random.ts";
 import { littleEndian } from "./assembler.ts";
-import { COUNTERS, SLOT_BYTES, STACK_TOP } from "./program.ts";
+import { COUNTERS, FIRST_SLOT, SLOT_BYTES, SLOTS, STACK_TOP } from "./program.ts";
 import { DEVICE_PAGE, EDITABLE_PAGES, SPACES, SPARE_FRAMES, TABLE_WINDOWS, VECTORS } from "./system-tables.ts";
 
 const PTE = { P: 1, RW: 2, US: 4, PCD: 0x10, A: 0x20, D: 0x40, G: 0x100 } as const;
@@ -30,12 +30,13 @@ const store = (address: number, value: number): number[] => [
 const editPage: Step = (random) => {
   const page = random.pick(EDITABLE_PAGES);
   const entry = random.pick(TABLE_WINDOWS) + (page / PAGE_BYTES) * 8;
-  const precious = page === CODE.address || page === COUNTERS.address;
+  const code = page >= CODE.address && page < STACK.address;
+  const precious = code || page === COUNTERS.address;
   const frame = precious || random.oneIn(2) ? page : random.pick(SPARE_FRAMES);
   let bits = PTE.P | PTE.RW | PTE.US | (random.below(2) * (PTE.A | PTE.D)) | (random.oneIn(4) ? PTE.G : 0);
   if (!precious || random.oneIn(4)) bits ^= random.pick([0, 0, PTE.P, PTE.RW, PTE.US, PTE.RW | PTE.US]);
   if (random.oneIn(12)) bits |= PTE.PCD;
-  const noExecute = page !== CODE.address && random.oneIn(2) ? store(entry + 4, random.oneIn(2) ? NX : 0) : [];
+  const noExecute = !code && random.oneIn(2) ? store(entry + 4, random.oneIn(2) ? NX : 0) : [];
   return [
     ...noExecute,
     ...store(entry, frame | bits),
@@ -53,7 +54,7 @@ const toggle = (register: 0 | 4, bit: number): number[] => [
 /** `push 2bh; push rsp; pushfq; push 33h; push slot; iretq`: to user code. */
 const toUser: Step = (random) => [
   ...[0x6a, 0x2b, 0x54, 0x9c, 0x6a, 0x33, 0x68],
-  ...littleEndian(CODE.address + random.below(CODE.length / SLOT_BYTES) * SLOT_BYTES, 4),
+  ...littleEndian(FIRST_SLOT + random.below(SLOTS) * SLOT_BYTES, 4),
   ...[0x48, 0xcf],
 ];
 

@@ -105,5 +105,6 @@ export const EDITABLE_PAGES: readonly number[] = [
   DATA.address + PAGE_BYTES,
   READ_ONLY.address,
   CODE.address,
+  CODE.address + PAGE_BYTES,
   COUNTERS.address,
 ];
