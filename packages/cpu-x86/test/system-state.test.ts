@@ -62,6 +62,11 @@ describe("MSRs", () => {
     expect(writeMsr(0xc000_0080, 0n)).toBe("#GP(0)");
   });
 
+  it("EFER: automatic IBRS can be switched on, and changes nothing else", () => {
+    expect(writeMsr(0xc000_0080, 0x20_0501n)).toBe("jump");
+    expect(readMsr(0xc000_0080)).toBe(0x20_0501n);
+  });
+
   it("EFER: LMA ignores writes, NXE reaches the walker", () => {
     expect(writeMsr(0xc000_0080, 0x101n)).toBe("jump");
     expect(readMsr(0xc000_0080)).toBe(0x501n);

@@ -108,6 +108,7 @@ export const FEATURE = {
   "3dnowprefetch": ["80000001.ecx", 8],
   invtsc: ["80000007.edx", 8],
   "null-sel-clr-base": ["80000021.eax", 6],
+  "auto-ibrs": ["80000021.eax", 8],
   kvmclock: ["40000001.eax", 3],
   "kvmclock-stable-bit": ["40000001.eax", 24],
 } as const satisfies Readonly<Record<string, readonly [FeatureWord, number]>>;

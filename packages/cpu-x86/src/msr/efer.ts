@@ -16,7 +16,8 @@ function writeEfer(cpu: Cpu, value: bigint): boolean {
   const writable =
     (features.has("syscall") ? EFER.SCE : 0) |
     (features.has("nx") ? EFER.NXE : 0) |
-    (features.has("lm") ? EFER.LME | EFER.LMA : 0);
+    (features.has("lm") ? EFER.LME | EFER.LMA : 0) |
+    (features.has("auto-ibrs") ? EFER.AIBRSE : 0);
   if ((value & ~BigInt(writable)) !== 0n) return false;
   const old = cpu.low(AT.efer);
   const next = (Number(value) & ~EFER.LMA) | (old & EFER.LMA);

@@ -68,7 +68,7 @@ export const CR4 = {
   LAM_SUP: 1 << 28,
 } as const;
 
-export const EFER = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11, FFXSR: 1 << 14 } as const;
+export const EFER = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11, FFXSR: 1 << 14, AIBRSE: 1 << 21 } as const;
 
 /** Access rights of a segment cache, in the layout of the VMCS (SDM vol. 3C, "Guest Register State"). */
 export const SEG = {
