@@ -77,12 +77,11 @@ export function loadFlagImage(b: X86Builder, image: Val): void {
   b.flags.load(image);
 }
 
-/** Adopts the TLB context of a privilege (i32, PRIVILEGE). */
+/** Adopts the contexts of a privilege (i32, PRIVILEGE). */
 export function enterContext(b: X86Builder, privilege: Val): void {
-  const context = b.stateAt("tlbContexts", privilege);
-  b.setState("tlbContext", context);
+  b.setState("tlbContext", b.stateAt("tlbContexts", privilege));
   const others = b.and(b.state("jumpKey"), b.const(~0xfff));
-  b.setState("jumpKey", b.or(others, b.and(context, b.const(0xfff))));
+  b.setState("jumpKey", b.or(others, b.stateAt("codeContexts", privilege)));
 }
 
 /** The PRIVILEGE of a CPL that is 0 or 3 with RFLAGS as they are. */

@@ -4,7 +4,7 @@
 // 1. Context 0 is never current, and a number is not used again before the tables were cleared.
 // 2. Code of the supervisor without EFLAGS.AC has one context in all address spaces while that is shared: its entries are of
 //    global pages, or are listed and dropped with the next change of address space.
-// 3. `tlbContexts` in CPU state has the contexts of the current address space by privilege.
+// 3. `tlbContexts` in CPU state has the contexts of the current address space by privilege, `codeContexts` those of fetches.
 // 4. Where the supervisor's entries are in the tables does not depend on the address space: INVLPG finds global ones.
 import { ACCESS_AC, ACCESS_USER } from "@tsvm/mmu";
 import { TLB_CONTEXT_LIMIT } from "@tsvm/tcg";
@@ -111,7 +111,7 @@ export class AddressSpaces {
   /** A page was translated for a fetch. */
   fetched(low: number, global: boolean): void {
     this.#code.note(low);
-    if (!global && this.#cpu.low(AT.tlbContext) === this.#shared) this.#localCode = true;
+    if (!global && (this.#cpu.get32(AT.jumpKey) & CONTEXT_NUMBER) === this.#shared) this.#localCode = true;
   }
 
   /** Recomputes the TLB context and jump key after CPL, EFLAGS.AC, mode or address space changed. */
@@ -119,10 +119,10 @@ export class AddressSpaces {
     const cpu = this.#cpu;
     const ac = (cpu.get32(AT.rflags) & FLAG.AC) !== 0;
     const privilege = cpu.cpl === 3 ? PRIVILEGE.user : ac ? PRIVILEGE.supervisorAc : PRIVILEGE.supervisor;
-    const context = cpu.low(AT.tlbContexts, privilege);
-    cpu.setLow(AT.tlbContext, context);
+    cpu.setLow(AT.tlbContext, cpu.low(AT.tlbContexts, privilege));
     const mode = cpu.get32(AT.mode) << JUMP_KEY_MODE_SHIFT;
-    cpu.set32(AT.jumpKey, (context & CONTEXT_NUMBER) | mode | (this.#codeBaseNumber() << JUMP_KEY_BASE_SHIFT));
+    const base = this.#codeBaseNumber() << JUMP_KEY_BASE_SHIFT;
+    cpu.set32(AT.jumpKey, cpu.low(AT.codeContexts, privilege) | mode | base);
   }
 
   #pcid(): number {
@@ -138,7 +138,11 @@ export class AddressSpaces {
 
   #enter(base: number): void {
     const cpu = this.#cpu;
-    cpu.setLow(AT.tlbContexts, this.#shared || base, PRIVILEGE.supervisor);
+    const supervisor = this.#shared || base;
+    cpu.setLow(AT.codeContexts, supervisor, PRIVILEGE.supervisor);
+    cpu.setLow(AT.codeContexts, supervisor, PRIVILEGE.supervisorAc);
+    cpu.setLow(AT.codeContexts, base + PRIVILEGE.user, PRIVILEGE.user);
+    cpu.setLow(AT.tlbContexts, supervisor, PRIVILEGE.supervisor);
     cpu.setLow(AT.tlbContexts, (base + PRIVILEGE.supervisorAc) | AC_INDEX, PRIVILEGE.supervisorAc);
     cpu.setLow(AT.tlbContexts, (base + PRIVILEGE.user) | userIndex(base), PRIVILEGE.user);
     this.contextChanged();
@@ -194,6 +198,7 @@ export class AddressSpaces {
       this.#codeBases.clear();
       this.#code.drop();
     }
+    this.#code.hasBases = true;
     const number = this.#codeBases.size + 1;
     this.#codeBases.set(base, number);
     return number;

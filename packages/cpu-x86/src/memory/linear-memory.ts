@@ -148,6 +148,16 @@ export class LinearMemory {
     return this.#code.generation;
   }
 
+  /** Makes the jump cache lead from a rip, in the current context, to a record. */
+  enterJumpCache(low: number, high: number, record: number): void {
+    this.#code.enter(low, high, record);
+  }
+
+  /** No record is led to any more. */
+  clearJumpCache(): void {
+    this.#code.clear();
+  }
+
   /** Soft-TLB entries made; for the counters of the facade. */
   get fills(): number {
     return this.#tlb.fills;

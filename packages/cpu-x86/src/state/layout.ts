@@ -51,7 +51,9 @@ const FIELDS = {
   tlbContext: u64(),
   /** What tlbContext is in the current address space, by PRIVILEGE. */
   tlbContexts: u64(3),
-  /** What a jump cache entry must match besides rip: TLB context, mode, and which base the code segment has. */
+  /** The number by which the jump cache tells code of the current address space apart, by PRIVILEGE; AC makes no difference. */
+  codeContexts: u64(3),
+  /** What a jump cache entry must match besides rip: code context, mode, and which base the code segment has. */
   jumpKey: u32(),
   /** Pending exception: vector + 1, or 0; its error code (-1: none), and CR2 for #PF. */
   pendingVector: u32(),

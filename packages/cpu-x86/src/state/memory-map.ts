@@ -9,7 +9,7 @@ export const TLB_WRITE: number = TLB_READ + TLB_TABLE_BYTES;
 /** Jump cache: linear rip and mode to decoded record; entries of {i64 rip, i32 key, i32 record}. */
 export const JUMP_CACHE: number = TLB_WRITE + TLB_TABLE_BYTES;
 /** Entries of the jump cache; a power of two. */
-export const JUMP_CACHE_ENTRIES = 8192;
+export const JUMP_CACHE_ENTRIES = 65536;
 /** Bytes of one jump cache entry. */
 export const JUMP_CACHE_ENTRY_BYTES = 16;
 /** Records of one instruction executed by itself: single steps, interrupt shadows, page-crossing instructions. */
