@@ -2,7 +2,7 @@
 // Conditions". They need no help from generated code: while one is set the run loop executes instructions one by one with
 // an empty TLB, so that every access comes by as a miss. Accesses of TypeScript helpers (stack frames of far transfers,
 // FXSAVE areas, descriptor tables) do not come by.
-import { type Cpu, CR4 } from "@tsvm/cpu-x86";
+import { AT, type Cpu, CR4 } from "@tsvm/cpu-x86";
 
 /** R/W fields of DR7. */
 const ON_WRITE = 1;
@@ -69,15 +69,15 @@ export class DataBreakpoints {
 
   #watch(index: number): Watched | undefined {
     const cpu = this.#cpu;
-    const control = cpu.low("dr", 7);
+    const control = cpu.low(AT.dr, 7);
     const kind = (control >>> (RW_SHIFT + index * 4)) & 3;
     const enabled = ((control >>> (index * 2)) & 3) !== 0;
     // Without CR4.DE, 10b is undefined: nothing.
-    const known = kind === ON_IO ? (cpu.low("cr4") & CR4.DE) !== 0 : kind !== 0;
+    const known = kind === ON_IO ? (cpu.low(AT.cr4) & CR4.DE) !== 0 : kind !== 0;
     if (!enabled || !known) return undefined;
     const length = BigInt(LENGTHS[(control >>> (LEN_SHIFT + index * 4)) & 3] as number);
     // The low address bits that the length covers do not count.
-    const first = cpu.get64("dr", index) & ~(length - 1n);
+    const first = cpu.get64(AT.dr, index) & ~(length - 1n);
     return { bit: 1 << index, kind, first, end: first + length };
   }
 }

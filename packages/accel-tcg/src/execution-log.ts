@@ -1,5 +1,5 @@
 // What the processor does, for people who look for faults: `-d int`, `-d unimp`, `-d exec`, in the spirit of QEMU's.
-import { type Cpu, type EventKind, GPR, SEGMENT, VECTOR } from "@tsvm/cpu-x86";
+import { AT, type Cpu, type EventKind, GPR, SEGMENT, VECTOR } from "@tsvm/cpu-x86";
 
 import type { Disassemble } from "./translation-log.ts";
 
@@ -53,14 +53,14 @@ export class ExecutionLog {
     const number = String(this.#count++).padStart(6);
     const error = hex(Math.max(errorCode, 0), 4);
     const software = kind === "software" || kind === "privileged" ? 1 : 0;
-    const cause = vector === VECTOR.PF ? ` CR2=${hex(cpu.get64("cr2"), 16)}` : kind === "external" ? " external" : "";
+    const cause = vector === VECTOR.PF ? ` CR2=${hex(cpu.get64(AT.cr2), 16)}` : kind === "external" ? " external" : "";
     const at = `IP=${place(cpu, SEGMENT.cs, cpu.rip)} SP=${place(cpu, SEGMENT.ss, cpu.gpr64(GPR.rsp))}`;
     this.#sink.write(`${number}: v=${hex(vector, 2)} e=${error} i=${software} cpl=${cpu.cpl} ${at}${cause}`);
   }
 
   /** An exception is pending; if an opcode without meaning raised it, its bytes are shown. */
   raised(cpu: Cpu): void {
-    const count = cpu.get32("undefinedCount");
+    const count = cpu.get32(AT.undefinedCount);
     if (count === this.#undefinedSeen) return;
     this.#undefinedSeen = count;
     if (this.#unknown) this.#sink.write(`ILLOPC: ${hex(cpu.rip, 16)}:${codeBytes(cpu)}`);
@@ -78,11 +78,11 @@ export class ExecutionLog {
 }
 
 const place = (cpu: Cpu, segment: number, offset: bigint): string =>
-  `${hex(cpu.get32("segSelector", segment), 4)}:${hex(offset, 16)}`;
+  `${hex(cpu.get32(AT.segSelector, segment), 4)}:${hex(offset, 16)}`;
 
 /** What stands at rip, as far as it is memory. */
 function codeBytes(cpu: Cpu): string {
-  const base = cpu.code64 ? 0n : cpu.get64("segBase", SEGMENT.cs);
+  const base = cpu.code64 ? 0n : cpu.get64(AT.segBase, SEGMENT.cs);
   let text = "";
   for (let i = 0n; i < INSN_BYTES; i++) {
     const linear = BigInt.asUintN(cpu.code64 ? 64 : 32, base + cpu.rip + i);

@@ -4,8 +4,6 @@ import {
   Decoder,
   FLOW,
   GPR,
-  JUMP_CACHE,
-  jumpCacheIndex,
   MODE,
   RECORD,
   RECORD_BYTES,
@@ -29,6 +27,8 @@ const FETCH_ENTRIES = 512;
 const ROOM_TO_TRANSLATE = 1 << 20;
 /** Pages to either side of the first one that a region may reach into. */
 const MAX_DISTANCE = 8191;
+/** A way that is gone more seldom than one in so many of the times that make code hot is not translated. */
+const WARM_PARTS = 100;
 /** Bytes of code whose change is looked at together. */
 const CHUNK = 64;
 
@@ -96,8 +96,8 @@ export class RecordCache {
   /** Record of the instruction at `rip`, entered in the jump cache. @returns 0: an exception is pending. */
   lookup(): number {
     const cpu = this.#cpu;
-    const low = cpu.low("rip");
-    const page = this.#pageOfRip(low, cpu.high("rip"));
+    const low = cpu.low(AT.rip);
+    const page = this.#pageOfRip(low, cpu.high(AT.rip));
     if (page === undefined) return 0;
     const offset = this.#linearLow & 0xfff;
     if (this.#segmentEndsInPage(low, offset)) {
@@ -109,7 +109,7 @@ export class RecordCache {
     if (known === 0 && record !== 0) this.onDecoded?.(this.#codeOf(page, offset), this.#linear, page.mode);
     this.#inOnePage = record !== 0;
     if (record === 0) record = this.#crossingRecord(page, offset);
-    if (record >= RECORDS_BASE) this.#enterJumpCache(low, cpu.high("rip"), record);
+    if (record >= RECORDS_BASE) cpu.linear.enterJumpCache(low, cpu.high(AT.rip) | 0, record);
     return record;
   }
   #codeOf({ hva }: CodePage, offset: number): Uint8Array {
@@ -126,7 +126,7 @@ export class RecordCache {
   enter(record: number): void {
     const cpu = this.#cpu;
     const offset = cpu.view.getUint16(record + RECORD.pageOffset, true);
-    cpu.set64("gpr", cpu.rip - BigInt(offset), 17);
+    cpu.set64(AT.gpr, cpu.rip - BigInt(offset), 17);
   }
 
   /** Target of an in-page branch: noted in the branch's record. @returns 0: an exception is pending. */
@@ -134,7 +134,7 @@ export class RecordCache {
     const cpu = this.#cpu;
     const { view } = cpu;
     const offset = view.getInt32(branch + RECORD.immediate, true);
-    cpu.rip = BigInt.asUintN(64, cpu.get64("gpr", 17) + BigInt(offset));
+    cpu.rip = BigInt.asUintN(64, cpu.get64(AT.gpr, 17) + BigInt(offset));
     const flushes = this.counters.flushes;
     const record = this.lookup();
     const cacheable = this.#inOnePage && record !== 0 && this.counters.flushes === flushes;
@@ -148,7 +148,7 @@ export class RecordCache {
    */
   lookupSingle(): number {
     const cpu = this.#cpu;
-    const page = this.#pageOfRip(cpu.low("rip"), cpu.high("rip"));
+    const page = this.#pageOfRip(cpu.low(AT.rip), cpu.high(AT.rip));
     if (page === undefined) return 0;
     const offset = this.#linearLow & 0xfff;
     const { hva, mode } = page;
@@ -171,7 +171,7 @@ export class RecordCache {
     this.#pagesOfFrame.clear();
     this.#index.clear();
     this.#fetchTag.fill(-1);
-    cpu.u8.fill(0, JUMP_CACHE, SCRATCH_RECORDS);
+    cpu.linear.clearJumpCache();
     this.#next = RECORDS_BASE;
     this.#pageCount = 0;
     this.counters.flushes++;
@@ -183,12 +183,12 @@ export class RecordCache {
    */
   hotCode(record: number, inexactSeen: boolean, logsStores: boolean): HotCode | undefined {
     const cpu = this.#cpu;
-    const mode = cpu.get32("mode");
+    const mode = cpu.get32(AT.mode);
     const plain =
       (mode & MODE.codeSizeMask) === MODE.code64 ||
       ((mode & MODE.flat) !== 0 && (mode & MODE.codeSizeMask) === MODE.code32);
     if (!plain || record < RECORDS_BASE || this.#next + ROOM_TO_TRANSLATE > UNDO_LOG) return undefined;
-    const pageRip = cpu.get64("gpr", GPR.pageRip);
+    const pageRip = cpu.get64(AT.gpr, GPR.pageRip);
     const [low, high] = [Number(BigInt.asIntN(32, pageRip)), Number(BigInt.asIntN(32, pageRip >> 32n))];
     const pages = new Map<number, CodePage | undefined>();
     const pageAt = (distance: number): CodePage | undefined => {
@@ -201,6 +201,7 @@ export class RecordCache {
     const first = pageAt(0);
     if (first === undefined || this.#index.get(first.number, start) !== record) return undefined;
     const regions = this.regions as RegionCache;
+    const warm = Math.ceil(cpu.get32(AT.heatLimit) / WARM_PARTS);
     return {
       start,
       view,
@@ -220,7 +221,12 @@ export class RecordCache {
       },
       copyAt: (offset) => this.#copy(pageAt(offset >> 12) as CodePage, offset & 0xfff),
       handlerOf: (at) => regions.handlerOf(view, at),
-      wasEntered: (at) => view.getUint32(at + RECORD.heat, true) !== 0,
+      isWarm: (at) => view.getUint32(at + RECORD.heat, true) >= warm,
+      isPassed: (at) => view.getUint32(at + RECORD.passed, true) >= warm,
+      usualTarget: (at) => {
+        const target = view.getInt32(at + RECORD.target, true);
+        return target === 0 || view.getUint32(at + RECORD.changes, true) > warm ? undefined : (target - low) | 0;
+      },
     };
   }
 
@@ -258,15 +264,15 @@ export class RecordCache {
 
   #pageOfRip(low: number, high: number): CodePage | undefined {
     const cpu = this.#cpu;
-    const mode = cpu.get32("mode");
+    const mode = cpu.get32(AT.mode);
     this.#linearLow = low | 0;
     this.#linearHigh = high | 0;
     if ((mode & MODE.codeSizeMask) !== MODE.code64) {
-      if ((mode & MODE.flat) === 0 && low > cpu.get32("segLimit", SEGMENT.cs)) {
+      if ((mode & MODE.flat) === 0 && low > cpu.get32(AT.segLimit, SEGMENT.cs)) {
         cpu.raise("GP", 0);
         return undefined;
       }
-      this.#linearLow = (low + cpu.low("segBase", SEGMENT.cs)) | 0;
+      this.#linearLow = (low + cpu.low(AT.segBase, SEGMENT.cs)) | 0;
       this.#linearHigh = 0;
     }
     return this.#fetch(this.#linearLow, this.#linearHigh, mode);
@@ -275,9 +281,9 @@ export class RecordCache {
   /** Runs do not look at the limit of the code segment: where it lies in the page, each instruction is looked up. */
   #segmentEndsInPage(rip: number, offset: number): boolean {
     const cpu = this.#cpu;
-    const mode = cpu.get32("mode");
+    const mode = cpu.get32(AT.mode);
     if ((mode & MODE.flat) !== 0 || (mode & MODE.codeSizeMask) === MODE.code64) return false;
-    return cpu.get32("segLimit", SEGMENT.cs) - rip < FRAME - 1 - offset;
+    return cpu.get32(AT.segLimit, SEGMENT.cs) - rip < FRAME - 1 - offset;
   }
 
   #fetch(low: number, high: number, mode: number): CodePage | undefined {
@@ -287,7 +293,7 @@ export class RecordCache {
       this.#fetchTag.fill(-1);
     }
     const tag = (high >>> 0) * 0x10_0000 + (low >>> 12);
-    const key = cpu.get32("jumpKey") | 0;
+    const key = cpu.get32(AT.jumpKey) | 0;
     const slot = (low >>> 12) & (FETCH_ENTRIES - 1);
     if (this.#fetchTag[slot] === tag && this.#fetchKey[slot] === key) return this.#fetchPage[slot];
     const gfn = cpu.linear.fetchFrame(low, high);
@@ -471,14 +477,5 @@ export class RecordCache {
       this.#frames.setCode(page.gfn, false);
     }
     this.#fetchTag.fill(-1);
-  }
-
-  #enterJumpCache(low: number, high: number, record: number): void {
-    const { i32 } = this.#cpu;
-    const at = (JUMP_CACHE + jumpCacheIndex(low) * 16) >> 2;
-    i32[at] = low;
-    i32[at + 1] = high;
-    i32[at + 2] = i32[AT.jumpKey >> 2] as number;
-    i32[at + 3] = record;
   }
 }

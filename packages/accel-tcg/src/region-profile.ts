@@ -50,7 +50,7 @@ export class RegionProfile {
 
   /** `run`, counted. @param pageOffset where the region starts, in the page that is being executed now. */
   watch(run: RegionFunction, pageOffset: number): RegionFunction {
-    const address = addressOf(this.#cpu.get64("gpr", GPR.pageRip)) + pageOffset;
+    const address = addressOf(this.#cpu.get64(AT.gpr, GPR.pageRip)) + pageOffset;
     const use = this.#regions.get(address) ?? { runs: 0, instructions: 0, sideExits: 0 };
     this.#regions.set(address, use);
     const { i32 } = this.#cpu;

@@ -68,7 +68,7 @@ export class RegionVerifier {
     for (const { at, before: bytes } of stores.toReversed()) cpu.u8.set(bytes, at);
     cpu.u8.set(before, STATE_BASE);
     // The record that leads in left pageRip at its page.
-    const startRip = cpu.get64("gpr", GPR.pageRip) + BigInt(pageOffset);
+    const startRip = cpu.get64(AT.gpr, GPR.pageRip) + BigInt(pageOffset);
     cpu.rip = startRip;
     for (let i = 0; i < spent; i++) this.#stepOne();
     this.#compare(after, stores, `${name} entered at ${startRip.toString(16)}, ${spent} instructions`, before);

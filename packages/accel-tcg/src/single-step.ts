@@ -1,5 +1,5 @@
 // When RFLAGS.TF makes a trap. SDM vol. 3B, "Single-Step Exception Condition".
-import { type Cpu, FLAG, HELPERS, type HelperName } from "@tsvm/cpu-x86";
+import { AT, type Cpu, FLAG, HELPERS, type HelperName } from "@tsvm/cpu-x86";
 
 /** Value of `interruptShadow` behind MOV SS and POP SS, which hold off debug exceptions as well. */
 export const SHADOW_SS = 2;
@@ -24,11 +24,11 @@ const tfOf = (flags: number): boolean => (flags & FLAG.TF) !== 0;
  * @param helper number of the helper it called, or -1
  */
 export function singleStepDue(cpu: Cpu, flagsBefore: number, helper: number): boolean {
-  if (LOOKS_AFTERWARDS.has(helper)) return tfOf(cpu.get32("rflags"));
-  return tfOf(flagsBefore) && cpu.get32("interruptShadow") !== SHADOW_SS;
+  if (LOOKS_AFTERWARDS.has(helper)) return tfOf(cpu.get32(AT.rflags));
+  return tfOf(flagsBefore) && cpu.get32(AT.interruptShadow) !== SHADOW_SS;
 }
 
 /** The same for an instruction that was not executed by itself, because TF was clear: only SYSRET traps at once. */
 export function sysretTraps(cpu: Cpu, helper: number): boolean {
-  return helper === SYSRET && !cpu.faulted && tfOf(cpu.get32("rflags"));
+  return helper === SYSRET && !cpu.faulted && tfOf(cpu.get32(AT.rflags));
 }

@@ -146,7 +146,7 @@ export class TcgVcpu implements Vcpu {
     if (options.verify) this.#regions.verifier = new RegionVerifier(this.cpu, () => this.#interpretOne());
     if (options.log) this.#logTranslations(new TranslationLog(options.log));
     if (options.profile) this.#regions.profile = this.#createProfile();
-    this.cpu.set32("heatLimit", options.heatLimit ?? DEFAULT_HEAT_LIMIT);
+    this.cpu.set32(AT.heatLimit, options.heatLimit ?? DEFAULT_HEAT_LIMIT);
     this.reset();
   }
 
@@ -161,7 +161,7 @@ export class TcgVcpu implements Vcpu {
       decodedInstructions: instructions,
       invalidations,
       tlbFills: this.cpu.linear.fills,
-      undefinedOpcodes: this.cpu.get32("undefinedCount"),
+      undefinedOpcodes: this.cpu.get32(AT.undefinedCount),
       ...this.#counts,
       ...this.#regions.counters,
     };
@@ -175,13 +175,13 @@ export class TcgVcpu implements Vcpu {
   run(budget: number): VcpuExit {
     const { cpu } = this;
     this.#granted = budget;
-    cpu.set32("fuel", budget);
+    cpu.set32(AT.fuel, budget);
     // Pins that were raised while nobody listened (reset, restore) are seen here.
-    cpu.set32("interruptRequest", 1);
+    cpu.set32(AT.interruptRequest, 1);
     const exit = this.#loop();
     this.#retired += this.#spent();
     this.#granted = 0;
-    cpu.set32("fuel", 0);
+    cpu.set32(AT.fuel, 0);
     return exit;
   }
 
@@ -304,23 +304,21 @@ export class TcgVcpu implements Vcpu {
 
   #loop(): VcpuExit {
     const { cpu } = this;
-    const records = this.#records;
     for (;;) {
       this.#counts.runLoops++;
       this.#resumeFuel();
       if (cpu.faulted && this.#takeException() === "shutdown") return SHUTDOWN;
-      if (cpu.get32("interruptRequest") !== 0) this.#acceptInterrupt();
+      if (cpu.get32(AT.interruptRequest) !== 0) this.#acceptInterrupt();
       if (cpu.faulted) continue;
-      if (cpu.get32("halted") !== 0) return HLT;
+      if (cpu.get32(AT.halted) !== 0) return HLT;
       if ((cpu.i32[AT.fuel >> 2] as number) <= 0) return INTR;
       if (this.#mustStep()) {
         this.#step();
         continue;
       }
-      const record = records.lookup();
-      if (record === 0) continue;
-      records.enter(record);
-      this.#run(record);
+      this.#run(0);
+      // A record that went stale comes back like a fault of which nothing is known; the jump cache must lead there no more.
+      if (!cpu.faulted && cpu.i32[AT.exitReason >> 2] === EXIT.exception) this.#records.lookup();
       if (sysretTraps(cpu, this.#lastHelper)) raiseDebug(cpu, DR6.BS);
     }
   }
@@ -344,9 +342,9 @@ export class TcgVcpu implements Vcpu {
     const { cpu } = this;
     return (
       this.#granted === 1 ||
-      cpu.get32("interruptShadow") !== 0 ||
-      (cpu.get32("rflags") & FLAG.TF) !== 0 ||
-      (cpu.low("dr", 7) & DR7_ENABLES) !== 0 ||
+      cpu.get32(AT.interruptShadow) !== 0 ||
+      (cpu.get32(AT.rflags) & FLAG.TF) !== 0 ||
+      (cpu.low(AT.dr, 7) & DR7_ENABLES) !== 0 ||
       this.#log?.tracing === true
     );
   }
@@ -354,18 +352,18 @@ export class TcgVcpu implements Vcpu {
   /** One instruction, or one turn of a repeated one, and the debug exceptions around it. */
   #step(): void {
     const { cpu } = this;
-    const flags = cpu.get32("rflags");
-    const shadow = cpu.get32("interruptShadow");
+    const flags = cpu.get32(AT.rflags);
+    const shadow = cpu.get32(AT.interruptShadow);
     if (shadow !== SHADOW_SS && raiseAtBreakpoint(cpu)) return;
     // RF is for this one instruction; if that faults, the saved image gets it anew.
-    cpu.set32("rflags", flags & ~FLAG.RF);
+    cpu.set32(AT.rflags, flags & ~FLAG.RF);
     this.#log?.trace(cpu);
     const record = this.#records.lookupSingle();
     if (record === 0) return;
     this.#records.enter(record);
     const hits = this.#runAlone(record);
     // The shadow lasts for one instruction; one that starts a new shadow keeps that.
-    if (cpu.get32("interruptShadow") === shadow) cpu.set32("interruptShadow", 0);
+    if (cpu.get32(AT.interruptShadow) === shadow) cpu.set32(AT.interruptShadow, 0);
     if (!cpu.faulted) this.#trap(hits | (singleStepDue(cpu, flags, this.#lastHelper) ? DR6.BS : 0));
   }
 
@@ -375,9 +373,9 @@ export class TcgVcpu implements Vcpu {
     const watch = this.#dataBreakpoints;
     this.#lastHelper = -1;
     this.#fetchFaulted = false;
-    if ((cpu.low("dr", 7) & DR7_ENABLES) !== 0) watch.arm();
+    if ((cpu.low(AT.dr, 7) & DR7_ENABLES) !== 0) watch.arm();
     // An empty TLB also keeps MOVS and STOS from moving more than one element at a time.
-    if (watch.armed || (cpu.get32("rflags") & FLAG.TF) !== 0) cpu.linear.flushAll();
+    if (watch.armed || (cpu.get32(AT.rflags) & FLAG.TF) !== 0) cpu.linear.flushAll();
     this.#deferAllBut(1);
     this.#run(record);
     // Traps of this instruction come before faults of the next, which will be found again.
@@ -389,10 +387,10 @@ export class TcgVcpu implements Vcpu {
   #trap(conditions: number): void {
     const { cpu } = this;
     const due = conditions | this.#heldConditions;
-    const held = cpu.get32("interruptShadow") === SHADOW_SS;
+    const held = cpu.get32(AT.interruptShadow) === SHADOW_SS;
     this.#heldConditions = held ? due : 0;
     if (held || due === 0) return;
-    cpu.set32("halted", 0);
+    cpu.set32(AT.halted, 0);
     raiseDebug(cpu, due);
   }
 
@@ -409,13 +407,13 @@ export class TcgVcpu implements Vcpu {
       this.#counts.interrupts++;
       deliverInterrupt(cpu, interrupts.acknowledge());
     }
-    cpu.set32("interruptRequest", interrupts.pending || interrupts.nmiPending ? 1 : 0);
+    cpu.set32(AT.interruptRequest, interrupts.pending || interrupts.nmiPending ? 1 : 0);
   }
 
   /** Ends the current block; the run loop then sees what can be delivered. */
   #requestInterrupt(): void {
     const { cpu } = this;
-    cpu.set32("interruptRequest", 1);
+    cpu.set32(AT.interruptRequest, 1);
     if (interruptDeliverable(cpu) || this.#interrupts.nmiPending) this.#yield();
   }
 
@@ -453,7 +451,7 @@ export class TcgVcpu implements Vcpu {
     this.#run(record);
     if (this.#fetchFaulted) dropPendingException(cpu);
     // STI starts a shadow only where one can matter; it takes the end of the fuel for such a place.
-    if (cpu.get32("interruptRequest") === 0) cpu.set32("interruptShadow", 0);
+    if (cpu.get32(AT.interruptRequest) === 0) cpu.set32(AT.interruptShadow, 0);
   }
 
   /** The clock, which may count the instructions retired. */
@@ -464,7 +462,7 @@ export class TcgVcpu implements Vcpu {
 
   /** A block has been entered so often that it is worth a translation. */
   #hot(record: number): void {
-    const inexactSeen = (this.cpu.get32("mxcsr") & MXCSR_PE) !== 0;
+    const inexactSeen = (this.cpu.get32(AT.mxcsr) & MXCSR_PE) !== 0;
     const code = this.#records.hotCode(record, inexactSeen, this.#regions.verifier !== undefined);
     if (code !== undefined) this.#regions.translate(code);
   }
@@ -473,7 +471,7 @@ export class TcgVcpu implements Vcpu {
   #resolved(record: number): number {
     if (record === 0) {
       this.#fetchFaulted = true;
-      this.cpu.set32("exitReason", EXIT.exception);
+      this.cpu.set32(AT.exitReason, EXIT.exception);
     }
     return record;
   }
@@ -485,6 +483,6 @@ function codeBits(mode: number): CodeBits {
 }
 
 function dropPendingException(cpu: Cpu): void {
-  cpu.set32("pendingVector", 0);
-  cpu.set64("pendingAddress", 0n);
+  cpu.set32(AT.pendingVector, 0);
+  cpu.set64(AT.pendingAddress, 0n);
 }

@@ -52,6 +52,28 @@ describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
     expect(m.reg("rax") & 0xffff_ffffn).toBe(25n * 101n + 25n);
   });
 
+  it("calls through a register what it mostly called, and what it calls now and then", () => {
+    // mov ecx, 200; (5) call rbx; sub ecx, 1; jnz 5; hlt; nop; (14) lea eax, [rax+3]; cmp ecx, 100; jnz 25;
+    // add ebx, 12; (25) ret; (26) lea eax, [rax+5]; ret -- whose start is rbx from the middle on
+    const main = "b9 c8 00 00 00 ff d3 83 e9 01 75 f9 f4 90";
+    const m = both(bits, `${main} 8d 40 03 83 f9 64 75 03 83 c3 0c c3 8d 40 05 c3`, { rbx: BigInt(CODE + 14) });
+    expect(m.reg("rax") & 0xffff_ffffn).toBe(101n * 3n + 99n * 5n);
+  });
+
+  it("goes back to the caller of the function it begins with, and to another one", () => {
+    // mov ecx, 100; (5) mov edx, 9; (10) call 37; sub edx, 1; jnz 10; call 37; sub ecx, 1; jnz 5; add eax, 1000; hlt;
+    // nop x 5; (37) lea eax, [rax+3]; ret
+    const loops = "b9 64 00 00 00 ba 09 00 00 00 e8 16 00 00 00 83 ea 01 75 f6 e8 0c 00 00 00 83 e9 01 75 e7";
+    const m = both(bits, `${loops} 05 e8 03 00 00 f4 90 8d 40 03 c3`);
+    expect(m.reg("rax") & 0xffff_ffffn).toBe(100n * 10n * 3n + 1000n);
+  });
+
+  it("leaves where a branch was never passed before, and goes on there", () => {
+    // mov ecx, 100; (5) cmp ecx, 50; jnz 16; add eax, 1000; (15) nop; (16) add eax, 1; sub ecx, 1; jnz 5; hlt
+    const m = both(bits, "b9 64 00 00 00 83 f9 32 75 06 05 e8 03 00 00 90 83 c0 01 83 e9 01 75 ed f4");
+    expect(m.reg("rax") & 0xffff_ffffn).toBe(1100n);
+  });
+
   it("leaves for a device in the middle and goes on behind it", () => {
     // mov ecx, 30; (5) inc byte [rdi]; out 80h, al; add eax, 1; sub ecx, 1; jnz 5; hlt
     const m = both(bits, "b9 1e 00 00 00 fe 07 e6 80 83 c0 01 83 e9 01 75 f4 f4", { rdi: BigInt(DATA) });

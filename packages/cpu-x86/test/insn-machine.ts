@@ -5,8 +5,7 @@ import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import { parseCpuModel } from "../src/cpuid/models.ts";
 import { RECORD, RECORD_BYTES } from "../src/decode/decoded-insn.ts";
 import { Decoder, numbering } from "../src/decode/decoder.ts";
-import { emitInsn } from "../src/emit/emit-insn.ts";
-import { recordFields } from "../src/emit/fields.ts";
+import { emitHandler } from "../src/emit/emit-insn.ts";
 import type { X86Exit } from "../src/emit/x86-builder.ts";
 import { EXIT_CODE } from "../src/interpreter/exits.ts";
 import { IMPORTS } from "../src/interpreter/generate.ts";
@@ -61,7 +60,7 @@ export function compileHandler(number: number): WebAssembly.Module {
     defineSubroutines(module, indices, functionIndex);
   const writer = new CodeWriter();
   const locals = new LocalPool(1);
-  lowerNodes(emitInsn(shape, recordFields), writer, locals, {
+  lowerNodes(emitHandler(shape), writer, locals, {
     functionIndex,
     writeExit(exit, out) {
       out.i32Const(EXIT_CODE[exit as X86Exit]);

@@ -34,12 +34,19 @@ export const RECORD = {
   ordinal: 15,
   /** i32: displacement. */
   displacement: 16,
-  /** u32: in branches within the page the record jumped to, 0: not known yet. In address records the bytes accessed. */
+  /**
+   * u32: in branches within the page the record jumped to, 0: not known yet. In other near jumps the low half of the rip
+   * jumped to last. In address records the bytes accessed.
+   */
   target: 20,
   /** i64: immediate, sign-extended. */
   immediate: 24,
   /** u32: how often a block was entered here. Where a region is entered: its slot in bits 31:16, and in 15:0 what it is given. */
   heat: 32,
+  /** u32, conditional branches only: how often one was not taken. */
+  passed: 36,
+  /** u32, indirect jumps only: how often the target was another one than the time before. */
+  changes: 36,
   /** u16: register of VEX.vvvv. */
   vvvv: 36,
   /** u16, x87 only: the 11 bits of opcode and ModRM that FNSTENV saves. */

@@ -1,14 +1,23 @@
 import type { IrBuilder, Node } from "@tsvm/tcg";
-import type { InsnFields } from "./fields.ts";
+import { RECORD } from "../decode/decoded-insn.ts";
+import { type InsnFields, recordFields } from "./fields.ts";
 import { makeOperand } from "./operands.ts";
 import type { Shape } from "./shape.ts";
 import { X86Builder } from "./x86-builder.ts";
 
-/** The IR of one instruction of a shape, with its fields from wherever `fields` takes them. */
-export function emitInsn(shape: Shape, fields: (b: IrBuilder) => InsnFields): readonly Node[] {
-  const b = new X86Builder(shape, fields);
+/** The IR of the interpreter's handler for all instructions of a shape. */
+export function emitHandler(shape: Shape): readonly Node[] {
+  const b = new X86Builder(shape, recordFields);
   runSemantics(b);
+  if (shape.row.flow === "branch") countFallThrough(b);
   return b.take();
+}
+
+/** The translator takes along only what is reached often enough; targets are counted where they are entered. */
+function countFallThrough(b: X86Builder): void {
+  const record = b.fields.record();
+  const count = b.op("i32.add", b.load("i32.load", record, RECORD.passed), b.const32(1));
+  b.store("i32.store", record, RECORD.passed, count);
 }
 
 /** What an instruction does with its memory operand; found by asking its semantics. */

@@ -5,8 +5,7 @@
 import { LocalPool, type LoweringTarget, lowerNodes } from "@tsvm/tcg";
 import { CodeWriter, type FunctionType, ModuleBuilder } from "@tsvm/wasm-emit";
 import { numbering } from "../decode/decoder.ts";
-import { emitInsn } from "../emit/emit-insn.ts";
-import { recordFields } from "../emit/fields.ts";
+import { emitHandler } from "../emit/emit-insn.ts";
 import type { Shape } from "../emit/shape.ts";
 import type { X86Exit } from "../emit/x86-builder.ts";
 import { EXIT_CODE } from "./exits.ts";
@@ -76,7 +75,7 @@ function writeHandler(
 ): void {
   const writer = new CodeWriter();
   const locals = new LocalPool(1);
-  lowerNodes(emitInsn(shape, recordFields), writer, locals, {
+  lowerNodes(emitHandler(shape), writer, locals, {
     ...target,
     writeExit: (exit, out) => {
       out.i32Const(EXIT_CODE[exit as X86Exit]);

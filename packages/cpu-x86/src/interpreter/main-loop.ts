@@ -7,8 +7,7 @@
 import { LocalPool, type LoweringTarget, lowerNodes, type Node } from "@tsvm/tcg";
 import { CodeWriter, type ModuleBuilder, type ValueType } from "@tsvm/wasm-emit";
 import { RECORD, RECORD_BYTES } from "../decode/decoded-insn.ts";
-import { emitInsn } from "../emit/emit-insn.ts";
-import { recordFields } from "../emit/fields.ts";
+import { emitHandler } from "../emit/emit-insn.ts";
 import type { Shape } from "../emit/shape.ts";
 import type { X86Exit } from "../emit/x86-builder.ts";
 import type { Row } from "../instructions/row.ts";
@@ -43,11 +42,19 @@ export interface MainLoopTarget extends Pick<LoweringTarget, "functionIndex"> {
   readonly functionType: number;
 }
 
-/** Defines and exports `run(record)`: runs from `record` until fuel, an exception or a helper ends it. */
+/**
+ * Defines and exports `run(record)`: runs from `record`, 0: from where `rip` says, until fuel, an exception or a helper ends
+ * it.
+ */
 export function writeMainLoop(module: ModuleBuilder, hot: readonly (readonly Shape[])[], target: MainLoopTarget): void {
   const w = new CodeWriter();
   const locals = new LocalPool(1 + FIXED.length);
+  w.localGet(IP);
+  w.if();
   enterBlock(w, IP);
+  w.else();
+  writeJump(w, target);
+  w.end();
   w.loop();
   for (const _ of LABELS) w.block();
   writeDispatch(w, hot, locals, target);
@@ -83,7 +90,7 @@ function writeDispatch(
     for (const [j, shape] of shapes.entries()) {
       if (j > 0) nextRecord(w);
       locals.reset();
-      const nodes = emitInsn(shape, recordFields);
+      const nodes = emitHandler(shape);
       if (j < shapes.length - 1) refuseAsFirst(shape.row, nodes);
       lowerNodes(nodes, w, locals, {
         ...target,
@@ -148,6 +155,7 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
   },
   indirect: (w, toLoop, target) => {
     spendFuel(w, 1);
+    noteTarget(w);
     writeJump(w, target);
     continueWithFuel(w, toLoop);
   },
@@ -195,6 +203,27 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
     leave(w, EXIT.fuel);
   },
 };
+
+/** Keeps the low half of `rip` as the current record's target, and counts how often that changed. */
+function noteTarget(w: CodeWriter): void {
+  w.localGet(IP);
+  w.memory("i32.load", RECORD.target);
+  w.i32Const(0);
+  w.memory("i32.load", AT.rip);
+  w.localTee(NEXT);
+  w.op("i32.ne");
+  w.if();
+  w.localGet(IP);
+  w.localGet(NEXT);
+  w.memory("i32.store", RECORD.target);
+  w.localGet(IP);
+  w.localGet(IP);
+  w.memory("i32.load", RECORD.changes);
+  w.i32Const(1);
+  w.op("i32.add");
+  w.memory("i32.store", RECORD.changes);
+  w.end();
+}
 
 /** Goes on at `rip`, or returns. */
 function writeJump(w: CodeWriter, target: MainLoopTarget): void {

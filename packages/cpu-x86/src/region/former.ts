@@ -16,8 +16,12 @@ export interface CodeSource {
   recordAt(offset: number): number;
   /** The handler number a record had before it led into a region. */
   handlerOf(record: number): number;
-  /** Whether control was ever seen to come to the record by a branch. */
-  wasEntered(record: number): boolean;
+  /** Whether control came to the record often enough by branches; it may lead into a region. */
+  isWarm(record: number): boolean;
+  /** Whether the conditional branch at `record` was passed, not taken, often enough. */
+  isPassed(record: number): boolean;
+  /** Where the indirect jump, call or return at `record` nearly always went; undefined: here and there, or nowhere yet. */
+  usualTarget(record: number): number | undefined;
 }
 
 /** Code that is entered at its first instruction only; branches may leave it anywhere. */
@@ -29,6 +33,8 @@ export interface FoundBlock {
 
 /** Instructions of a region at most: larger functions take long to compile and gain little. */
 const MAX_INSNS = 200;
+/** A called function of as many instructions at most is taken along before larger ones, wherever the call is. */
+const SMALL_INSNS = 32;
 /** No further called function is taken along if there are as many already. */
 const ENOUGH_INSNS = 100;
 
@@ -48,8 +54,7 @@ export function findBlocks(source: CodeSource, start: number): FoundBlock[] {
 }
 
 interface FoundInsn extends RegionInsn, Flow {
-  readonly isReturn: boolean;
-  readonly returns: number[];
+  readonly likely: number[];
 }
 
 /** Where control goes from an instruction. */
@@ -61,9 +66,25 @@ interface Flow {
   readonly target: number | undefined;
   /** A called function that may be taken along. */
   readonly called: number | undefined;
+  /** The two above are where control went most of the time. */
+  readonly isGuess: boolean;
+  readonly isReturn: boolean;
+  /** Where a return went most of the time. */
+  readonly usualReturn: number | undefined;
 }
 
-const PLAIN: Flow = { ends: false, returnsTo: undefined, target: undefined, called: undefined };
+const PLAIN: Flow = {
+  ends: false,
+  returnsTo: undefined,
+  target: undefined,
+  called: undefined,
+  isGuess: false,
+  isReturn: false,
+  usualReturn: undefined,
+};
+
+/** Whether the target is an operand relative to the instruction. */
+const isRelative = (row: Row): boolean => row.operands.some((code) => code[0] === "J");
 
 class Search {
   readonly #source: CodeSource;
@@ -72,24 +93,66 @@ class Search {
   readonly #queue: number[] = [];
   /** Calls of functions that may be taken along, in the order they were found. */
   readonly #calls: FoundInsn[] = [];
+  /** How many of them have been looked at. */
+  #answered = 0;
 
   constructor(source: CodeSource) {
     this.#source = source;
   }
 
   from(start: number): void {
-    this.#lead(start);
-    this.#follow();
-    for (const insn of this.#calls) {
-      if (this.#insns.size >= ENOUGH_INSNS) break;
-      this.#lead(insn.called as number);
-      this.#follow();
-    }
-    for (const insn of this.#calls) this.#noteReturns(insn);
+    this.#reach(start, MAX_INSNS);
+    this.#reachCalled();
+    for (const insn of this.#insns.values()) this.#reachCaller(insn);
   }
 
-  #follow(): void {
-    for (let at = this.#queue.shift(); at !== undefined; at = this.#queue.shift()) this.#straight(at);
+  #reachCalled(): void {
+    const first = this.#answered;
+    const large: number[] = [];
+    for (let i = first; ; ) {
+      for (; i < this.#calls.length; i++) {
+        const called = (this.#calls[i] as FoundInsn).called as number;
+        if (!this.#reachSmall(called)) large.push(called);
+      }
+      const next = this.#insns.size < ENOUGH_INSNS ? large.shift() : undefined;
+      if (next === undefined) break;
+      this.#reach(next, MAX_INSNS);
+    }
+    for (const insn of this.#calls.slice(first)) this.#noteReturns(insn);
+    this.#answered = this.#calls.length;
+  }
+
+  /** Where a return leads out of the code that was found, that may go on with the caller's. */
+  #reachCaller({ isReturn, likely, usualReturn }: FoundInsn): void {
+    if (!isReturn || likely.length > 0 || usualReturn === undefined || this.#insns.size >= ENOUGH_INSNS) return;
+    if (!this.#isWarm(usualReturn)) return;
+    likely.push(usualReturn);
+    this.#reach(usualReturn, MAX_INSNS);
+    this.#reachCalled();
+  }
+
+  /** Follows the code from `start` on. @returns false: there is more of it than fits in, with all the rest, `limit`. */
+  #reach(start: number, limit: number): boolean {
+    this.#lead(start);
+    let complete = true;
+    for (let at = this.#queue.shift(); at !== undefined; at = this.#queue.shift())
+      complete = this.#straight(at, limit) && complete;
+    return complete;
+  }
+
+  /** Takes a called function along if it is small; it is given up as soon as it is not. */
+  #reachSmall(start: number): boolean {
+    if (this.#insns.has(start)) {
+      this.#lead(start);
+      this.#queue.length = 0;
+      return true;
+    }
+    const [insns, leaders, calls] = [new Set(this.#insns.keys()), new Set(this.#leaders), this.#calls.length];
+    if (this.#reach(start, Math.min(this.#insns.size + SMALL_INSNS, MAX_INSNS))) return true;
+    for (const at of this.#insns.keys()) if (!insns.has(at)) this.#insns.delete(at);
+    for (const at of this.#leaders) if (!leaders.has(at)) this.#leaders.delete(at);
+    this.#calls.length = calls;
+    return false;
   }
 
   /** Tells the RETs of a function taken along where they return to. */
@@ -100,7 +163,7 @@ class Search {
       const insn = this.#insns.get(at);
       if (insn === undefined || seen.has(at)) continue;
       seen.add(at);
-      if (insn.isReturn) insn.returns.push(returnsTo as number);
+      if (insn.isReturn) insn.likely.push(returnsTo as number);
       if (!insn.ends) work.push(at + insn.length);
       if (insn.returnsTo !== undefined) work.push(insn.returnsTo);
       if (insn.target !== undefined) work.push(insn.target);
@@ -128,15 +191,18 @@ class Search {
     this.#queue.push(offset);
   }
 
-  #straight(start: number): void {
-    for (let at = start; !this.#insns.has(at) && this.#insns.size < MAX_INSNS; ) {
+  /** @returns false: the limit ended it. */
+  #straight(start: number, limit: number): boolean {
+    for (let at = start; !this.#insns.has(at); ) {
+      if (this.#insns.size >= limit) return false;
       const insn = this.#look(at);
-      if (insn === undefined) return;
+      if (insn === undefined) return true;
       this.#insns.set(at, insn);
       if (insn.called !== undefined) this.#calls.push(insn);
-      if (insn.ends) return;
+      if (insn.ends) return true;
       at += insn.length;
     }
+    return true;
   }
 
   #look(offset: number): FoundInsn | undefined {
@@ -154,35 +220,40 @@ class Search {
       this.#leaders.add(offset);
       this.#lead(next);
     }
-    return { offset, length, records, returns: [], ...this.#flow(shape, last, offset, next) };
+    const flow = this.#flow(shape, last, offset, next);
+    const guess = flow.isGuess ? (flow.target ?? flow.called) : undefined;
+    return { offset, length, records, likely: guess === undefined ? [] : [guess], ...flow };
   }
 
-  #flow(shape: Shape, record: number, offset: number, next: number): Flow & { isReturn: boolean } {
+  #flow(shape: Shape, record: number, offset: number, next: number): Flow {
     const { row } = shape;
-    const isReturn = row.mnemonic === "RET";
-    if (row.flow === undefined) return { ...PLAIN, isReturn };
-    const target = this.#relativeTarget(shape, record, offset);
-    if (row.mnemonic === "CALL") return { ...this.#call(target, next), isReturn };
-    const followed = target !== undefined && (row.flow === "jump" || this.#isWarm(target)) ? target : undefined;
+    if (row.flow === undefined) return PLAIN;
+    const relative = isRelative(row);
+    const target = relative ? this.#relativeTarget(shape, record, offset) : this.#source.usualTarget(record);
+    if (row.mnemonic === "RET") return { ...PLAIN, ends: true, isReturn: true, usualReturn: target };
+    if (row.mnemonic === "CALL") return this.#call(target, next, relative);
+    const surely = relative && row.flow === "jump";
+    const followed = target !== undefined && (surely || this.#isWarm(target)) ? target : undefined;
     if (followed !== undefined) this.#lead(followed);
-    return { ...PLAIN, ends: row.flow !== "branch", target: followed, isReturn };
+    const passed = row.flow === "branch" && this.#source.isPassed(record);
+    return { ...PLAIN, ends: !passed, target: followed, isGuess: !relative };
   }
 
-  #call(target: number | undefined, next: number): Flow {
+  #call(target: number | undefined, next: number, relative: boolean): Flow {
     const returnsTo = this.#isWarm(next) ? next : undefined;
     if (returnsTo !== undefined) this.#lead(next);
     const called = returnsTo !== undefined && target !== undefined && this.#isWarm(target) ? target : undefined;
-    return { ends: true, returnsTo, target: undefined, called };
+    return { ...PLAIN, ends: true, returnsTo, called, isGuess: !relative };
   }
 
-  #relativeTarget({ row, opsize }: Shape, record: number, offset: number): number | undefined {
-    if (opsize === 16 || !row.operands.some((code) => code[0] === "J")) return undefined;
+  #relativeTarget({ opsize }: Shape, record: number, offset: number): number | undefined {
+    if (opsize === 16) return undefined;
     return (offset >> 12) * 4096 + this.#source.view.getInt32(record + RECORD.immediate, true);
   }
 
   #isWarm(offset: number): boolean {
     const record = this.#source.recordAt(offset);
-    return record !== 0 && this.#source.wasEntered(record);
+    return record !== 0 && this.#source.isWarm(record);
   }
 
   #shape(record: number): Shape {

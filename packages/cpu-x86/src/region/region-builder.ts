@@ -53,8 +53,8 @@ export interface RegionInsn {
   readonly offset: number;
   readonly length: number;
   readonly records: readonly number[];
-  /** Where a RET goes if the function was called from this region, as offsets. */
-  readonly returns: readonly number[];
+  /** Where an indirect jump, call or return is expected to go, as offsets. */
+  readonly likely: readonly number[];
 }
 
 /** The shape a builder starts with, before the first instruction. */
@@ -63,7 +63,7 @@ const NO_RECORD = 0;
 /** Emits blocks of a region, one after the other. */
 export class RegionBuilder extends X86Builder {
   readonly #context: RegionContext;
-  #insn: RegionInsn = { offset: 0, length: 0, records: [], returns: [] };
+  #insn: RegionInsn = { offset: 0, length: 0, records: [], likely: [] };
   readonly #edges: number[] = [];
   /** Instructions of the block that are complete. */
   #completed = 0;
@@ -91,7 +91,7 @@ export class RegionBuilder extends X86Builder {
     this.#checkedUnits.clear();
     this.#reached.clear();
     this.#reachedKeys.length = 0;
-    this.#insn = { offset, length: 0, records: [NO_RECORD], returns: [] };
+    this.#insn = { offset, length: 0, records: [NO_RECORD], likely: [] };
   }
 
   /** Emits one instruction. @returns false: nothing behind it is reached. */
@@ -164,7 +164,9 @@ export class RegionBuilder extends X86Builder {
   }
 
   #jumpIndirect(rip: Val): void {
-    for (const offset of this.#insn.returns) this.when(this.eq(rip, this.#ripOf(offset)), () => this.#edge(offset, 1));
+    for (const offset of this.#insn.likely)
+      if (this.#context.blockAt(offset) !== undefined)
+        this.when(this.eq(rip, this.#ripOf(offset)), () => this.#edge(offset, 1));
     this.setState("rip", rip);
     this.#leave(1);
   }
