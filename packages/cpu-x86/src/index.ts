@@ -1,5 +1,6 @@
 export { INTERPRETER_KEY, INTERPRETER_WASM } from "../generated/interpreter-wasm.ts";
-export { CPU_FEATURE_NAMES, CPU_MODEL_HELP, type CpuModel, CpuModelError, parseCpuModel } from "./cpuid/models.ts";
+export { CpuModelError } from "./cpuid/model-error.ts";
+export { CPU_FEATURE_NAMES, CPU_MODEL_HELP, type CpuModel, parseCpuModel } from "./cpuid/models.ts";
 export { RECORD, RECORD_BYTES } from "./decode/decoded-insn.ts";
 export { Decoder, FLOW } from "./decode/decoder.ts";
 export { mnemonicAt } from "./decode/mnemonic.ts";

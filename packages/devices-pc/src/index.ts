@@ -82,6 +82,11 @@ export {
   type SystemControlPortAState,
 } from "./reset/system-control-port-a.ts";
 export { createRtc, type Rtc, type RtcOptions, type RtcState } from "./rtc/rtc.ts";
+export {
+  createPcTestDevice,
+  type PcTestDeviceOptions,
+  type PcTestDeviceState,
+} from "./test-device/pc-test-device.ts";
 export { createPit, type Pit, type PitOptions, type PitState } from "./time/pit.ts";
 export type { PitChannelState } from "./time/pit-channel.ts";
 export {

@@ -126,7 +126,7 @@ function acceleratorChoice(resolved: ResolvedOptions, host: MachineHost): Accele
 }
 
 function boardOptions(resolved: ResolvedOptions, devices: BuiltDevices, host: MachineHost): PcOptions {
-  const { initrd, debugConsole, debugExit, uuid } = resolved;
+  const { initrd, debugConsole, debugExit, testDevice, uuid } = resolved;
   return {
     memoryBytes: resolved.memoryBytes,
     kernel: resolved.kernel,
@@ -137,6 +137,7 @@ function boardOptions(resolved: ResolvedOptions, devices: BuiltDevices, host: Ma
     ...(uuid !== undefined && { uuid }),
     ...(debugConsole && { debugConsole }),
     ...(debugExit && { debugExit }),
+    testDevice,
     rtcBaseMs: resolved.rtcBaseMs,
     host,
   };

@@ -14,6 +14,7 @@ test("fills in the defaults", () => {
     commandLine: "",
     serial: [],
     debugExit: undefined,
+    testDevice: false,
     clock: "realtime",
     onReboot: "reset",
     onShutdown: "stop",

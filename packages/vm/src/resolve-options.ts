@@ -1,5 +1,6 @@
 import { type Chardev, ConfigError } from "@tsvm/contracts";
 import { ACCELERATORS, LOG_CATEGORIES, MACHINES } from "./catalog.ts";
+import type { DeviceKind } from "./devices/device-types.ts";
 import { invalid as invalidDevice } from "./devices/property.ts";
 import { type ResolvedDevice, resolveDevices } from "./devices/resolve-device.ts";
 import { suggest } from "./nearest.ts";
@@ -24,6 +25,7 @@ export interface ResolvedOptions {
   readonly chardevs: Readonly<Record<string, Chardev>>;
   readonly uuid: string | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
+  readonly testDevice: boolean;
   readonly clock: "realtime" | "virtual";
   readonly icountShift: number;
   readonly rtcBaseMs: number;
@@ -100,6 +102,7 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     chardevs: options.chardevs ?? {},
     uuid: options.uuid,
     debugExit: resolveDebugExit(devices),
+    testDevice: single("pc-testdev", devices) !== undefined,
     clock,
     icountShift: integer("icountShift", options.icountShift ?? 0, 0, SHIFT_MAX),
     rtcBaseMs: resolveRtcBase(options.rtcBaseMs),
@@ -152,11 +155,17 @@ function resolveSerial(serial: readonly Chardev[]): readonly Chardev[] {
 }
 
 function resolveDebugExit(devices: readonly ResolvedDevice[]): ResolvedOptions["debugExit"] {
-  const [first, second] = devices.filter(({ kind }) => kind === "isa-debug-exit");
-  if (second !== undefined) throw invalidDevice("device isa-debug-exit: given twice");
-  if (first === undefined) return undefined;
-  const { iobase, iosize } = first.properties as { iobase: number; iosize: number };
+  const device = single("isa-debug-exit", devices);
+  if (device === undefined) return undefined;
+  const { iobase, iosize } = device.properties as { iobase: number; iosize: number };
   return { iobase, iosize };
+}
+
+/** The one device of a kind that a machine can have once; undefined: it has none. */
+function single(kind: DeviceKind, devices: readonly ResolvedDevice[]): ResolvedDevice | undefined {
+  const [first, second] = devices.filter((device) => device.kind === kind);
+  if (second !== undefined) throw invalidDevice(`device ${second.driver}: given twice`);
+  return first;
 }
 
 function resolveRtcBase(rtcBaseMs = Date.now()): number {

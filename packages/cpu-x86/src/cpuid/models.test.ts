@@ -1,5 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { CPU_MODEL_NAMES, CpuModelError, parseCpuModel } from "./models.ts";
+import { CpuModelError } from "./model-error.ts";
+import { CPU_MODEL_NAMES, parseCpuModel } from "./models.ts";
 
 const refusal = (text: string): string => {
   try {
@@ -25,6 +26,15 @@ describe("-cpu", () => {
       false,
       false,
     ]);
+  });
+
+  it("takes another make and another width of addresses", () => {
+    const { vendor, physicalBits } = parseCpuModel("max,vendor=GenuineIntel,phys-bits=36,host-phys-bits=off");
+    expect([vendor, physicalBits]).toEqual(["GenuineIntel", 36]);
+    expect(parseCpuModel("max,host-phys-bits").physicalBits).toBe(40);
+    expect(refusal("max,vendor=Cyrix")).toBe("-cpu: vendor is AuthenticAMD or GenuineIntel");
+    expect(refusal("max,phys-bits=53")).toBe("-cpu: phys-bits is a number from 32 to 52");
+    expect(refusal("max,host-phys-bits=maybe")).toBe("-cpu: host-phys-bits is on or off");
   });
 
   it("removes what cannot be without the removed", () => {

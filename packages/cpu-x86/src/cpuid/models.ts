@@ -1,5 +1,9 @@
-// CPU models, as `-cpu` names them: MODEL[,+feature][,-feature][,feature=on|off][,kvm=on|off].
+// CPU models, as `-cpu` names them: MODEL[,+feature][,-feature][,feature=on|off][,kvm=on|off]
+// [,vendor=NAME][,phys-bits=N].
+
 import { ABSENT_FEATURES, FEATURE, type FeatureName, Features, featureNamed } from "./features.ts";
+import { CpuModelError } from "./model-error.ts";
+import { type ModelProperties, parseProperty } from "./model-properties.ts";
 
 /** What kind of processor the guest finds. */
 export interface CpuModel {
@@ -16,15 +20,6 @@ export interface CpuModel {
   readonly kvm: boolean;
   /** MAXPHYADDR. */
   readonly physicalBits: number;
-}
-
-/** A `-cpu` argument that makes no sense. The message is one line fit for a terminal. */
-export class CpuModelError extends Error {
-  readonly code = "CPU_MODEL";
-  constructor(message: string) {
-    super(message);
-    this.name = "CpuModelError";
-  }
 }
 
 const FEATURES_486: readonly FeatureName[] = ["fpu"];
@@ -64,6 +59,33 @@ const FEATURES_QEMU64: readonly FeatureName[] = [
   "tsc-adjust",
   "rdtscp",
   "null-sel-clr-base",
+];
+const FEATURES_OPTERON_G1: readonly FeatureName[] = [
+  "fpu",
+  "de",
+  "pse",
+  "tsc",
+  "msr",
+  "pae",
+  "mce",
+  "cx8",
+  "apic",
+  "sep",
+  "mtrr",
+  "pge",
+  "mca",
+  "cmov",
+  "pat",
+  "pse36",
+  "clflush",
+  "mmx",
+  "fxsr",
+  "sse",
+  "sse2",
+  "sse3",
+  "syscall",
+  "nx",
+  "lm",
 ];
 const FEATURES_V2: readonly FeatureName[] = [...FEATURES_QEMU64, "popcnt", "ssse3", "sse4.1", "sse4.2"];
 const FEATURES_V3: readonly FeatureName[] = [
@@ -130,6 +152,16 @@ const MODELS: Readonly<Record<string, Base>> = {
     physicalBits: 40,
     features: FEATURES_V3,
   },
+  Opteron_G1: {
+    help: "QEMU's AMD Opteron 240: x86-64 with SSE3",
+    vendor: "AuthenticAMD",
+    family: 15,
+    model: 6,
+    stepping: 1,
+    brand: "AMD Opteron 240 (Gen 1 Class Opteron)",
+    physicalBits: 40,
+    features: FEATURES_OPTERON_G1,
+  },
   "486": {
     help: "Intel 80486: 32 bits, no MMX, no TSC",
     vendor: "GenuineIntel",
@@ -162,7 +194,13 @@ export function parseCpuModel(text: string): CpuModel {
   }
   const features = new Set<FeatureName>(base.features);
   let kvm = false;
+  let properties: ModelProperties = {};
   for (const option of options) {
+    const property = parseProperty(option);
+    if (property !== undefined) {
+      properties = { ...properties, ...property };
+      continue;
+    }
     const { feature, on } = parseOption(option);
     if (feature === "kvm") kvm = on;
     else if (feature !== undefined) setFeature(features, feature, on);
@@ -170,7 +208,7 @@ export function parseCpuModel(text: string): CpuModel {
   if (kvm) for (const feature of KVM_FEATURES) features.add(feature);
   else for (const feature of KVM_FEATURES) features.delete(feature);
   const { help: _, ...rest } = base;
-  return { ...rest, name: text, features: new Features(features), kvm };
+  return { ...rest, ...properties, name: text, features: new Features(features), kvm };
 }
 
 /** `feature` undefined: something absent was switched off, which it is. */

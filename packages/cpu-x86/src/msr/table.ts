@@ -100,6 +100,9 @@ const MSRS: readonly Msr[] = [
   ]),
   ...needing("rdtscp", [stored(0xc000_0103, "IA32_TSC_AUX", "tscAux", within(LOW_32))]),
   ...amdOnly([
+    // Four counters of events, of which none ever happens.
+    ...Array.from({ length: 4 }, (_, i) => ignored(0xc001_0000 + i, `PERF_LEGACY_CTL${i}`)),
+    ...Array.from({ length: 4 }, (_, i) => ignored(0xc001_0004 + i, `PERF_LEGACY_CTR${i}`)),
     stored(0xc001_0010, "SYSCFG", "sysCfg", within(0xffff_ffffn)),
     stored(0xc001_0015, "HWCR", "hwcr", within(0xffff_ffffn)),
     ignored(0xc001_001f, "NB_CFG"),

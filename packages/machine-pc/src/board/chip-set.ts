@@ -6,6 +6,7 @@ import {
   createFwCfg,
   createHpet,
   createIoApic,
+  createPcTestDevice,
   createPicPair,
   createPit,
   createRtc,
@@ -19,7 +20,7 @@ import {
 import { createDebugConsole, createUart16550 } from "@tsvm/devices-serial";
 import { u16, u64 } from "../bytes/fields.ts";
 import type { BoardBus } from "./board-bus.ts";
-import { createInterruptLines, HPET_ROUTES, type InterruptLines } from "./interrupt-lines.ts";
+import { createInterruptLines, GSI_COUNT, HPET_ROUTES, type InterruptLines } from "./interrupt-lines.ts";
 import { plugLocalApic } from "./local-apic-wiring.ts";
 import { GPA, type MemoryMap } from "./memory-map.ts";
 import type { ResolvedPcOptions } from "./options.ts";
@@ -99,6 +100,15 @@ export function plugFwCfg(bus: BoardBus, { memory, options }: BoardWiring): void
   items.set(KEY_UUID, options.uuid);
   items.set(KEY_CPU_COUNT, Uint8Array.from(u16(options.cpuCount)));
   items.set(KEY_MAX_CPUS, Uint8Array.from(u16(options.cpuCount)));
+}
+
+/** The device that test programs of processors look for. */
+export function plugTestDevice(bus: BoardBus, interruptLines: InterruptLines): void {
+  const lines = Array.from({ length: GSI_COUNT }, (_, gsi) => interruptLines.gsi(gsi));
+  const { TEST_DEVICE, TEST_DEVICE_FLUSH, TEST_DEVICE_BYTES, TEST_DEVICE_INTERRUPTS } = PORT;
+  bus.plug(createPcTestDevice({ lines }), TEST_DEVICE, TEST_DEVICE_FLUSH, TEST_DEVICE_BYTES, TEST_DEVICE_INTERRUPTS, {
+    gpa: GPA.TEST_DEVICE,
+  });
 }
 
 /** A device that collects output before it hands it on. */

@@ -42,6 +42,13 @@ describe("createInterruptLines", () => {
     expect(ioApic.levels).toEqual(["2+", "4+"]);
   });
 
+  it("knows all interrupts by QEMU's numbers, too", () => {
+    const { pic, ioApic, lines } = build();
+    for (const gsi of [0, 14, 20]) lines.gsi(gsi).set(true);
+    expect(pic.levels).toEqual(["0+", "14+"]);
+    expect(ioApic.levels).toEqual(["2+", "14+", "20+"]);
+  });
+
   it("lets devices share an interrupt", () => {
     const { pic, lines } = build();
     const [com1, com3] = [lines.isa(4), lines.isa(4)];

@@ -27,6 +27,8 @@ export function createOrGate(output: IrqLine): OrGate {
 export interface InterruptLines {
   /** A wire to ISA interrupt `irq`, 0-15; several may share one. */
   isa(irq: number): IrqLine;
+  /** A wire to interrupt `gsi`, 0-23, as QEMU numbers them: 0-15 are the ISA interrupts, the others the IOAPIC's alone. */
+  gsi(gsi: number): IrqLine;
   /** A wire to PCI interrupt line `line`, 0-3. */
   pci(line: number): IrqLine;
   /** A wire to IOAPIC input `pin`, 0-23, alone. */
@@ -39,6 +41,9 @@ export interface InterruptLinesOptions {
   /** Twenty-four inputs of the IOAPIC. */
   readonly ioApic: readonly IrqLine[];
 }
+
+/** Inputs of an IOAPIC. */
+export const GSI_COUNT = 24;
 
 /** ISA IRQ 0, the timer, comes in at IOAPIC input 2: on a PC input 0 belongs to the PIC. */
 export const ISA_TIMER_GSI = 2;
@@ -69,12 +74,15 @@ export function createInterruptLines({ pic, ioApic }: InterruptLinesOptions): In
       },
     };
   };
+  const isa = (irq: number): IrqLine => wire(irq, irq === 0 ? ISA_TIMER_GSI : irq);
+  const ioApicAlone = (pin: number): IrqLine => (ioApicGates[pin] as OrGate).input();
   return {
-    isa: (irq) => wire(irq, irq === 0 ? ISA_TIMER_GSI : irq),
+    isa,
+    gsi: (gsi) => (gsi < pic.length ? isa(gsi) : ioApicAlone(gsi)),
     pci(line) {
       const { irq, gsi } = PCI_ROUTES[line] as { readonly gsi: number; readonly irq: number };
       return wire(irq, gsi);
     },
-    ioApic: (pin) => (ioApicGates[pin] as OrGate).input(),
+    ioApic: ioApicAlone,
   };
 }

@@ -17,6 +17,7 @@ export const GPA = {
   IOAPIC: 0xfec00000,
   HPET: 0xfed00000,
   LAPIC: 0xfee00000,
+  TEST_DEVICE: 0xff000000,
   ABOVE_4G: 0x1_0000_0000,
 } as const;
 

@@ -8,6 +8,7 @@ import {
   plugFwCfg,
   plugInterruptControllers,
   plugOutputs,
+  plugTestDevice,
   plugTimers,
 } from "./chip-set.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
@@ -23,6 +24,7 @@ export function createMicrovmDevices(wiring: BoardWiring): BoardDevices {
   bus.plug(createResetControl({ onReset: () => wiring.stop({ reason: "reset" }) }), PORT.RESET_CONTROL);
   plugVirtio(bus, lines, wiring);
   plugFwCfg(bus, wiring);
+  if (wiring.options.testDevice) plugTestDevice(bus, lines);
   const outputs = plugOutputs(bus, lines, wiring);
   return {
     bus,

@@ -45,6 +45,8 @@ export interface PcOptions {
   readonly debugConsolePort?: number;
   /** QEMU's isa-debug-exit: a write to one of `iosize` ports from `iobase` on stops the machine. */
   readonly debugExit?: { readonly iobase: number; readonly iosize: number };
+  /** QEMU's pc-testdev; false by default. */
+  readonly testDevice?: boolean;
   /** Default: true on `pc`, false on `microvm`. */
   readonly hpet?: boolean;
   /** What the board has to know of the accelerator's CPU model. */
@@ -68,6 +70,7 @@ export interface ResolvedPcOptions {
   readonly uuid: Uint8Array;
   readonly debugConsole: { readonly chardev: Chardev; readonly port: number } | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
+  readonly testDevice: boolean;
   readonly hpet: boolean;
   readonly cpu: CpuTraits;
   readonly rtcBaseMs: number;
@@ -117,6 +120,7 @@ export function resolvePcOptions(options: PcOptions, traits: BoardTraits): Resol
     uuid: options.uuid === undefined ? UUID_NONE : parseUuid(options.uuid),
     debugConsole: debugConsole && { chardev: debugConsole, port: options.debugConsolePort ?? DEBUG_CONSOLE_PORT },
     debugExit,
+    testDevice: options.testDevice ?? false,
     hpet: options.hpet ?? traits.hpet,
     cpu: options.cpu ?? {},
     rtcBaseMs: options.rtcBaseMs ?? YEAR_2000_MS,

@@ -15,6 +15,7 @@ import {
   plugFwCfg,
   plugInterruptControllers,
   plugOutputs,
+  plugTestDevice,
   plugTimers,
 } from "./chip-set.ts";
 import { type InterruptLines, PCI_ROUTES } from "./interrupt-lines.ts";
@@ -36,6 +37,7 @@ export function createPcDevices(wiring: BoardWiring): BoardDevices {
   plugResetPorts(bus, lines, wiring);
   const pci = plugPci(bus, lines, msi, wiring);
   plugFwCfg(bus, wiring);
+  if (wiring.options.testDevice) plugTestDevice(bus, lines);
   const outputs = plugOutputs(bus, lines, wiring);
   return {
     bus,

@@ -7,12 +7,16 @@ export const PORT = {
   I8042_COMMAND: 0x64,
   RTC: 0x70,
   SYSTEM_CONTROL_A: 0x92,
+  TEST_DEVICE: 0xe0,
+  TEST_DEVICE_FLUSH: 0xe4,
+  TEST_DEVICE_BYTES: 0xe8,
   PIC_SLAVE: 0xa0,
   ELCR: 0x4d0,
   FW_CFG: 0x510,
   ACPI_PM: 0x600,
   PCI_CONFIG: 0xcf8,
   RESET_CONTROL: 0xcf9,
+  TEST_DEVICE_INTERRUPTS: 0x2000,
 } as const;
 
 /** ISA interrupts. */

@@ -3,6 +3,7 @@ import type { DeviceProperty } from "./property.ts";
 /** What makes a device, whatever bus it is on. */
 export type DeviceKind =
   | "isa-debug-exit"
+  | "pc-testdev"
   | "virtio-balloon"
   | "virtio-blk"
   | "virtio-rng"
@@ -64,6 +65,11 @@ export const DEVICE_TYPES: Readonly<Record<string, DeviceType>> = {
       iobase: { type: "number", help: "first I/O port", default: 0x501, min: 0, max: 0xffff },
       iosize: { type: "number", help: "number of I/O ports", default: 2, min: 1, max: 0x1000 },
     },
+  },
+  "pc-testdev": {
+    kind: "pc-testdev",
+    help: "what test programs of processors look for: ports 0xe0 to 0xeb, interrupts at 0x2000, memory at 0xff000000",
+    properties: {},
   },
   ...virtio("virtio-balloon", {
     help: "memory balloon",

@@ -1,0 +1,84 @@
+import { existsSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { judgeReportLines } from "./judge-report-lines.ts";
+import type { TestCase } from "./test-case.ts";
+import { parseUnitTests, type UnitTest } from "./unittests-cfg.ts";
+
+/**
+ * The tests of the list that a machine of one processor can be asked: no nested virtualisation, no other hypervisor's devices,
+ * no KVM of the host. A name stands for all sections that begin with it and a dash.
+ */
+const SELECTED: readonly string[] = [
+  "access",
+  "x2apic",
+  "xapic",
+  "ioapic",
+  "cmpxchg8b",
+  "debug",
+  "emulator",
+  "eventinj",
+  "hypercall",
+  "idt_test",
+  "la57",
+  "lam",
+  "memory",
+  "msr",
+  "msr64",
+  "pcid",
+  "pks",
+  "pku",
+  "realmode",
+  "rmap_chain",
+  "s3",
+  "setjmp",
+  "sieve",
+  "smap",
+  "syscall",
+  "taskswitch",
+  "taskswitch2",
+  "tsc",
+  "tsc_adjust",
+  "umip",
+  "xsave",
+];
+const TIMEOUT_S = 240;
+/** The machine that the suite's own script x86/run makes, but for the bus of the PCI test device. */
+const MACHINE = ["-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio", "-m", "128"];
+const DEVICES = ["-device", "pc-testdev", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"];
+
+/**
+ * The tests built in `folder`, a configured and made tree of kvm-unit-tests.
+ * @throws Error of one line if it is none.
+ */
+export function kvmUnitTests(folder: string, environment: string): readonly TestCase[] {
+  const list = join(folder, "x86/unittests.cfg");
+  if (!existsSync(list)) throw new Error(`${folder} is no tree of kvm-unit-tests: it has no x86/unittests.cfg`);
+  const arch = builtArch(folder);
+  const tests = parseUnitTests(readFileSync(list, "utf8")).filter((test) => isWanted(test, arch));
+  return tests.map((test) => testCase(test, folder, arch, environment));
+}
+
+/** What the tree was configured for. */
+function builtArch(folder: string): string {
+  const config = join(folder, "config.mak");
+  const [, arch] = /^ARCH=(.+)$/m.exec(existsSync(config) ? readFileSync(config, "utf8") : "") ?? [];
+  if (arch === undefined) throw new Error(`${folder}: not configured; run ./configure and make there`);
+  return arch;
+}
+
+function isWanted({ name, arch }: UnitTest, built: string): boolean {
+  if (arch !== undefined && arch !== built) return false;
+  return SELECTED.includes(name) || SELECTED.some((selected) => name.startsWith(`${selected}-`));
+}
+
+function testCase(test: UnitTest, folder: string, arch: string, environment: string): TestCase {
+  const { name, file, args, machine } = test;
+  const append = args === "" ? [] : ["-append", args];
+  return {
+    suite: `kvm-unit-tests ${arch}`,
+    name,
+    args: [...MACHINE, ...DEVICES, "-kernel", join(folder, "x86", file), "-initrd", environment, ...append, ...machine],
+    timeoutS: TIMEOUT_S,
+    judge: judgeReportLines,
+  };
+}

@@ -1,0 +1,30 @@
+import { existsSync } from "node:fs";
+import { join } from "node:path";
+import { kvmUnitTests } from "./kvm-unit-tests.ts";
+import type { TestCase } from "./test-case.ts";
+
+/** One suite: where it lies in the folder, and its tests. */
+interface Suite {
+  readonly place: string;
+  readonly testsOf: (path: string, environment: string) => readonly TestCase[];
+}
+
+const SUITES: readonly Suite[] = [
+  { place: "kvm-unit-tests", testsOf: kvmUnitTests },
+  { place: "kvm-unit-tests-i386", testsOf: kvmUnitTests },
+];
+
+/** Tests of every suite that is there, and the places where one could be and is not. */
+export interface FoundSuites {
+  readonly tests: readonly TestCase[];
+  readonly missing: readonly string[];
+}
+
+/** Looks for suites in `folder`; `environment` is the file that kvm-unit-tests read as theirs. @throws Error of one line */
+export function findSuites(folder: string, environment: string): FoundSuites {
+  const isThere = ({ place }: Suite): boolean => existsSync(join(folder, place));
+  return {
+    tests: SUITES.filter(isThere).flatMap(({ place, testsOf }) => testsOf(join(folder, place), environment)),
+    missing: SUITES.filter((suite) => !isThere(suite)).map(({ place }) => place),
+  };
+}
