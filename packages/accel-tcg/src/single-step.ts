@@ -4,6 +4,14 @@ import { AT, type Cpu, FLAG, HELPERS, type HelperName } from "@tsvm/cpu-x86";
 /** Value of `interruptShadow` behind MOV SS and POP SS, which hold off debug exceptions as well. */
 export const SHADOW_SS = 2;
 
+/**
+ * Whether the instruction behind the one that made `shadow` is spared its breakpoints. SDM vol. 3A, "Masking Exceptions and
+ * Interrupts When Switching Stacks"; AMD processors hold interrupts off and these not.
+ */
+export function holdsBreakpoints({ model }: Cpu, shadow: number): boolean {
+  return shadow === SHADOW_SS && model.vendor === "GenuineIntel";
+}
+
 const HELPER_NAMES = Object.keys(HELPERS) as HelperName[];
 const numberOf = (name: HelperName): number => HELPER_NAMES.indexOf(name);
 

@@ -33,7 +33,7 @@ import { RecordCache } from "./record-cache.ts";
 import { REGION_SLOTS, RegionCache, type RegionCounters } from "./region-cache.ts";
 import { RegionProfile, type TranslationProfile } from "./region-profile.ts";
 import { RegionVerifier } from "./region-verifier.ts";
-import { SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
+import { holdsBreakpoints, SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
 import { type CodeBits, TranslationLog } from "./translation-log.ts";
 
 const INTR = { reason: "intr" } as const;
@@ -354,7 +354,7 @@ export class TcgVcpu implements Vcpu {
     const { cpu } = this;
     const flags = cpu.get32(AT.rflags);
     const shadow = cpu.get32(AT.interruptShadow);
-    if (shadow !== SHADOW_SS && raiseAtBreakpoint(cpu)) return;
+    if (!holdsBreakpoints(cpu, shadow) && raiseAtBreakpoint(cpu)) return;
     // RF is for this one instruction; if that faults, the saved image gets it anew.
     cpu.set32(AT.rflags, flags & ~FLAG.RF);
     this.#log?.trace(cpu);

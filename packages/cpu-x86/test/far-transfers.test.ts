@@ -346,6 +346,15 @@ describe("far transfers in long mode", () => {
     expect([m.cpu.cpl, m.cpu.get64("segBase", SEGMENT.fs)]).toEqual([3, 0x7fff_1234_0000n]);
   });
 
+  it("IRETQ to user code takes kernel segments away, but not the base of GS", () => {
+    m.cpu.set64("segBase", 0x7fff_1234_0000n, SEGMENT.gs);
+    m.cpu.set32("segAttributes", 0xc093, SEGMENT.gs);
+    push64(BigInt(SEL.data3), 0x5000n, 0x202n, BigInt(SEL.code64User), 0x4_0000n);
+    m.call("returnFromInterrupt", 64);
+    expect([m.selector("gs"), m.cpu.get32("segAttributes", SEGMENT.gs)]).toEqual([0, 0x1_0000]);
+    expect(m.cpu.get64("segBase", SEGMENT.gs)).toBe(0x7fff_1234_0000n);
+  });
+
   it.each([
     [
       "NT",

@@ -35,10 +35,19 @@ describe("MSRs", () => {
       [0x26f, 0x0606_0606_0606_0606n],
       [0x2ff, 0xc06n],
       [0xc000_0103, 0x5n],
+      [0x1a0, 0x4_00c5_0809n],
     ] as const) {
       expect(writeMsr(index, value)).toBe("next");
       expect(readMsr(index)).toBe(value);
     }
+  });
+
+  it("AMD's legacy counters of events exist and count nothing", () => {
+    for (const index of [0xc001_0000, 0xc001_0003, 0xc001_0004, 0xc001_0007]) {
+      expect(writeMsr(index, 0x41n)).toBe("next");
+      expect(readMsr(index)).toBe(0n);
+    }
+    expect(readMsr(0xc001_0008)).toBe("#GP(0)");
   });
 
   it.each([

@@ -73,6 +73,7 @@ export function parseEncoding(row: Row): ParsedRow {
     if (code[0] === "O") immediates.push("o");
     else if (code[0] === "A" && code[1] === "p") immediates.push("p");
   }
+  const ignoresMod = row.operands.some((code) => /^[CD][a-z]$/.test(code));
   return {
     row,
     map,
@@ -87,8 +88,8 @@ export function parseEncoding(row: Row): ParsedRow {
     modrmLast,
     immediates,
     opcode: Number.parseInt(opcodeToken, 16),
-    ignoresMod: row.operands.some((code) => /^[CD][a-z]$/.test(code)),
-    rm: rmConstraint(row),
+    ignoresMod,
+    rm: ignoresMod ? "any" : rmConstraint(row),
   };
 }
 

@@ -19,9 +19,9 @@ import { kvmClockMsrs } from "./kvm-clock.ts";
 import { memoryTypeMsrs } from "./memory-types.ts";
 
 const LOW_32 = 0xffff_ffffn;
-/** IA32_MISC_ENABLE: fast strings, and what firmware may toggle (enhanced SpeedStep, MONITOR, CPUID limit, XD). */
+/** IA32_MISC_ENABLE: fast strings, and what firmware may toggle (enhanced SpeedStep, MONITOR, CPUID limit, xTPR, XD). */
 export const MISC_ENABLE_RESET = 1n;
-const MISC_ENABLE_WRITABLE = 0x4_0045_0889n;
+const MISC_ENABLE_WRITABLE = 0x4_00c5_0889n;
 /** Microcode revision in bits 63:32 (Intel) or 31:0 (AMD); the same in both, and none too old. */
 const MICROCODE = 0x0100_0065_0100_0065n;
 /** Control of SVM: it is disabled and that is locked. */

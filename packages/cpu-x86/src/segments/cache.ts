@@ -44,6 +44,12 @@ export function setNullSegment(cpu: Cpu, segment: number, selector: number, dpl 
   setSegmentCache(cpu, segment, selector, 0, 0, SEG.UNUSABLE | (dpl << SEG.dplShift));
 }
 
+/** What a return to less privilege does to segments of more: the base stays, and 64-bit code goes on using that of FS and GS. */
+export function invalidateSegment(cpu: Cpu, segment: number): void {
+  const [low, high] = [cpu.low(AT.segBase, segment), cpu.high(AT.segBase, segment)];
+  setSegmentCache(cpu, segment, 0, low, 0, SEG.UNUSABLE, high);
+}
+
 /**
  * Real and virtual-8086 mode: the base is the selector times 16. Real mode keeps limit, granularity and size ("unreal"
  * mode depends on that); virtual-8086 mode fixes them.

@@ -4,7 +4,14 @@ import type { VectorName } from "../exceptions/vectors.ts";
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
-import { recomputeMode, setNullSegment, setRealSegment, setSegment, setSegmentCache } from "./cache.ts";
+import {
+  invalidateSegment,
+  recomputeMode,
+  setNullSegment,
+  setRealSegment,
+  setSegment,
+  setSegmentCache,
+} from "./cache.ts";
 import {
   type Descriptor,
   dplOf,
@@ -116,7 +123,7 @@ export function dropInnerSegments(cpu: Cpu, cpl: number): void {
     const attributes = cpu.get32(AT.segAttributes, segment);
     if ((attributes & SEG.UNUSABLE) !== 0) continue;
     const guarded = !isCode(attributes) || !isConforming(attributes);
-    if (guarded && dplOf(attributes) < cpl) setNullSegment(cpu, segment, 0);
+    if (guarded && dplOf(attributes) < cpl) invalidateSegment(cpu, segment);
   }
 }
 

@@ -15,13 +15,9 @@ export interface PcTestDeviceState {
   ports: Uint8Array;
   bytePorts: Uint8Array;
   memory: Uint8Array;
+  /** One byte a line: raised or not. */
+  levels: Uint8Array;
 }
-
-const stateField = recordField<PcTestDeviceState>({
-  ports: bytesField(PORT_LENGTH),
-  bytePorts: bytesField(PORT_LENGTH),
-  memory: bytesField(MEMORY_LENGTH),
-});
 
 /**
  * QEMU's pc-testdev, for test programs of processors (hw/misc/pc-testdev.c). Regions in this order: four ports that keep what
@@ -32,27 +28,41 @@ export function createPcTestDevice({ lines, name = "pc-testdev" }: PcTestDeviceO
   const ports = new Uint8Array(PORT_LENGTH);
   const bytePorts = new Uint8Array(PORT_LENGTH);
   const memory = new Uint8Array(MEMORY_LENGTH);
-  const kept = [ports, bytePorts, memory];
+  const levels = new Uint8Array(lines.length);
+  const kept: PcTestDeviceState = { ports, bytePorts, memory, levels };
+  const stateField = recordField<PcTestDeviceState>({
+    ports: bytesField(PORT_LENGTH),
+    bytePorts: bytesField(PORT_LENGTH),
+    memory: bytesField(MEMORY_LENGTH),
+    levels: bytesField(lines.length),
+  });
+
+  /** Takes every byte of a state over, and drives the lines as it says. */
+  function load(state: PcTestDeviceState): void {
+    for (const name of ["ports", "bytePorts", "memory", "levels"] as const) kept[name].set(state[name]);
+    for (const [i, line] of lines.entries()) line.set(levels[i] !== 0);
+  }
+
   return {
     name,
     regions: [
       bytesRegion(`${name} ports`, ports),
       { name: `${name} flush`, length: PORT_LENGTH, read: () => 0, write(): void {} },
       bytesRegion(`${name} byte ports`, bytePorts),
-      interruptRegion(`${name} interrupts`, lines),
+      interruptRegion(`${name} interrupts`, lines, levels),
       bytesRegion(`${name} memory`, memory),
     ],
     reset(): void {
-      for (const bytes of kept) bytes.fill(0);
-      for (const line of lines) line.set(false);
+      for (const bytes of [ports, bytePorts, memory, levels]) bytes.fill(0);
+      load(kept);
     },
-    save: () => ({ ports: ports.slice(), bytePorts: bytePorts.slice(), memory: memory.slice() }),
-    restore(untrusted: PcTestDeviceState): void {
-      const state = stateField(untrusted, name);
-      ports.set(state.ports);
-      bytePorts.set(state.bytePorts);
-      memory.set(state.memory);
-    },
+    save: () => ({
+      ports: ports.slice(),
+      bytePorts: bytePorts.slice(),
+      memory: memory.slice(),
+      levels: levels.slice(),
+    }),
+    restore: (state: PcTestDeviceState) => load(stateField(state, name)),
   };
 }
 
@@ -72,11 +82,14 @@ function bytesRegion(name: string, bytes: Uint8Array): IoRegion {
   };
 }
 
-function interruptRegion(name: string, lines: readonly IrqLine[]): IoRegion {
+function interruptRegion(name: string, lines: readonly IrqLine[], levels: Uint8Array): IoRegion {
   return {
     name,
     length: lines.length,
     read: () => 0,
-    write: (offset, _size, value) => lines[offset]?.set(value !== 0),
+    write(offset: number, _size: AccessSize, value: number): void {
+      levels[offset] = value === 0 ? 0 : 1;
+      lines[offset]?.set(value !== 0);
+    },
   };
 }
