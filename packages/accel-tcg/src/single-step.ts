@@ -23,6 +23,7 @@ const LOOKS_AFTERWARDS: ReadonlySet<number> = new Set(
   (["softwareInterrupt", "breakpoint", "overflow", "debugTrap", "syscall", "sysret"] as const).map(numberOf),
 );
 const SYSRET = numberOf("sysret");
+const INT1 = numberOf("debugTrap");
 
 const tfOf = (flags: number): boolean => (flags & FLAG.TF) !== 0;
 
@@ -39,4 +40,12 @@ export function singleStepDue(cpu: Cpu, flagsBefore: number, helper: number): bo
 /** The same for an instruction that was not executed by itself, because TF was clear: only SYSRET traps at once. */
 export function sysretTraps(cpu: Cpu, helper: number): boolean {
   return helper === SYSRET && !cpu.faulted && tfOf(cpu.get32(AT.rflags));
+}
+
+/**
+ * The instruction made #DB of its own: what MOV SS held off is told by that one, too, and has no other. Processors do so, the
+ * manual does not say.
+ */
+export function makesDebugTrap(helper: number): boolean {
+  return helper === INT1;
 }

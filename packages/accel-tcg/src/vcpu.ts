@@ -33,7 +33,7 @@ import { RecordCache } from "./record-cache.ts";
 import { REGION_SLOTS, RegionCache, type RegionCounters } from "./region-cache.ts";
 import { RegionProfile, type TranslationProfile } from "./region-profile.ts";
 import { RegionVerifier } from "./region-verifier.ts";
-import { holdsBreakpoints, SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
+import { holdsBreakpoints, makesDebugTrap, SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
 import { type CodeBits, TranslationLog } from "./translation-log.ts";
 
 const INTR = { reason: "intr" } as const;
@@ -386,12 +386,19 @@ export class TcgVcpu implements Vcpu {
   /** Debug exceptions behind an instruction. They end HLT; an SS shadow holds those of breakpoints off. */
   #trap(conditions: number): void {
     const { cpu } = this;
+    if (makesDebugTrap(this.#lastHelper)) this.#tellHeldConditions();
     const due = conditions | this.#heldConditions;
     const held = cpu.get32(AT.interruptShadow) === SHADOW_SS;
     this.#heldConditions = held ? due : 0;
     if (held || due === 0) return;
     cpu.set32(AT.halted, 0);
     raiseDebug(cpu, due);
+  }
+
+  #tellHeldConditions(): void {
+    const { cpu } = this;
+    cpu.setLow("dr", cpu.low("dr", 6) | this.#heldConditions, 6);
+    this.#heldConditions = 0;
   }
 
   #acceptInterrupt(): void {

@@ -257,6 +257,14 @@ describe.each(MODES)("a data breakpoint in %i-bit code", (bits) => {
     expect(m.reg("rcx")).toBe(7n);
   });
 
+  it("that MOV SS holds off is told by the #DB of INT1 behind it, once", () => {
+    const { m, trail } = stepping(bits);
+    m.set(at(DATA, ACCESS)).code(DATA, bits === 16 ? "00 00" : "10 00");
+    // mov ss, [data]; int1; hlt
+    m.runToHalt("8e 17 f1 f4");
+    expect([trail, dr6(m)]).toEqual([[3], 1n]);
+  });
+
   it("is held off behind MOV SS for one instruction", () => {
     const m = new TinyMachine(bits).set(at(DATA, ACCESS));
     m.code(DATA, bits === 16 ? "00 00" : "10 00");

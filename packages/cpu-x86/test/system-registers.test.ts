@@ -243,14 +243,17 @@ describe("flags that privilege guards", () => {
     expect(m.cpu.rflags).toBe(0x1002);
   });
 
-  it("STAC and CLAC need SMAP and CPL 0", () => {
-    expect(m.faultOf("stac")).toBe("#UD");
+  it("STAC and CLAC need CPL 0, and CR4.SMAP only to have an effect", () => {
+    expect([m.call("stac"), m.cpu.rflags & 0x4_0000]).toEqual(["next", 0x4_0000]);
+    expect([m.call("clac"), m.cpu.rflags & 0x4_0000]).toEqual(["next", 0]);
     m.call("movToCr", 4, 1 << 21);
     const before = m.cpu.low("tlbContext");
     expect(m.call("stac")).toBe("next");
     expect([m.cpu.rflags & 0x4_0000, m.cpu.low("tlbContext") === before]).toEqual([0x4_0000, false]);
     m.call("clac");
     expect(m.cpu.low("tlbContext")).toBe(before);
+    m.user();
+    expect(m.faultOf("stac")).toBe("#UD");
   });
 });
 

@@ -37,7 +37,7 @@ const sti: Semantics = (b) => {
   );
 };
 
-/** STAC and CLAC: EFLAGS.AC lifts SMAP from explicit accesses. #UD above CPL 0 and without CR4.SMAP. */
+/** STAC and CLAC: EFLAGS.AC lifts SMAP from explicit accesses if CR4.SMAP forbids them. #UD above CPL 0. */
 const setAlignmentCheck =
   (name: "stac" | "clac"): Semantics =>
   (b) => {

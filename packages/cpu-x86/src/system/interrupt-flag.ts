@@ -2,7 +2,7 @@
 
 import { changeFlags } from "../segments/return-flags.ts";
 import { releaseStack } from "../segments/stack.ts";
-import { CR4, FLAG, IOPL_SHIFT } from "../state/bits.ts";
+import { FLAG, IOPL_SHIFT } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
 
@@ -63,7 +63,7 @@ export function clac(cpu: Cpu): HelperResult {
 }
 
 function setAlignmentCheck(cpu: Cpu, value: number): HelperResult {
-  if (cpu.cpl !== 0 || (cpu.low(AT.cr4) & CR4.SMAP) === 0) return cpu.raise("UD");
+  if (cpu.cpl !== 0) return cpu.raise("UD");
   cpu.set32(AT.rflags, (cpu.get32(AT.rflags) & ~FLAG.AC) | value);
   cpu.linear.contextChanged();
   return HELPER.next;
