@@ -397,7 +397,7 @@ export class TcgVcpu implements Vcpu {
 
   #tellHeldConditions(): void {
     const { cpu } = this;
-    cpu.setLow("dr", cpu.low("dr", 6) | this.#heldConditions, 6);
+    cpu.setLow(AT.dr, cpu.low(AT.dr, 6) | this.#heldConditions, 6);
     this.#heldConditions = 0;
   }
 
