@@ -182,6 +182,23 @@ describe("table registers", () => {
     expect(m.faultOf("lidt", 0x5000, 64)).toBe("#GP(0)");
   });
 
+  it("bases are canonical by what the processor can have, not by CR4.LA57", () => {
+    const takes = (model: string, base: bigint): readonly string[] => {
+      m = new BareMachine(model).long();
+      m.write16(0x5000, 0xfff);
+      m.write64(0x5002, base);
+      m.setSystem(SEL.spare, Number(base & 0xffff_ffffn), 0x67, 0x89);
+      m.write64(GDT + SEL.spare + 8, base >> 32n);
+      const table = m.call("lidt", 0x5000, 64);
+      if (table === "fault") m.fault();
+      const task = m.call("ltr", SEL.spare);
+      return [table, task === "fault" ? m.fault() : task];
+    };
+    expect(takes("max,+la57", 0xff00_0000_0000_0000n)).toEqual(["next", "next"]);
+    expect(takes("max", 0xff00_0000_0000_0000n)).toEqual(["fault", "#GP(68)"]);
+    expect(takes("max,+la57", 0xaa00_0000_0000_0000n)).toEqual(["fault", "#GP(68)"]);
+  });
+
   it("stores across pages, or not at all", () => {
     m.long();
     m.write64(PAGE_TABLES + 0x1000, 0x87n);
@@ -345,7 +362,7 @@ describe("fast system calls", () => {
   it("FS and GS base instructions need CR4.FSGSBASE and canonical values", () => {
     expect(m.faultOf("readSegmentBase", SEGMENT.fs, 0, 64)).toBe("#UD");
     m.call("movToCr", 4, 0x1_0020);
-    expect(m.faultOf("writeSegmentBase", SEGMENT.fs, 1n << 50n)).toBe("#GP(0)");
+    expect(m.faultOf("writeSegmentBase", SEGMENT.fs, 1n << 57n)).toBe("#GP(0)");
     m.call("writeSegmentBase", SEGMENT.fs, 0x7fff_ffff_0000n);
     m.call("readSegmentBase", SEGMENT.fs, GPR.rdi * 8, 64);
     expect(m.cpu.gpr64(GPR.rdi)).toBe(0x7fff_ffff_0000n);

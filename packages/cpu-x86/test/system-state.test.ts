@@ -52,7 +52,7 @@ describe("MSRs", () => {
 
   it.each([
     ["unknown ones", 0x1234, 0n],
-    ["non-canonical LSTAR", 0xc000_0082, 1n << 50n],
+    ["non-canonical LSTAR", 0xc000_0082, 1n << 57n],
     ["non-canonical FS base", 0xc000_0100, 1n << 63n],
     ["PAT type 2", 0x277, 2n],
     ["MTRR type 7", 0x2ff, 0xc07n],
@@ -454,7 +454,7 @@ describe("waiting and invalidating", () => {
     m.write64(0x5000, 1n);
     expect(m.faultOf("invpcid", 0, 0x5000)).toBe("#GP(0)");
     m.write64(0x5000, 0n);
-    m.write64(0x5008, 1n << 50n);
+    m.write64(0x5008, 1n << 57n);
     expect(m.faultOf("invpcid", 0, 0x5000)).toBe("#GP(0)");
     const before = m.cpu.low("tlbContext");
     expect(m.call("invpcid", 2, 0x5000)).toBe("jump");

@@ -1,7 +1,7 @@
 // The vocabulary of the MSR table.
 import type { FeatureName } from "../cpuid/features.ts";
 import type { CpuModel } from "../cpuid/models.ts";
-import { isCanonical } from "../segments/canonical.ts";
+import { isCanonicalBase } from "../segments/canonical.ts";
 import type { Cpu } from "../state/cpu.ts";
 import type { FieldName } from "../state/layout.ts";
 
@@ -31,7 +31,7 @@ export interface Msr {
 type Check = (cpu: Cpu, value: bigint) => boolean;
 
 export const anyValue: Check = () => true;
-export const canonical: Check = isCanonical;
+export const canonical: Check = isCanonicalBase;
 export const within =
   (mask: bigint): Check =>
   (_cpu, value) =>

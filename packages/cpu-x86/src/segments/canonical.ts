@@ -14,3 +14,12 @@ export function isCanonicalHigh(cpu: Cpu, high: number): boolean {
   const top = (high | 0) >> ((cpu.low(AT.cr4) & CR4.LA57) !== 0 ? 24 : 15);
   return top === 0 || top === -1;
 }
+
+/**
+ * The check of bases, which descriptor tables, descriptors, MSRs and INVPCID bring in: it goes by what the processor can have,
+ * 5-level paging or not, whatever CR4.LA57 says. SDM vol. 3A, "Canonicality Checking on Linear-Address Registers".
+ */
+export function isCanonicalBase(cpu: Cpu, base: bigint): boolean {
+  const top = BigInt.asIntN(64, base) >> (cpu.model.features.has("la57") ? 56n : 47n);
+  return top === 0n || top === -1n;
+}

@@ -3,6 +3,7 @@ import type { VectorName } from "../exceptions/vectors.ts";
 import { SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
+import { isCanonicalBase } from "./canonical.ts";
 import { type Descriptor, type Gate, parseDescriptor, parseGate, TSS_BUSY } from "./descriptor.ts";
 
 /** Page-walk access bits of descriptor-table and TSS accesses: supervisor, whatever CPL and EFLAGS.AC are. */
@@ -61,7 +62,10 @@ function fetchUpperHalf(cpu: Cpu, selector: number, fault: VectorName): number |
   return undefined;
 }
 
-/** An LDT or TSS descriptor with the base of IA-32e mode where that applies. `descriptor` is its first half. */
+/**
+ * An LDT or TSS descriptor with the base of IA-32e mode where that applies. `descriptor` is its first half.
+ * @param fault raised with the selector if it is malformed, or its base is not canonical.
+ */
 export function widenSystemDescriptor(
   cpu: Cpu,
   selector: number,
@@ -70,7 +74,11 @@ export function widenSystemDescriptor(
 ): Descriptor | undefined {
   if (!cpu.longMode) return descriptor;
   const upper = fetchUpperHalf(cpu, selector, fault);
-  return upper === undefined ? undefined : parseDescriptor(descriptor.low, descriptor.high, upper);
+  if (upper === undefined) return undefined;
+  const wide = parseDescriptor(descriptor.low, descriptor.high, upper);
+  if (isCanonicalBase(cpu, (BigInt(wide.baseHigh >>> 0) << 32n) | BigInt(wide.base >>> 0))) return wide;
+  cpu.raise(fault, errorCodeOf(selector));
+  return undefined;
 }
 
 /** A gate in GDT or LDT, whose first half was fetched as `descriptor`. */

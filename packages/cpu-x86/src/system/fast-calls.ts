@@ -1,7 +1,7 @@
 // SYSCALL SYSRET SYSENTER SYSEXIT SWAPGS and the FS/GS base instructions. SDM vol. 2B, the instruction of each name; AMD
 // APM vol. 3, "SYSCALL", "SYSRET". Segment caches are loaded with constants: no descriptor is read.
 import { recomputeMode, setSegmentCache } from "../segments/cache.ts";
-import { isCanonical } from "../segments/canonical.ts";
+import { isCanonical, isCanonicalBase } from "../segments/canonical.ts";
 import { changeFlags } from "../segments/return-flags.ts";
 import { CR4, EFER, FLAG, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
@@ -135,7 +135,7 @@ export function readSegmentBase(cpu: Cpu): HelperResult {
 export function writeSegmentBase(cpu: Cpu): HelperResult {
   if (!mayUseBases(cpu)) return cpu.raise("UD");
   const value = cpu.arg64(1);
-  if (!isCanonical(cpu, value)) return cpu.raise("GP", 0);
+  if (!isCanonicalBase(cpu, value)) return cpu.raise("GP", 0);
   cpu.set64(AT.segBase, value, cpu.arg32(0));
   return HELPER.next;
 }

@@ -1,7 +1,7 @@
 // INVLPG INVPCID and the cache instructions. SDM vol. 2, the instruction of each name. There are no caches: those only
 // check.
 
-import { isCanonical } from "../segments/canonical.ts";
+import { isCanonicalBase } from "../segments/canonical.ts";
 import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
@@ -37,7 +37,7 @@ export function invpcid(cpu: Cpu): HelperResult {
   const named = type === INDIVIDUAL_ADDRESS || type === SINGLE_CONTEXT;
   const pcide = (cpu.low(AT.cr4) & CR4.PCIDE) !== 0;
   if (pcid > 0xfffn || (named && pcid !== 0n && !pcide)) return cpu.raise("GP", 0);
-  if (type === INDIVIDUAL_ADDRESS && !isCanonical(cpu, linear)) return cpu.raise("GP", 0);
+  if (type === INDIVIDUAL_ADDRESS && !isCanonicalBase(cpu, linear)) return cpu.raise("GP", 0);
   const current = pcide ? BigInt(cpu.low(AT.cr3) & 0xfff) : 0n;
   if (type !== INDIVIDUAL_ADDRESS || pcid !== current) cpu.linear.flushAll();
   else cpu.linear.flushPage(Number(linear & 0xffff_ffffn) | 0, Number(linear >> 32n) | 0);

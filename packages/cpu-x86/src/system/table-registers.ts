@@ -1,6 +1,6 @@
 // LGDT LIDT SGDT SIDT LLDT SLDT LTR STR SMSW. SDM vol. 2, the instruction of each name.
 import { setSegmentCache } from "../segments/cache.ts";
-import { isCanonical } from "../segments/canonical.ts";
+import { isCanonicalBase } from "../segments/canonical.ts";
 import { isNull, isPresent, SYSTEM_TYPE, systemTypeOf, TSS_BUSY } from "../segments/descriptor.ts";
 import { loadLocalTable } from "../segments/load.ts";
 import { errorCodeOf, fetchDescriptor, markBusy, widenSystemDescriptor } from "../segments/tables.ts";
@@ -33,7 +33,7 @@ function loadTable(cpu: Cpu, name: TableRegister): HelperResult {
   const low = pseudoView.getUint32(2, true);
   // A 16-bit operand size has 24 base bits.
   const base = wide ? pseudoView.getBigUint64(2, true) : BigInt(cpu.arg32(1) === 16 ? low & 0xff_ffff : low);
-  if (wide && !isCanonical(cpu, base)) return cpu.raise("GP", 0);
+  if (wide && !isCanonicalBase(cpu, base)) return cpu.raise("GP", 0);
   cpu.set64(`${name}Base`, base);
   cpu.set32(`${name}Limit`, pseudoView.getUint16(0, true));
   return HELPER.next;
