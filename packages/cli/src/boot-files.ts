@@ -6,7 +6,8 @@ import { SymbolMap } from "./symbol-map.ts";
 
 /** What the machine boots. */
 export interface BootFiles {
-  readonly kernel: Uint8Array;
+  readonly kernel?: Uint8Array;
+  readonly firmware?: Uint8Array;
   readonly initrd?: Uint8Array;
   readonly commandLine: string;
 }
@@ -17,6 +18,7 @@ export interface BootFiles {
  * @throws ConfigError `CONFIG_FILE`, one line with the option, the path and the reason.
  */
 export async function readBootFiles(config: CliConfig, io: CliIo): Promise<BootFiles> {
+  if (config.firmwarePath !== undefined) return readFirmware(config, config.firmwarePath, io);
   if (config.kernelPath !== undefined) {
     return {
       kernel: await readNamed(io, "-kernel", config.kernelPath),
@@ -32,6 +34,17 @@ export async function readBootFiles(config: CliConfig, io: CliIo): Promise<BootF
     initrd: await readNamed(io, "built-in initrd", guest.initrdPath),
     commandLine: [guest.commandLine, config.append].filter(Boolean).join(" "),
   };
+}
+
+/** A firmware finds everything by itself: there is nobody to give it a kernel. */
+async function readFirmware(config: CliConfig, path: string, io: CliIo): Promise<BootFiles> {
+  const besides = [
+    ["-kernel", config.kernelPath],
+    ["-initrd", config.initrdPath],
+    ["-append", config.append],
+  ].find(([, value]) => value !== undefined);
+  if (besides !== undefined) throw usageError(`${besides[0]}`, "not together with -bios FILE");
+  return { firmware: await readNamed(io, "-bios", path), commandLine: "" };
 }
 
 /**
@@ -70,6 +83,9 @@ export function namingBootFile(error: unknown, config: CliConfig): unknown {
   const { code, message, cause } = error;
   if (code.startsWith("CONFIG_KERNEL") && config.kernelPath !== undefined) {
     return new ConfigError(code, `-kernel ${config.kernelPath}: ${message}`, { cause });
+  }
+  if (message.startsWith("firmware: ") && config.firmwarePath !== undefined) {
+    return new ConfigError(code, `-bios ${config.firmwarePath}: ${message.slice("firmware: ".length)}`, { cause });
   }
   if (code === "CONFIG_INITRD" && config.initrdPath !== undefined) {
     return new ConfigError(code, `-initrd ${config.initrdPath}: ${message}`, { cause });

@@ -126,10 +126,11 @@ function acceleratorChoice(resolved: ResolvedOptions, host: MachineHost): Accele
 }
 
 function boardOptions(resolved: ResolvedOptions, devices: BuiltDevices, host: MachineHost): PcOptions {
-  const { initrd, debugConsole, debugExit, testDevice, uuid } = resolved;
+  const { kernel, firmware, initrd, debugConsole, debugExit, testDevice, uuid } = resolved;
   return {
     memoryBytes: resolved.memoryBytes,
-    kernel: resolved.kernel,
+    ...(kernel && { kernel }),
+    ...(firmware && { firmware }),
     ...(initrd && { initrd }),
     commandLine: resolved.commandLine,
     serial: resolved.serial,

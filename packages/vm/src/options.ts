@@ -37,7 +37,7 @@ export interface TranslationOptions {
   readonly profile?: boolean;
 }
 
-/** What {@link createVm} builds. Everything but the kernel has a default. */
+/** What {@link createVm} builds. Everything has a default but the kernel, or the firmware in its place. */
 export interface VmOptions {
   /** What people call the machine; default empty. */
   readonly name?: string;
@@ -52,6 +52,8 @@ export interface VmOptions {
   readonly memoryBytes?: number;
   /** A Linux bzImage, an ELF file with a PVH entry, or a multiboot image. Read again at every reset: must not change. */
   readonly kernel?: Uint8Array;
+  /** A ROM of 64 or 128 KiB that the CPU starts in, instead of a kernel. Must not change. */
+  readonly firmware?: Uint8Array;
   /** Initial RAM disk: one or more cpio archives, each plain or compressed. Must not change either. */
   readonly initrd?: Uint8Array;
   /** Kernel command line; default empty. */

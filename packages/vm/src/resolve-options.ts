@@ -14,7 +14,9 @@ export interface ResolvedOptions {
   readonly translation: TranslationOptions;
   readonly cpu: string;
   readonly memoryBytes: number;
-  readonly kernel: Uint8Array;
+  /** One of the two is there. */
+  readonly kernel: Uint8Array | undefined;
+  readonly firmware: Uint8Array | undefined;
   readonly initrd: Uint8Array | undefined;
   readonly commandLine: string;
   readonly serial: readonly Chardev[];
@@ -51,6 +53,7 @@ const OPTION_NAMES: readonly (keyof VmOptions)[] = [
   "cpu",
   "memoryBytes",
   "kernel",
+  "firmware",
   "initrd",
   "commandLine",
   "serial",
@@ -91,7 +94,8 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     translation: resolveTranslation(options.translation ?? {}),
     cpu: text("cpu", options.cpu ?? "max"),
     memoryBytes: resolveMemory(options.memoryBytes ?? DEFAULT_MEMORY_BYTES),
-    kernel: resolveKernel(options.kernel),
+    kernel: resolveKernel(options),
+    firmware: options.firmware && bytes("firmware", options.firmware),
     initrd: options.initrd === undefined ? undefined : bytes("initrd", options.initrd),
     commandLine: resolveCommandLine(options.commandLine ?? ""),
     serial: resolveSerial(options.serial ?? []),
@@ -137,9 +141,10 @@ function resolveMemory(memoryBytes: number): number {
   return memoryBytes;
 }
 
-function resolveKernel(kernel: Uint8Array | undefined): Uint8Array {
-  if (kernel === undefined) throw new ConfigError("CONFIG_KERNEL", "kernel: nothing to boot");
-  return bytes("kernel", kernel);
+function resolveKernel({ kernel, firmware }: VmOptions): Uint8Array | undefined {
+  if (kernel !== undefined) return bytes("kernel", kernel);
+  if (firmware === undefined) throw new ConfigError("CONFIG_KERNEL", "kernel: nothing to boot");
+  return undefined;
 }
 
 function resolveCommandLine(commandLine: string): string {

@@ -43,6 +43,7 @@ export type Listing =
 export interface CliConfig {
   listing?: Listing;
   kernelPath?: string;
+  firmwarePath?: string;
   initrdPath?: string;
   append?: string;
   memoryBytes?: number;

@@ -38,6 +38,7 @@ export const OPTIONS: readonly OptionRow[] = [
     help: "bzImage, PVH ELF or multiboot kernel; default: the built-in guest",
     apply: read.kernel,
   },
+  { name: "bios", value: "FILE", help: "a ROM of 64 or 128 KiB to start in, instead of a kernel", apply: read.bios },
   { name: "initrd", value: "FILE", help: "initial RAM disk", apply: read.initrd },
   { name: "append", value: "TEXT", help: "kernel command line", apply: read.append },
   {

@@ -99,6 +99,10 @@ export const kernel: Apply = (config, value) => {
   config.kernelPath = value;
 };
 
+export const bios: Apply = (config, value) => {
+  config.firmwarePath = value;
+};
+
 export const initrd: Apply = (config, value) => {
   config.initrdPath = value;
 };

@@ -1,4 +1,4 @@
-import type { Accelerator, Device, Machine, MachineStop, Vcpu } from "@tsvm/contracts";
+import { type Accelerator, type Device, invariant, type Machine, type MachineStop, type Vcpu } from "@tsvm/contracts";
 import { allocateHostMemory, createRam, type Ram } from "@tsvm/memory";
 import type { AcpiPlatform } from "../acpi/platform.ts";
 import type { BootImage } from "../boot/boot-image.ts";
@@ -7,6 +7,7 @@ import { placeSegments } from "../boot/place-image.ts";
 import type { MachineClock } from "../clock/machine-clock.ts";
 import type { BoardDevices, BoardWiring } from "./chip-set.ts";
 import { buildFirmware } from "./firmware.ts";
+import { romSegments } from "./firmware-rom.ts";
 import type { MemoryMap } from "./memory-map.ts";
 import type { ResolvedPcOptions } from "./options.ts";
 import { createRunLoop, type RunLoop } from "./run-loop.ts";
@@ -53,9 +54,11 @@ export function assembleMachine(accel: Accelerator, clock: MachineClock, plan: B
   return machine;
 }
 
-/** Firmware tables and kernel; MTRRs as firmware leaves them: on, and memory write-back by default. */
+/** A ROM and nothing else; or what firmware leaves, tables and kernel: MTRRs as firmware leaves them: on, and memory write-back by default. */
 function makeImage({ product, options, map, acpi }: BoardPlan): BootImage {
-  const { kernel, kernelName, modules, commandLine, cpu } = options;
+  const { kernel, firmware: rom, kernelName, modules, commandLine, cpu } = options;
+  if (rom !== undefined) return { segments: romSegments(rom), regs: {} };
+  invariant(kernel !== undefined, "there is a kernel where there is no firmware");
   const firmware = buildFirmware(acpi, { product, memoryBytes: options.memoryBytes, uuid: options.uuid });
   const image = loadKernel({
     kernel,

@@ -1,6 +1,7 @@
 import type { Gpa, MemorySlot } from "@tsvm/contracts";
 import { ECAM_LENGTH } from "@tsvm/devices-pc";
 import { E820_RAM, E820_RESERVED, type E820Entry } from "../boot/e820.ts";
+import { romSlots } from "./firmware-rom.ts";
 
 /** Fixed places in guest physical memory. QEMU hw/i386/pc.c has the same, so that guests find nothing new. */
 export const GPA = {
@@ -42,9 +43,10 @@ export interface MemoryMap {
 
 /**
  * Where `memoryBytes` of RAM, at `ramHva` of host memory, appear: from 0 up to the PCI hole, the rest above 4 GiB. hva is
- * gpa plus a constant in each part; with `bus` "pci", the ECAM window is reserved; behind the VGA window lies RAM nobody sees.
+ * gpa plus a constant in each part; with `bus` "pci", the ECAM window is reserved. Behind the VGA window lies RAM nobody sees but the
+ * ROM of a firmware of `firmwareBytes`, whose upper copy is kept there.
  */
-export function planMemory(memoryBytes: number, ramHva: number, bus: "pci" | "none"): MemoryMap {
+export function planMemory(memoryBytes: number, ramHva: number, bus: "pci" | "none", firmwareBytes = 0): MemoryMap {
   const lowBytes = memoryBytes >= LOW_RAM_MAX ? LOW_RAM_SPLIT : memoryBytes;
   const highBytes = memoryBytes - lowBytes;
   const slot = (gpa: Gpa, length: number, offset: number): MemorySlot => ({
@@ -57,7 +59,13 @@ export function planMemory(memoryBytes: number, ramHva: number, bus: "pci" | "no
   return {
     slots: [
       slot(0, GPA.VGA, 0),
-      slot(GPA.ROM, lowBytes - GPA.ROM, GPA.ROM),
+      ...(firmwareBytes === 0
+        ? [slot(GPA.ROM, lowBytes - GPA.ROM, GPA.ROM)]
+        : [
+            slot(GPA.ROM, GPA.HIGH_MEMORY - firmwareBytes - GPA.ROM, GPA.ROM),
+            slot(GPA.HIGH_MEMORY, lowBytes - GPA.HIGH_MEMORY, GPA.HIGH_MEMORY),
+            ...romSlots(firmwareBytes, ramHva, ramHva + GPA.VGA),
+          ]),
       ...(highBytes > 0 ? [slot(GPA.ABOVE_4G, highBytes, lowBytes)] : []),
     ],
     e820: [

@@ -13,7 +13,7 @@ export const microvmBoard: PcBoard = {
   name: "microvm",
   build(accel, given, clock) {
     const options = resolvePcOptions(given, { board: "microvm", hasPci: false, hpet: false });
-    const map = planMemory(options.memoryBytes, accel.reservedBytes, "none");
+    const map = planMemory(options.memoryBytes, accel.reservedBytes, "none", options.firmware?.length);
     const acpi = microvmPlatform(options);
     return assembleMachine(accel, clock, {
       product: "microvm",

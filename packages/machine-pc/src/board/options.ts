@@ -2,6 +2,7 @@ import { type Chardev, ConfigError } from "@tsvm/contracts";
 import type { BootModule } from "../boot/boot-image.ts";
 import { parseUuid, UUID_NONE } from "../smbios/uuid.ts";
 import type { BoardDevice } from "./board-device.ts";
+import { checkFirmware } from "./firmware-rom.ts";
 import { listDevices, type PlacedDevice, placeDevices } from "./place-devices.ts";
 import type { MachineHost } from "./run-loop.ts";
 
@@ -25,6 +26,11 @@ export interface PcOptions {
   readonly cpuCount?: number;
   /** A Linux bzImage, an ELF file with a PVH entry, or a multiboot image. Read again at every reset: must not change. */
   readonly kernel?: Uint8Array;
+  /**
+   * A ROM of 64 or 128 KiB, which the CPU starts in at the reset vector, instead of a kernel: nobody makes tables for it then.
+   * Must not change.
+   */
+  readonly firmware?: Uint8Array;
   /** What a multiboot kernel sees as its own name, before the command line; "kernel" by default. */
   readonly kernelName?: string;
   /** Initial RAM disk: the first module. */
@@ -60,7 +66,9 @@ export interface PcOptions {
 export interface ResolvedPcOptions {
   readonly memoryBytes: number;
   readonly cpuCount: number;
-  readonly kernel: Uint8Array;
+  /** Undefined with a firmware. */
+  readonly kernel: Uint8Array | undefined;
+  readonly firmware: Uint8Array | undefined;
   readonly kernelName: string;
   readonly modules: readonly BootModule[];
   readonly commandLine: string;
@@ -94,15 +102,20 @@ export interface BoardTraits {
 /** @throws ConfigError naming the option and what it may be. */
 export function resolvePcOptions(options: PcOptions, traits: BoardTraits): ResolvedPcOptions {
   const { board, hasPci } = traits;
-  const { memoryBytes, cpuCount = 1, kernel, serial = [], devices = [], debugConsole, debugExit } = options;
+  const { memoryBytes, cpuCount = 1, kernel, firmware, serial = [], devices = [], debugConsole, debugExit } = options;
   if (!Number.isInteger(memoryBytes) || memoryBytes < MEMORY_MIN_BYTES || memoryBytes % 4096 !== 0) {
     throw new ConfigError("CONFIG_MEMORY_SIZE", "guest memory must be a multiple of 4 KiB, at least 2 MiB");
   }
   if (cpuCount !== 1) {
     throw new ConfigError("CONFIG_OPTION", `the ${board} board has 1 CPU for now, not ${cpuCount}`);
   }
-  if (kernel === undefined)
-    throw new ConfigError("CONFIG_KERNEL", "no kernel given, and there is no firmware to boot from a disk yet");
+  if (kernel !== undefined && firmware !== undefined)
+    throw new ConfigError("CONFIG_OPTION", "firmware and kernel: one of them is what the machine starts");
+  if (kernel === undefined && firmware === undefined)
+    throw new ConfigError(
+      "CONFIG_KERNEL",
+      "no kernel given, no firmware either, and none of our own to boot from a disk yet",
+    );
   if (serial.length > SERIAL_MAX) {
     throw new ConfigError("CONFIG_OPTION", `the ${board} board has ${SERIAL_MAX} serial ports, not ${serial.length}`);
   }
@@ -112,6 +125,7 @@ export function resolvePcOptions(options: PcOptions, traits: BoardTraits): Resol
     memoryBytes,
     cpuCount,
     kernel,
+    firmware: firmware && checkFirmware(firmware),
     kernelName: options.kernelName ?? "kernel",
     modules: resolveModules(options),
     commandLine: resolveCommandLine(options.commandLine ?? ""),

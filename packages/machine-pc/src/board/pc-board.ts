@@ -17,7 +17,7 @@ export const pcBoard: PcBoard = {
   name: "pc",
   build(accel, given, clock) {
     const options = resolvePcOptions(given, { board: "pc", hasPci: true, hpet: true });
-    const map = planMemory(options.memoryBytes, accel.reservedBytes, "pci");
+    const map = planMemory(options.memoryBytes, accel.reservedBytes, "pci", options.firmware?.length);
     const acpi = pcPlatform(options, map);
     return assembleMachine(accel, clock, { product: "pc", options, map, acpi, createDevices: createPcDevices });
   },
