@@ -352,6 +352,7 @@ export class RecordCache {
         crossing = true;
         break;
       }
+      if (decoder.readsClock && ordinal > 0) break;
       this.#index.set(page.number, offset, at);
       this.#markChunks(page, offset, decoder.length);
       at += count * RECORD_BYTES;

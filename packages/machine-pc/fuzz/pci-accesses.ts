@@ -33,21 +33,23 @@ const RNG_SLOT = 4;
 
 type Random = () => number;
 
-const kernel = makeElf({
+/** A kernel that is loaded and never executed. */
+export const kernel: Uint8Array = makeElf({
   bits: 32,
   entry: MIB,
   load: [{ paddr: MIB, bytes: Uint8Array.of(0xfa, 0xf4), memoryBytes: 0x100 }],
   notes: [{ name: "Xen", type: 18, descriptor: Uint8Array.of(0, 0, 0x10, 0) }],
 });
 
-const host: PcOptions["host"] = {
+/** A host on which no time passes. */
+export const host: PcOptions["host"] = {
   monotonicNs: () => 0,
   yieldToHost: async () => {},
   sleep: () => ({ done: Promise.resolve(), wake: () => {} }),
 };
 
 /** Takes everything, has nothing. */
-function nullChardev(): Chardev {
+export function nullChardev(): Chardev {
   return { write(): void {}, read: () => new Uint8Array(), onInput: () => ({ dispose(): void {} }) };
 }
 
@@ -77,7 +79,8 @@ function createEverything(name: string, slot: PciSlot): PciDevice<Record<string,
   return { name, pci, regions: [], reset(): void {}, save: () => ({}), restore(): void {} };
 }
 
-function createDevices(): NonNullable<PcOptions["devices"]> {
+/** One of each kind, with everything on. */
+export function createDevices(): NonNullable<PcOptions["devices"]> {
   const bytes = new Uint8Array(64 * 512);
   const backend = {
     sectorCount: 64,

@@ -1,5 +1,6 @@
 import { runFuzzCampaign } from "@tsvm-testing/fakes";
 import { expect, it } from "vitest";
+import { fuzzEveryRegister } from "../fuzz/every-register.ts";
 import { fuzzPciAccesses } from "../fuzz/pci-accesses.ts";
 
 /** Seeds that once found something stay here for ever. */
@@ -13,4 +14,9 @@ it("a guest that plays with PCI throws nothing, and after a reset all is well", 
   const { counts } = await runFuzzCampaign(fuzzPciAccesses, { firstSeed: 1, accesses: 30_000 });
   // Most accesses must reach something, or nothing is tested.
   expect(counts["hits"]).toBeGreaterThan(counts.accesses / 10);
+});
+
+it("registers take whatever is written to them, at any offset and in any size", async () => {
+  const { counts } = await runFuzzCampaign(fuzzEveryRegister, { firstSeed: 6, accesses: 200_000 });
+  expect(counts["hits"]).toBeGreaterThan(counts.accesses / 50);
 });

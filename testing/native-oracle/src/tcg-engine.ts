@@ -35,6 +35,8 @@ export interface Guest {
   /** Guest RAM; gpa 0 is at offset 0. */
   readonly ram: Uint8Array;
   readonly view: DataView;
+  /** It is power-on again, as far as the clock knows. */
+  restartClock(): void;
 }
 
 const STOPPED_CLOCK: Clock = { now: () => 0, arm: () => ({ dispose() {} }) };
@@ -61,12 +63,20 @@ export function createGuest(
 ): Guest {
   const accelerator = createTcgAccelerator({ cpu: "max", ...options });
   const host = allocateHostMemory({ reservedBytes: accelerator.reservedBytes, ramBytes: GUEST_RAM_BYTES });
-  const vm = accelerator.createVm(host, STOPPED_CLOCK);
+  // Time is instructions, so that whoever reads the counter shows how many there were.
+  let instructions = (): number => 0;
+  let powerOn = 0;
+  const vm = accelerator.createVm(host, { ...STOPPED_CLOCK, now: () => instructions() - powerOn });
   vm.setMemorySlot(0, { gpa: 0, length: GUEST_RAM_BYTES, hva: host.ramHva, readOnly: false });
   const view = new DataView(host.memory.buffer, host.ramHva, GUEST_RAM_BYTES);
   writeGuestTables(view, windows);
   const ram = new Uint8Array(host.memory.buffer, host.ramHva, GUEST_RAM_BYTES);
-  return { vm, vcpu: vm.createVcpu(0, interrupts, io), ram, view };
+  const vcpu = vm.createVcpu(0, interrupts, io);
+  instructions = () => vcpu.instructionCount;
+  const restartClock = (): void => {
+    powerOn = vcpu.instructionCount;
+  };
+  return { vm, vcpu, ram, view, restartClock };
 }
 
 /** A window with what it holds between vectors and at the start of the current one. */

@@ -51,6 +51,8 @@ export class Decoder {
   length = 0;
   /** FLOW of the instruction decoded last. */
   flow: number = FLOW.next;
+  /** It may look at a clock, so the fuel has to be right in front of it: it must be the first of its run. */
+  readsClock = false;
   readonly #insn: InsnBytes;
   readonly #facts = new Map<ParsedRow, RowFacts>();
   readonly #view: DataView;
@@ -79,6 +81,7 @@ export class Decoder {
     if (outcome === PARSED.truncated) return 0;
     this.length = insn.length;
     this.flow = FLOW.next;
+    this.readsClock = false;
     this.#clear(record, pageOffset, ordinal, insn.length);
     if (outcome === PARSED.tooLong) return this.#raises(record, TOO_LONG);
     const parsed = insn.row;
@@ -194,6 +197,7 @@ export class Decoder {
       inPage: facts.relative && this.#targetInPage(pageOffset, mode),
     } as const;
     view.setUint16(at + RECORD.handler, facts.layout.numberOf(shape), true);
+    this.readsClock = row.readsClock === true;
     this.flow = row.flow === "jump" ? FLOW.jump : row.flow === "branch" ? FLOW.branch : FLOW.next;
     return at === record ? 1 : 2;
   }

@@ -26,17 +26,19 @@ const moveString =
     b.helper(helper, size(b), b.const(b.shape.asize), repeated, b.fields.length(), segment);
   };
 
-const STRING = { rep: "rep", asize: true } as const;
+/** Timers are devices. */
+const CLOCK = { readsClock: true } as const;
+const STRING = { ...CLOCK, rep: "rep", asize: true } as const;
 
 export const rows: readonly Row[] = [
-  row("E4 ib", "IN", ["AL", "Ib"], transfer("portIn", PORT_IN_CODE, byte)),
-  row("E5 ib", "IN", ["rAX", "Ib"], transfer("portIn", PORT_IN_CODE, accumulator), { opsize: true }),
-  row("EC", "IN", ["AL", "DX"], transfer("portIn", PORT_IN_DX, byte)),
-  row("ED", "IN", ["rAX", "DX"], transfer("portIn", PORT_IN_DX, accumulator), { opsize: true }),
-  row("E6 ib", "OUT", ["Ib", "AL"], transfer("portOut", PORT_IN_CODE, byte)),
-  row("E7 ib", "OUT", ["Ib", "rAX"], transfer("portOut", PORT_IN_CODE, accumulator), { opsize: true }),
-  row("EE", "OUT", ["DX", "AL"], transfer("portOut", PORT_IN_DX, byte)),
-  row("EF", "OUT", ["DX", "rAX"], transfer("portOut", PORT_IN_DX, accumulator), { opsize: true }),
+  row("E4 ib", "IN", ["AL", "Ib"], transfer("portIn", PORT_IN_CODE, byte), CLOCK),
+  row("E5 ib", "IN", ["rAX", "Ib"], transfer("portIn", PORT_IN_CODE, accumulator), { ...CLOCK, opsize: true }),
+  row("EC", "IN", ["AL", "DX"], transfer("portIn", PORT_IN_DX, byte), CLOCK),
+  row("ED", "IN", ["rAX", "DX"], transfer("portIn", PORT_IN_DX, accumulator), { ...CLOCK, opsize: true }),
+  row("E6 ib", "OUT", ["Ib", "AL"], transfer("portOut", PORT_IN_CODE, byte), CLOCK),
+  row("E7 ib", "OUT", ["Ib", "rAX"], transfer("portOut", PORT_IN_CODE, accumulator), { ...CLOCK, opsize: true }),
+  row("EE", "OUT", ["DX", "AL"], transfer("portOut", PORT_IN_DX, byte), CLOCK),
+  row("EF", "OUT", ["DX", "rAX"], transfer("portOut", PORT_IN_DX, accumulator), { ...CLOCK, opsize: true }),
   row("6C", "INSB", [], moveString("portInString", byte), STRING),
   row("6D", "INS", [], moveString("portInString", accumulator), { ...STRING, opsize: true }),
   row("6E", "OUTSB", [], moveString("portOutString", byte), STRING),

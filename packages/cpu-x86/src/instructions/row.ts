@@ -82,6 +82,8 @@ export interface RowOptions {
   readonly stack?: true;
   /** What follows: 'branch' may leave or go on, 'jump' never goes on. */
   readonly flow?: "branch" | "jump";
+  /** It tells the time, or a device that may: how many instructions there were has to be known to one. */
+  readonly readsClock?: true;
   /** A repeated part may be committed before the rest faults. */
   readonly restartable?: true;
   /** Real-address and virtual-8086 mode: #UD. */

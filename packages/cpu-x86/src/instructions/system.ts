@@ -227,10 +227,10 @@ export const rows: readonly Row[] = [
   row("NP 0F 01 EE", "RDPKRU", [], rdpkru, { cpuid: "pku", no66: true }),
   row("NP 0F 01 EF", "WRPKRU", [], wrpkru, { cpuid: "pku", no66: true }),
   row("66 0F 38 F8 /r", "MOVDIR64B", ["Gd", "M"], movdir64b, { cpuid: "movdir64b", asize: true }),
-  row("0F 01 F9", "RDTSCP", [], rdtscp, { cpuid: "rdtscp" }),
+  row("0F 01 F9", "RDTSCP", [], rdtscp, { cpuid: "rdtscp", readsClock: true }),
 
   row("0F 30", "WRMSR", [], helper("wrmsr"), { cpuid: "msr" }),
-  row("0F 31", "RDTSC", [], rdtsc, { cpuid: "tsc" }),
+  row("0F 31", "RDTSC", [], rdtsc, { cpuid: "tsc", readsClock: true }),
   row("0F 32", "RDMSR", [], helper("rdmsr"), { cpuid: "msr" }),
   row("0F 33", "RDPMC", [], rdpmc),
   row("0F A2", "CPUID", [], helper("cpuid")),

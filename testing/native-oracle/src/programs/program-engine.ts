@@ -53,6 +53,7 @@ function runProgram(guest: Guest, copies: readonly WindowCopy[], program: Progra
   for (const { window, before } of copies) before.set(ram.subarray(window.address, window.address + window.length));
   writeResumeHandler(view, FAULT_LIMIT);
   vm.noteHostWrite(0, ram.length);
+  guest.restartClock();
   vcpu.restore({ regs: registersOf(program.environment, initialStateOf(input)) });
   const before = { instructions: vcpu.instructionCount, regions: regionsMade(guest) };
   const { reason } = vcpu.run(BUDGET);

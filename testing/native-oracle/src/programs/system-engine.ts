@@ -126,6 +126,7 @@ export class SystemEngine {
     writeSystemTables(view);
     vm.noteHostWrite(0, ram.length);
     const regs = { ...registersOf(program.environment, initialStateOf(input)), ...KERNEL_REGISTERS };
+    this.#guest.restartClock();
     vcpu.reset();
     vcpu.restore({ regs: program.system?.privilege === 0 ? { ...regs, ...KERNEL_SEGMENTS } : regs });
     this.#io.lines.splice(0);
