@@ -41,7 +41,7 @@ const SELECTED: readonly string[] = [
   "umip",
   "xsave",
 ];
-const TIMEOUT_S = 240;
+const TIMEOUT_S = 60;
 /** The machine that the suite's own script x86/run makes, but for the bus of the PCI test device. */
 const MACHINE = ["-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio", "-m", "128"];
 const DEVICES = ["-device", "pc-testdev", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"];
@@ -71,13 +71,28 @@ function isWanted({ name, arch }: UnitTest, built: string): boolean {
   return SELECTED.includes(name) || SELECTED.some((selected) => name.startsWith(`${selected}-`));
 }
 
+/** KVM is not asked for, and 5-level paging is, which our `max` has on request only. */
+function machineOf({ name, machine }: UnitTest): readonly string[] {
+  const words = machine.filter((word) => word !== "-enable-kvm");
+  return name === "la57" ? words.map((word) => (word.startsWith("max") ? `${word},+la57` : word)) : words;
+}
+
 function testCase(test: UnitTest, folder: string, arch: string, environment: string): TestCase {
-  const { name, file, args, machine } = test;
+  const { name, file, args } = test;
   const append = args === "" ? [] : ["-append", args];
   return {
     suite: `kvm-unit-tests ${arch}`,
     name,
-    args: [...MACHINE, ...DEVICES, "-kernel", join(folder, "x86", file), "-initrd", environment, ...append, ...machine],
+    args: [
+      ...MACHINE,
+      ...DEVICES,
+      "-kernel",
+      join(folder, "x86", file),
+      "-initrd",
+      environment,
+      ...append,
+      ...machineOf(test),
+    ],
     timeoutS: TIMEOUT_S,
     judge: judgeReportLines,
   };

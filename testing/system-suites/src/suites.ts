@@ -2,6 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { kvmUnitTests } from "./kvm-unit-tests.ts";
 import type { TestCase } from "./test-case.ts";
+import { test386 } from "./test386.ts";
 
 /** One suite: where it lies in the folder, and its tests. */
 interface Suite {
@@ -12,6 +13,7 @@ interface Suite {
 const SUITES: readonly Suite[] = [
   { place: "kvm-unit-tests", testsOf: kvmUnitTests },
   { place: "kvm-unit-tests-i386", testsOf: kvmUnitTests },
+  { place: "test386", testsOf: test386 },
 ];
 
 /** Tests of every suite that is there, and the places where one could be and is not. */

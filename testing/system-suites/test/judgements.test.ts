@@ -1,0 +1,48 @@
+import { describe, expect, it } from "vitest";
+import { judgeReportLines } from "../src/judge-report-lines.ts";
+import type { GuestRun } from "../src/test-case.ts";
+import { judgeTest386 } from "../src/test386.ts";
+
+const run = (output: string, exitCode = 1): GuestRun => ({ output, exitCode, timedOut: false, seconds: 1 });
+
+describe("report lines of kvm-unit-tests", () => {
+  it("are counted, and failures kept in words", () => {
+    const output = "enabling apic\nPASS: one\nFAIL: two: 3\nSKIP: four\nXFAIL: five\nSUMMARY: 4 tests\n";
+    expect(judgeReportLines(run(output, 3))).toEqual({ passed: 2, skipped: 1, failures: ["two: 3"] });
+  });
+
+  it("are not all: a program that did not come to its end has failed", () => {
+    expect(judgeReportLines({ ...run("PASS: one\n"), exitCode: undefined, timedOut: true }).failures).toEqual([
+      "did not come to its end",
+    ]);
+    const died = "PASS: one\nUnhandled exception 13 #GP(0) at ip 0\n";
+    expect(judgeReportLines(run(died, 127)).failures).toEqual(["Unhandled exception 13 #GP(0) at ip 0"]);
+    expect(judgeReportLines(run("PASS: one\n", 0)).failures).toEqual(["ended with exit code 0"]);
+  });
+
+  it("may be missing: then the exit code is the one test", () => {
+    expect(judgeReportLines(run("post fault\n"))).toEqual({ passed: 1, skipped: 0, failures: [] });
+    expect(judgeReportLines(run("", 3)).failures).toEqual(["ended with exit code 3"]);
+  });
+});
+
+describe("POST codes of test386", () => {
+  it("pass to FF with the results of the reference", () => {
+    expect(judgeTest386({ output: "\x00\x01\xff" }, "a\r\nb\r\n", "a\nb\n")).toEqual({
+      passed: 4,
+      skipped: 0,
+      failures: [],
+    });
+  });
+
+  it("stop where a test fails", () => {
+    expect(judgeTest386({ output: "\x00\x01\x1a" }, "", "a\nb\n").failures).toEqual([
+      "stopped at POST 1a",
+      "results differ from the reference in line 1",
+    ]);
+    expect(judgeTest386({ output: "\xff" }, "a\nb\nc\n", "a\nb\n").failures).toEqual([
+      "results differ from the reference in line 3",
+    ]);
+    expect(judgeTest386({ output: "" }, "", "").failures).toEqual(["stopped at POST nothing"]);
+  });
+});
