@@ -15,7 +15,7 @@ import { formLabel, type Vector, type VectorEngine } from "./vector.ts";
 import type { VectorGroup } from "./vector-file.ts";
 
 const USAGE = `replay [options]
-  --engine tcg|host   what runs the vectors (tcg)
+  --engine tcg|regions|host  what runs the vectors: the interpreter, a region for each, this CPU (tcg)
   --family NAME       alu, shift, ...; may be repeated (all)
   --filter REGEX      forms whose line matches, e.g. 'ADD E', '^0F AF', ignoring case
   --mode 16|32|64|16/ss32|32/ss16
@@ -77,7 +77,7 @@ function recordFresh(families: readonly string[], salt: string): readonly Vector
 async function createEngine(groups: readonly VectorGroup[]): Promise<VectorEngine> {
   if (options.engine === "host") return createHostEngine(groups.flatMap(({ vectors }) => vectors));
   const { createTcgEngine } = await import("./tcg-engine.ts");
-  return createTcgEngine();
+  return createTcgEngine(options.engine === "regions" ? { heatLimit: 1 } : {});
 }
 
 function keepOnly(result: GroupResult): GroupResult {

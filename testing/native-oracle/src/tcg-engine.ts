@@ -87,14 +87,14 @@ export interface WindowCopy {
 }
 
 /** A fresh guest that runs one vector after the other; nothing of a vector is left for the next. */
-export function createTcgEngine(): VectorEngine {
-  const guest = createGuest(WINDOWS);
+export function createTcgEngine(options: Partial<TcgOptions> = {}): VectorEngine {
+  const guest = createGuest(WINDOWS, options);
   const copies = WINDOWS.filter(({ executable }) => !executable).map((window): WindowCopy => {
     const pristine = windowContents(window);
     return { window, pristine, before: pristine.slice() };
   });
   guest.ram.fill(INT3, CODE.address, CODE.address + CODE.length);
-  return { name: "tcg", run: (input) => runVector(guest, copies, input) };
+  return { name: options.heatLimit === 1 ? "regions" : "tcg", run: (input) => runVector(guest, copies, input) };
 }
 
 function runVector(guest: Guest, copies: readonly WindowCopy[], input: VectorInput): VectorOutcome {
