@@ -1,6 +1,8 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
+import { bootMatrix } from "./boot-matrix.ts";
 import { kvmUnitTests } from "./kvm-unit-tests.ts";
+import { memtest } from "./memtest.ts";
 import type { TestCase } from "./test-case.ts";
 import { test386 } from "./test386.ts";
 
@@ -14,6 +16,8 @@ const SUITES: readonly Suite[] = [
   { place: "kvm-unit-tests", testsOf: kvmUnitTests },
   { place: "kvm-unit-tests-i386", testsOf: kvmUnitTests },
   { place: "test386", testsOf: test386 },
+  { place: "memtest86+", testsOf: memtest },
+  { place: "kernels", testsOf: bootMatrix },
 ];
 
 /** Tests of every suite that is there, and the places where one could be and is not. */

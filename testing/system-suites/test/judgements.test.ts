@@ -1,5 +1,7 @@
 import { describe, expect, it } from "vitest";
+import { judgeBoot } from "../src/boot-matrix.ts";
 import { judgeReportLines } from "../src/judge-report-lines.ts";
+import { judgeMemtest } from "../src/memtest.ts";
 import type { GuestRun } from "../src/test-case.ts";
 import { judgeTest386 } from "../src/test386.ts";
 
@@ -21,8 +23,31 @@ describe("report lines of kvm-unit-tests", () => {
   });
 
   it("may be missing: then the exit code is the one test", () => {
-    expect(judgeReportLines(run("post fault\n"))).toEqual({ passed: 1, skipped: 0, failures: [] });
+    expect(judgeReportLines(run("enabling apic\npost fault\n"))).toEqual({ passed: 1, skipped: 0, failures: [] });
+    expect(judgeReportLines(run("tsvm: -cpu: no model\n")).failures).toEqual(["ended with exit code 1"]);
     expect(judgeReportLines(run("", 3)).failures).toEqual(["ended with exit code 3"]);
+  });
+});
+
+describe("a kernel's boot", () => {
+  it("is userland and power-off", () => {
+    const output = "TSVM-USERLAND-READY 6.27 0.00\nreboot: Power down\n";
+    expect(judgeBoot({ output, exitCode: 0 })).toEqual({ passed: 2, skipped: 0, failures: [] });
+    expect(judgeBoot({ output, exitCode: undefined }).failures).toEqual(["did not power off: exit code undefined"]);
+    expect(judgeBoot({ output: "Kernel panic", exitCode: 0 }).failures).toEqual(["did not come to userland"]);
+  });
+});
+
+describe("pictures of memtest86+", () => {
+  it("tell the test that runs and the errors so far", () => {
+    const output = "#0  [Address test] Errors: 0 #9  [Modulo 20] Errors: 0 #10 [Bit fade test]";
+    expect(judgeMemtest({ output })).toEqual({ passed: 10, skipped: 0, failures: [] });
+    expect(judgeMemtest({ output: "#4  [Moving] Errors:   17" })).toEqual({
+      passed: 4,
+      skipped: 0,
+      failures: ["stopped in test 4", "17 errors in memory"],
+    });
+    expect(judgeMemtest({ output: "" }).failures).toEqual(["showed nothing"]);
   });
 });
 

@@ -21,6 +21,6 @@ test("a folder is needed, one, and it has to be there", () => {
 test("an empty folder has no suites, and says which ones it could have", () => {
   expect(findSuites(import.meta.dirname, "")).toEqual({
     tests: [],
-    missing: ["kvm-unit-tests", "kvm-unit-tests-i386", "test386"],
+    missing: ["kvm-unit-tests", "kvm-unit-tests-i386", "test386", "memtest86+", "kernels"],
   });
 });
