@@ -74,6 +74,13 @@ describe("ENTER and LEAVE", () => {
     expect([m.get("rbp"), m.get("rsp")]).toEqual([0x4ff8n, 0x4fd0n]);
   });
 
+  it("on a 16-bit stack wraps in SP, and gives EBP the bits above as they are", () => {
+    use(16);
+    // enter 8, 0 with a 32-bit operand size
+    m.set({ rsp: 0x1_0000, rbp: 0x1_2345 }).run("66c8080000");
+    expect([m.get("rbp"), m.get("rsp"), memory.getUint32(0xfffc, true)]).toEqual([0x1_fffcn, 0x1_fff4n, 0x1_2345]);
+  });
+
   it("faults before anything moves if the new top cannot be written", () => {
     use(32);
     m.limit("ss", 0x4fff).set({ rsp: 0x1000, rbp: 0x2000 }).run("c8ffff00");

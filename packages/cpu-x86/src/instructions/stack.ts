@@ -76,7 +76,9 @@ const enter: Semantics = (b) => {
   const stack = b.reg(64, "rsp");
   const at = (below: ReturnType<typeof b.const>, write: boolean) => b.stackLinear(b.sub(stack, below), size, write);
   b.guestStore(opsize, at(b.const(size), true), frame);
-  const top = b.sub(stack, b.const(size));
+  // A 16-bit stack wraps in SP; the bits above, which EBP gets as well, stay.
+  const below = b.sub(stack, b.const(size));
+  const top = b.shape.stack === "s16" ? b.or(b.and(stack, b.const(~0xffff)), b.and(below, b.const(0xffff))) : below;
   const pushed = b.variable(b.const(size));
   b.when(b.ne(level, b.const(0)), () => {
     const i = b.variable(b.const(1));
