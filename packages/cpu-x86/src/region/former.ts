@@ -35,6 +35,8 @@ export interface FoundBlock {
 const MAX_INSNS = 200;
 /** A called function of as many instructions at most is taken along before larger ones, wherever the call is. */
 const SMALL_INSNS = 32;
+/** Instructions of a region at most, with small functions: the way there and back costs as much as some twenty. */
+const MAX_WITH_SMALL = 320;
 /** No further called function is taken along if there are as many already. */
 const ENOUGH_INSNS = 100;
 
@@ -148,7 +150,7 @@ class Search {
       return true;
     }
     const [insns, leaders, calls] = [new Set(this.#insns.keys()), new Set(this.#leaders), this.#calls.length];
-    if (this.#reach(start, Math.min(this.#insns.size + SMALL_INSNS, MAX_INSNS))) return true;
+    if (this.#reach(start, Math.min(this.#insns.size + SMALL_INSNS, MAX_WITH_SMALL))) return true;
     for (const at of this.#insns.keys()) if (!insns.has(at)) this.#insns.delete(at);
     for (const at of this.#leaders) if (!leaders.has(at)) this.#leaders.delete(at);
     this.#calls.length = calls;
