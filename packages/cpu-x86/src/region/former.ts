@@ -7,6 +7,7 @@ import { numbering } from "../decode/decoder.ts";
 import type { Shape } from "../emit/shape.ts";
 import { PSEUDO } from "../instructions/pseudo.ts";
 import type { Row } from "../instructions/row.ts";
+import { COPY_SPAN, copyOf, offsetOf, type Place } from "./place.ts";
 import type { RegionInsn } from "./region-builder.ts";
 
 /** Decoded code around the page a region starts in; offsets count from that page. */
@@ -28,7 +29,7 @@ export interface CodeSource {
 export interface FoundBlock {
   readonly insns: readonly RegionInsn[];
   /** Where a function that the last instruction calls returns to; undefined: it calls none. */
-  readonly returnsTo: number | undefined;
+  readonly returnsTo: Place | undefined;
 }
 
 /** Instructions of a region at most: larger functions take long to compile and gain little. */
@@ -56,22 +57,23 @@ export function findBlocks(source: CodeSource, start: number): FoundBlock[] {
 }
 
 interface FoundInsn extends RegionInsn, Flow {
-  readonly likely: number[];
+  readonly likely: Place[];
+  enters: Place | undefined;
 }
 
 /** Where control goes from an instruction. */
 interface Flow {
   /** Nothing follows, or what follows is reached by a call's return only. */
   readonly ends: boolean;
-  readonly returnsTo: number | undefined;
+  readonly returnsTo: Place | undefined;
   /** A jump's or branch's target that was followed. */
-  readonly target: number | undefined;
-  /** A called function that may be taken along. */
+  readonly target: Place | undefined;
+  /** Offset of a called function that may be taken along. */
   readonly called: number | undefined;
   /** The two above are where control went most of the time. */
   readonly isGuess: boolean;
   readonly isReturn: boolean;
-  /** Where a return went most of the time. */
+  /** Offset where a return went most of the time. */
   readonly usualReturn: number | undefined;
 }
 
@@ -90,13 +92,15 @@ const isRelative = (row: Row): boolean => row.operands.some((code) => code[0] ==
 
 class Search {
   readonly #source: CodeSource;
-  readonly #insns = new Map<number, FoundInsn>();
-  readonly #leaders = new Set<number>();
-  readonly #queue: number[] = [];
+  readonly #insns = new Map<Place, FoundInsn>();
+  readonly #leaders = new Set<Place>();
+  readonly #queue: Place[] = [];
   /** Calls of functions that may be taken along, in the order they were found. */
   readonly #calls: FoundInsn[] = [];
   /** How many of them have been looked at. */
   #answered = 0;
+  /** The call each copy was made for. */
+  readonly #callOf = new Map<number, FoundInsn>();
 
   constructor(source: CodeSource) {
     this.#source = source;
@@ -110,15 +114,15 @@ class Search {
 
   #reachCalled(): void {
     const first = this.#answered;
-    const large: number[] = [];
+    const large: FoundInsn[] = [];
     for (let i = first; ; ) {
       for (; i < this.#calls.length; i++) {
-        const called = (this.#calls[i] as FoundInsn).called as number;
-        if (!this.#reachSmall(called)) large.push(called);
+        const call = this.#calls[i] as FoundInsn;
+        if (!this.#reachSmall(call)) large.push(call);
       }
-      const next = this.#insns.size < ENOUGH_INSNS ? large.shift() : undefined;
+      const next = large.shift();
       if (next === undefined) break;
-      this.#reach(next, MAX_INSNS);
+      this.#reachLarge(next);
     }
     for (const insn of this.#calls.slice(first)) this.#noteReturns(insn);
     this.#answered = this.#calls.length;
@@ -134,7 +138,7 @@ class Search {
   }
 
   /** Follows the code from `start` on. @returns false: there is more of it than fits in, with all the rest, `limit`. */
-  #reach(start: number, limit: number): boolean {
+  #reach(start: Place, limit: number): boolean {
     this.#lead(start);
     let complete = true;
     for (let at = this.#queue.shift(); at !== undefined; at = this.#queue.shift())
@@ -142,30 +146,53 @@ class Search {
     return complete;
   }
 
-  /** Takes a called function along if it is small; it is given up as soon as it is not. */
-  #reachSmall(start: number): boolean {
-    if (this.#insns.has(start)) {
-      this.#lead(start);
-      this.#queue.length = 0;
+  /** All calls of a large function go to the same code. */
+  #reachLarge(call: FoundInsn): void {
+    const called = call.called as number;
+    if (this.#insns.size < ENOUGH_INSNS || this.#insns.has(called)) {
+      this.#enter(call, called);
+      this.#reach(called, MAX_INSNS);
+    }
+  }
+
+  #enter(call: FoundInsn, place: Place): void {
+    call.enters = place;
+    if (call.isGuess) call.likely.push(place);
+  }
+
+  /** Takes a copy of a called function along if it is small; it is given up as soon as it is not. */
+  #reachSmall(call: FoundInsn): boolean {
+    if (this.#isRecursive(call)) return false;
+    const copy = (this.#callOf.size + 1) * COPY_SPAN;
+    const start = copy + (call.called as number);
+    const [insns, leaders, calls] = [new Set(this.#insns.keys()), new Set(this.#leaders), this.#calls.length];
+    if (this.#reach(start, Math.min(this.#insns.size + SMALL_INSNS, MAX_WITH_SMALL))) {
+      this.#callOf.set(copy, call);
+      this.#enter(call, start);
       return true;
     }
-    const [insns, leaders, calls] = [new Set(this.#insns.keys()), new Set(this.#leaders), this.#calls.length];
-    if (this.#reach(start, Math.min(this.#insns.size + SMALL_INSNS, MAX_WITH_SMALL))) return true;
     for (const at of this.#insns.keys()) if (!insns.has(at)) this.#insns.delete(at);
     for (const at of this.#leaders) if (!leaders.has(at)) this.#leaders.delete(at);
     this.#calls.length = calls;
     return false;
   }
 
+  /** The call stands in a copy of the function that it calls. */
+  #isRecursive(call: FoundInsn): boolean {
+    let outer = this.#callOf.get(call.copy);
+    while (outer !== undefined && outer.called !== call.called) outer = this.#callOf.get(outer.copy);
+    return outer !== undefined;
+  }
+
   /** Tells the RETs of a function taken along where they return to. */
-  #noteReturns({ called, returnsTo }: FoundInsn): void {
-    const seen = new Set<number>();
-    const work = [called];
+  #noteReturns({ enters, returnsTo }: FoundInsn): void {
+    const seen = new Set<Place>();
+    const work = [enters];
     for (let at = work.pop(); at !== undefined; at = work.pop()) {
       const insn = this.#insns.get(at);
       if (insn === undefined || seen.has(at)) continue;
       seen.add(at);
-      if (insn.isReturn) insn.likely.push(returnsTo as number);
+      if (insn.isReturn) insn.likely.push(returnsTo as Place);
       if (!insn.ends) work.push(at + insn.length);
       if (insn.returnsTo !== undefined) work.push(insn.returnsTo);
       if (insn.target !== undefined) work.push(insn.target);
@@ -173,11 +200,11 @@ class Search {
   }
 
   blocks(start: number): FoundBlock[] {
-    const starts = [start, ...[...this.#leaders].filter((offset) => offset !== start && this.#insns.has(offset))];
-    return this.#insns.has(start) ? starts.map((offset) => this.#block(offset)) : [];
+    const starts = [start, ...[...this.#leaders].filter((place) => place !== start && this.#insns.has(place))];
+    return this.#insns.has(start) ? starts.map((place) => this.#block(place)) : [];
   }
 
-  #block(start: number): FoundBlock {
+  #block(start: Place): FoundBlock {
     const insns: RegionInsn[] = [];
     for (let at = start; ; ) {
       const insn = this.#insns.get(at);
@@ -188,13 +215,13 @@ class Search {
     }
   }
 
-  #lead(offset: number): void {
-    this.#leaders.add(offset);
-    this.#queue.push(offset);
+  #lead(place: Place): void {
+    this.#leaders.add(place);
+    this.#queue.push(place);
   }
 
   /** @returns false: the limit ended it. */
-  #straight(start: number, limit: number): boolean {
+  #straight(start: Place, limit: number): boolean {
     for (let at = start; !this.#insns.has(at); ) {
       if (this.#insns.size >= limit) return false;
       const insn = this.#look(at);
@@ -207,8 +234,9 @@ class Search {
     return true;
   }
 
-  #look(offset: number): FoundInsn | undefined {
+  #look(place: Place): FoundInsn | undefined {
     const { view } = this.#source;
+    const [copy, offset] = [copyOf(place), offsetOf(place)];
     const first = this.#source.recordAt(offset);
     if (first === 0) return undefined;
     const withAddress = ADDRESS_ROWS.has(this.#shape(first).row);
@@ -217,40 +245,40 @@ class Search {
     const shape = this.#shape(last);
     const length = view.getUint8(last + RECORD.length);
     if (PSEUDO_ROWS.has(shape.row) && !ADDRESS_ROWS.has(shape.row)) return undefined;
-    const next = offset + length;
     if (shape.rep !== "none") {
-      this.#leaders.add(offset);
-      this.#lead(next);
+      this.#leaders.add(place);
+      this.#lead(place + length);
     }
-    const flow = this.#flow(shape, last, offset, next);
-    const guess = flow.isGuess ? (flow.target ?? flow.called) : undefined;
-    return { offset, length, records, likely: guess === undefined ? [] : [guess], ...flow };
+    const flow = this.#flow(shape, last, place, length);
+    const likely = flow.isGuess && flow.target !== undefined ? [flow.target] : [];
+    return { offset, copy, length, records, likely, enters: undefined, ...flow };
   }
 
-  #flow(shape: Shape, record: number, offset: number, next: number): Flow {
+  #flow(shape: Shape, record: number, place: Place, length: number): Flow {
     const { row } = shape;
     if (row.flow === undefined) return PLAIN;
     const relative = isRelative(row);
-    const target = relative ? this.#relativeTarget(shape, record, offset) : this.#source.usualTarget(record);
-    if (row.mnemonic === "RET") return { ...PLAIN, ends: true, isReturn: true, usualReturn: target };
-    if (row.mnemonic === "CALL") return this.#call(target, next, relative);
+    const offset = relative ? this.#relativeTarget(shape, record, place) : this.#source.usualTarget(record);
+    if (row.mnemonic === "RET") return { ...PLAIN, ends: true, isReturn: true, usualReturn: offset };
+    if (row.mnemonic === "CALL") return this.#call(offset, place + length, relative);
     const surely = relative && row.flow === "jump";
-    const followed = target !== undefined && (surely || this.#isWarm(target)) ? target : undefined;
+    const followed = offset !== undefined && (surely || this.#isWarm(offset)) ? copyOf(place) + offset : undefined;
     if (followed !== undefined) this.#lead(followed);
     const passed = row.flow === "branch" && this.#source.isPassed(record);
     return { ...PLAIN, ends: !passed, target: followed, isGuess: !relative };
   }
 
-  #call(target: number | undefined, next: number, relative: boolean): Flow {
-    const returnsTo = this.#isWarm(next) ? next : undefined;
+  #call(offset: number | undefined, next: Place, relative: boolean): Flow {
+    const returnsTo = this.#isWarm(offsetOf(next)) ? next : undefined;
     if (returnsTo !== undefined) this.#lead(next);
-    const called = returnsTo !== undefined && target !== undefined && this.#isWarm(target) ? target : undefined;
+    const called = returnsTo !== undefined && offset !== undefined && this.#isWarm(offset) ? offset : undefined;
     return { ...PLAIN, ends: true, returnsTo, called, isGuess: !relative };
   }
 
-  #relativeTarget({ opsize }: Shape, record: number, offset: number): number | undefined {
+  /** Offset a relative branch goes to. */
+  #relativeTarget({ opsize }: Shape, record: number, place: Place): number | undefined {
     if (opsize === 16) return undefined;
-    return (offset >> 12) * 4096 + this.#source.view.getInt32(record + RECORD.immediate, true);
+    return (offsetOf(place) >> 12) * 4096 + this.#source.view.getInt32(record + RECORD.immediate, true);
   }
 
   #isWarm(offset: number): boolean {

@@ -17,6 +17,7 @@ import { jumpCacheLeads } from "../interpreter/jump-cache.ts";
 import { AT, type FieldName, GPR } from "../state/layout.ts";
 import { TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
+import { copyOf, offsetOf, type Place } from "./place.ts";
 import { RecordConstants } from "./record-constants.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
 import { sideDetail } from "./side-exit.ts";
@@ -39,8 +40,8 @@ export interface RegionContext {
   /** What stores overwrite is kept in the undo log, so that the region can be run again by the interpreter. */
   readonly logsStores: boolean;
   shapeOf(record: number): Shape;
-  /** The block at `offset` from the region's first page (may be negative or beyond it), or undefined: there is none. */
-  blockAt(offset: number): number | undefined;
+  /** The block at a place, or undefined: there is none. */
+  blockAt(place: Place): number | undefined;
   /** The record that the jump cache gives for the block at `offset`. */
   recordOfBlock(offset: number): number;
   /** The record to execute instead of the instruction at `record` when the region is left in front of it. */
@@ -51,19 +52,25 @@ export interface RegionContext {
 export interface RegionInsn {
   /** From the region's first page. */
   readonly offset: number;
+  /** The copy it stands in, as places have it. */
+  readonly copy: number;
   readonly length: number;
   readonly records: readonly number[];
-  /** Where an indirect jump, call or return is expected to go, as offsets. */
-  readonly likely: readonly number[];
+  /** Where an indirect jump, call or return is expected to go. */
+  readonly likely: readonly Place[];
+  /** Where the function that is called was taken along. */
+  readonly enters: Place | undefined;
 }
 
 /** The shape a builder starts with, before the first instruction. */
 const NO_RECORD = 0;
 
+const NOTHING: RegionInsn = { offset: 0, copy: 0, length: 0, records: [NO_RECORD], likely: [], enters: undefined };
+
 /** Emits blocks of a region, one after the other. */
 export class RegionBuilder extends X86Builder {
   readonly #context: RegionContext;
-  #insn: RegionInsn = { offset: 0, length: 0, records: [], likely: [] };
+  #insn: RegionInsn = NOTHING;
   readonly #edges: number[] = [];
   /** Instructions of the block that are complete. */
   #completed = 0;
@@ -85,13 +92,13 @@ export class RegionBuilder extends X86Builder {
   }
 
   /** Starts a block. */
-  startBlock(offset: number): void {
+  startBlock(place: Place): void {
     this.beginBlock();
     this.#completed = 0;
     this.#checkedUnits.clear();
     this.#reached.clear();
     this.#reachedKeys.length = 0;
-    this.#insn = { offset, length: 0, records: [NO_RECORD], likely: [] };
+    this.#insn = { ...NOTHING, offset: offsetOf(place), copy: copyOf(place) };
   }
 
   /** Emits one instruction. @returns false: nothing behind it is reached. */
@@ -108,7 +115,7 @@ export class RegionBuilder extends X86Builder {
 
   /** Ends the block with the edge to what follows it. */
   finishBlock(): void {
-    if (!this.ended) this.#edge(this.#insn.offset + this.#insn.length, 0);
+    if (!this.ended) this.#edge(this.#next, 0);
   }
 
   // --- what differs from the interpreter ---
@@ -164,9 +171,9 @@ export class RegionBuilder extends X86Builder {
   }
 
   #jumpIndirect(rip: Val): void {
-    for (const offset of this.#insn.likely)
-      if (this.#context.blockAt(offset) !== undefined)
-        this.when(this.eq(rip, this.#ripOf(offset)), () => this.#edge(offset, 1));
+    for (const place of this.#insn.likely)
+      if (this.#context.blockAt(place) !== undefined)
+        this.when(this.eq(rip, this.#ripOf(offsetOf(place))), () => this.#edge(place, 1));
     this.setState("rip", rip);
     this.#leave(1);
   }
@@ -177,9 +184,9 @@ export class RegionBuilder extends X86Builder {
       case "near":
         return this.#edge(this.#relativeTarget(), 1);
       case "next":
-        return this.#edge(this.#insn.offset + this.#insn.length, 1);
+        return this.#edge(this.#next, 1);
       case "again":
-        return this.#edge(this.#insn.offset, 1);
+        return this.#edge(this.#insn.copy + this.#insn.offset, 1);
       case "indirect":
         return this.#leave(1);
       default:
@@ -257,10 +264,17 @@ export class RegionBuilder extends X86Builder {
     return this.shape.row.operands.some((code) => code[0] === "J");
   }
 
-  #relativeTarget(): number {
+  get #next(): Place {
+    const { copy, offset, length } = this.#insn;
+    return copy + offset + length;
+  }
+
+  #relativeTarget(): Place {
+    const { copy, enters } = this.#insn;
+    if (enters !== undefined) return enters;
     // Invariant 3 of decoded-insn.ts; 32 bits of it count.
     const fromPage = Number(BigInt.asIntN(32, BigInt(this.fields.immediate().constant as Constant)));
-    return this.#pageDistance * PAGE + fromPage;
+    return copy + this.#pageDistance * PAGE + fromPage;
   }
 
   #fuel(): Val {
@@ -294,9 +308,10 @@ export class RegionBuilder extends X86Builder {
     this.#leave(extra);
   }
 
-  /** To the instruction at `offset`: within the region if it has a block there. */
-  #edge(offset: number, extra: number): void {
-    const block = this.#context.blockAt(offset);
+  /** To the instruction at a place: within the region if it has a block there. */
+  #edge(place: Place, extra: number): void {
+    const block = this.#context.blockAt(place);
+    const offset = offsetOf(place);
     if (block === undefined) this.#leaveTo(offset, extra);
     else if (offset >> PAGE_SHIFT === this.#pageDistance) this.#goTo(offset, block, extra);
     else this.#edgeAcrossPages(offset, block, extra);

@@ -4,6 +4,7 @@ import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import { IMPORTS } from "../interpreter/generate.ts";
 import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
 import { type CodeSource, type FoundBlock, findBlocks, shapeOfRecord } from "./former.ts";
+import type { Place } from "./place.ts";
 import { LEAVE, RegionBuilder, type RegionContext, type RegionInsn } from "./region-builder.ts";
 import { PAGE_SLOT, REGION_SLOTS } from "./region-slots.ts";
 import { SIDE_EXIT } from "./side-exit.ts";
@@ -106,7 +107,9 @@ class BlockEmitter {
   readonly #source: TranslationSource;
   readonly #found: readonly FoundBlock[];
   readonly #first: number;
-  readonly #blockOf = new Map<number, number>();
+  readonly #blockOf = new Map<Place, number>();
+  /** Offsets at which blocks start, in any copy. */
+  readonly #starts = new Set<number>();
   #builder: RegionBuilder | undefined;
   #current = 0;
   #refused: ReadonlySet<string> = new Set();
@@ -124,34 +127,41 @@ class BlockEmitter {
     this.#builder = new RegionBuilder(this.#context(), this.#first);
     const work = this.#found.map(({ insns, returnsTo }) => ({ insns, returnsTo }));
     this.#blockOf.clear();
-    for (const [i, { insns }] of work.entries()) this.#blockOf.set((insns[0] as RegionInsn).offset, i);
+    for (const [i, { insns }] of work.entries()) this.#name(insns[0] as RegionInsn, i);
     const blocks: EmittedBlock[] = [];
     for (let i = 0; i < work.length; i++) {
       this.#current = i;
       const { insns, returnsTo } = work[i] as FoundBlock;
       const done = this.#emit(insns);
       const rest = insns.slice(done);
-      const returns = returnsTo === undefined || rest.length > 0 ? [] : [this.#blockOf.get(returnsTo)];
+      const returns = [];
       if (rest.length > 0) {
         returns.push(work.length);
-        this.#blockOf.set((rest[0] as RegionInsn).offset, work.length);
+        this.#name(rest[0] as RegionInsn, work.length);
         work.push({ insns: rest, returnsTo });
-      }
+      } else if (returnsTo !== undefined) returns.push(this.#blockOf.get(returnsTo));
       blocks.push({
         offset: (insns[0] as RegionInsn).offset,
         length: lengthOf(insns.slice(0, done)),
         nodes: this.#builder.take(),
         successors: this.#builder.takeEdges(),
-        returns: returns.filter((block) => block !== undefined),
+        // Copies are entered by calls only.
+        returns: (insns[0] as RegionInsn).copy === 0 ? returns.filter((block) => block !== undefined) : [],
       });
     }
     return this.#full ? undefined : blocks;
   }
 
+  #name({ offset, copy }: RegionInsn, block: number): void {
+    this.#blockOf.set(copy + offset, block);
+    this.#starts.add(offset);
+  }
+
   /** @returns how many of the instructions were emitted; behind the last one nothing is reached directly. */
   #emit(insns: readonly RegionInsn[]): number {
     const builder = this.#builder as RegionBuilder;
-    builder.startBlock((insns[0] as RegionInsn).offset);
+    const { copy, offset } = insns[0] as RegionInsn;
+    builder.startBlock(copy + offset);
     for (const [i, insn] of insns.entries()) if (!builder.emit(insn)) return i + 1;
     builder.finishBlock();
     return insns.length;
@@ -165,13 +175,13 @@ class BlockEmitter {
       code64: source.code64,
       logsStores: source.logsStores,
       shapeOf: (record) => shapeOfRecord(source, record),
-      blockAt: (offset) => {
-        const block = this.#blockOf.get(offset);
+      blockAt: (place) => {
+        const block = this.#blockOf.get(place);
         return block !== undefined && this.#refused.has(`${this.#current},${block}`) ? undefined : block;
       },
       recordOfBlock: (offset) => source.recordAt(offset),
       sideRecord: (record, offset) => {
-        if (!this.#blockOf.has(offset)) return record;
+        if (!this.#starts.has(offset)) return record;
         const copy = source.copyAt(offset);
         if (copy === 0) this.#full = true;
         return copy;
