@@ -36,6 +36,14 @@ export type BlockType = ValueType | "void";
 
 /** Writes the instructions of one function body. The caller is responsible for validity; the engine checks it. */
 export class CodeWriter extends ByteBuffer {
+  /** Offsets in the body of `if` instructions that are mostly not taken. */
+  readonly #unlikely: number[] = [];
+
+  /** Where in this body, in bytes, the unlikely branches are; in ascending order. */
+  get unlikelyBranches(): readonly number[] {
+    return this.#unlikely;
+  }
+
   op(op: PlainOp): void {
     this.#code(PLAIN_CODES.get(op) as Encoding);
   }
@@ -111,6 +119,12 @@ export class CodeWriter extends ByteBuffer {
 
   if(type: BlockType = "void"): void {
     this.#structured(CONTROL.if, type);
+  }
+
+  /** An `if` that is mostly not taken: engines may put what it guards out of the way. */
+  ifUnlikely(): void {
+    this.#unlikely.push(this.length);
+    this.if();
   }
 
   else(): void {

@@ -86,3 +86,33 @@ test("the engine accepts every vector operation by its name's operands", () => {
     expect(() => new WebAssembly.Module(module.build()), op).not.toThrow();
   }
 });
+
+test("unlikely branches are hinted by their place behind the size of the body", () => {
+  const module = new ModuleBuilder({ minPages: 1 });
+  module.importFunction("env", "f", { params: [], results: [] });
+  const code = new CodeWriter();
+  code.localGet(0);
+  code.ifUnlikely();
+  code.i32Const(7);
+  code.localSet(2);
+  code.end();
+  code.localGet(0);
+  code.if();
+  code.end();
+  code.localGet(2);
+  module.defineFunction(module.declareFunction(), BINARY_I32, ["i32", "i64"], code, "run");
+  const bytes = module.build();
+  const [section] = WebAssembly.Module.customSections(new WebAssembly.Module(bytes), "metadata.code.branch_hint");
+  // One function, number 1; one hint, of one byte: unlikely.
+  const [functions, index, hints, offset, size, value] = new Uint8Array(section as ArrayBuffer);
+  expect([functions, index, hints, size, value]).toEqual([1, 1, 1, 1, 0]);
+  // The section of code: its number, size, count, size of the body; there is nothing behind it.
+  const body = code.length + 5 + 1;
+  const start = bytes.length - body;
+  expect([bytes[start - 1], bytes[start + (offset as number) - 2], bytes[start + (offset as number)]]).toEqual([
+    body,
+    0x20,
+    0x04,
+  ]);
+  expect((instantiate(module, { f: () => {} })["run"] as (a: number, b: number) => number)(1, 0)).toBe(7);
+});

@@ -12,10 +12,10 @@ interface DefinedFunction {
   readonly typeIndex: number;
   readonly exportName: string | undefined;
   readonly locals: readonly ValueType[];
-  readonly body: ByteBuffer;
+  readonly body: CodeWriter;
 }
 
-const SECTION = { type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
+const SECTION = { custom: 0, type: 1, import: 2, function: 3, table: 4, export: 7, element: 9, code: 10 } as const;
 
 /**
  * Builds one module with an imported memory ("env"."memory"), imported and defined functions, an imported table of
@@ -126,6 +126,8 @@ export class ModuleBuilder {
         b.u32(this.#table.length);
         for (const index of this.#table) b.u32(index);
       });
+    if (functions.some(({ body }) => body.unlikelyBranches.length > 0))
+      section(SECTION.custom, (b) => this.#writeBranchHints(b, functions));
     section(SECTION.code, (b) => {
       b.u32(functions.length);
       for (const f of functions) writeBody(b, f);
@@ -167,6 +169,22 @@ export class ModuleBuilder {
     }
   }
 
+  /** WebAssembly, "Branch Hinting": offsets count from where a function declares its locals. */
+  #writeBranchHints(b: ByteBuffer, functions: readonly DefinedFunction[]): void {
+    b.name("metadata.code.branch_hint");
+    const hinted = functions.filter(({ body }) => body.unlikelyBranches.length > 0);
+    b.u32(hinted.length);
+    for (const f of hinted) {
+      b.u32(this.#imports.length + functions.indexOf(f));
+      b.u32(f.body.unlikelyBranches.length);
+      const before = localsOf(f).length;
+      for (const offset of f.body.unlikelyBranches) {
+        b.u32(before + offset);
+        b.raw(UNLIKELY);
+      }
+    }
+  }
+
   #writeExports(b: ByteBuffer, functions: readonly DefinedFunction[]): void {
     const named = functions
       .map((f, i) => ({ name: f.exportName, index: i + this.#imports.length }))
@@ -184,20 +202,29 @@ export class ModuleBuilder {
   }
 }
 
+/** A hint of one byte. */
+const UNLIKELY = Uint8Array.of(1, 0);
+
 /** Runs of equal types share one declaration. */
-function writeBody(out: ByteBuffer, f: DefinedFunction): void {
-  const body = new ByteBuffer(f.body.length + 16);
+function localsOf({ locals }: DefinedFunction): ByteBuffer {
+  const out = new ByteBuffer(64);
   const runs: { type: ValueType; count: number }[] = [];
-  for (const type of f.locals) {
+  for (const type of locals) {
     const last = runs[runs.length - 1];
     if (last?.type === type) last.count++;
     else runs.push({ type, count: 1 });
   }
-  body.u32(runs.length);
+  out.u32(runs.length);
   for (const { type, count } of runs) {
-    body.u32(count);
-    body.byte(VALUE_TYPE[type]);
+    out.u32(count);
+    out.byte(VALUE_TYPE[type]);
   }
+  return out;
+}
+
+function writeBody(out: ByteBuffer, f: DefinedFunction): void {
+  const body = new ByteBuffer(f.body.length + 64);
+  body.append(localsOf(f));
   body.append(f.body);
   body.byte(0x0b);
   out.u32(body.length);

@@ -11,6 +11,8 @@ import { SIDE_EXIT } from "./side-exit.ts";
 
 /** What only ways out of a block need is computed there, not on the way through. */
 const COLD_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE, GOTO]);
+/** What is frequent stays in the region. */
+const RARE_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE]);
 
 /** What translation needs of its surroundings. */
 export interface TranslationSource extends CodeSource {
@@ -84,6 +86,7 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
       slots: REGION_SLOTS,
       side: SIDE_EXIT,
       coldExits: COLD_EXITS,
+      rareExits: RARE_EXITS,
       origin: { slot: PAGE_SLOT, distances: entries.map((offset) => (offset >> 12) * 4096) },
       functionIndex: (name) => imports.get(name) ?? importFunction(module, imports, name),
     },

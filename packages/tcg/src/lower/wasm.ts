@@ -10,6 +10,8 @@ export interface LoweringTarget {
   writeExit(exit: string, writer: CodeWriter, depth: number, node: Node): void;
   /** Exits so rare that what only they need is computed at each of them, not before. */
   readonly coldExits?: ReadonlySet<string>;
+  /** Exits that are hardly ever taken. */
+  readonly rareExits?: ReadonlySet<string>;
   /** The fixed local of a variable that outlives the fragment; undefined: it is one of the fragment's own. */
   fixedLocal?(variable: Variable): number | undefined;
 }
@@ -79,6 +81,8 @@ function leavesAtOnce(nodes: readonly Node[]): boolean {
   for (let i = 0; i < nodes.length - 1; i++) if (!isDefinition(nodes[i] as Node)) return false;
   return nodes.length > 0 && (nodes[nodes.length - 1] as Node).kind === "exit";
 }
+
+const isCall = ({ kind }: Node): boolean => kind === "call";
 
 function isDefinition({ kind }: Node): boolean {
   switch (kind) {
@@ -222,7 +226,8 @@ class Lowering {
     this.#flushIf(node);
     this.#value(node.args[0] as Node);
     const writer = this.#writer;
-    writer.if();
+    if (this.#isUnlikely(node)) writer.ifUnlikely();
+    else writer.if();
     this.#depth++;
     this.block(node.body);
     if (node.otherwise.length > 0) {
@@ -231,6 +236,13 @@ class Lowering {
     }
     this.#depth--;
     writer.end();
+  }
+
+  /** A way out that is rare, or one that takes a call: nothing that is frequent does. */
+  #isUnlikely({ body, otherwise }: Node): boolean {
+    const last = body[body.length - 1];
+    if (otherwise.length > 0 || last === undefined) return false;
+    return (last.kind === "exit" && this.#target.rareExits?.has(last.op) === true) || body.some(isCall);
   }
 
   /** A branch may change what deferred values read. One that only leaves changes nothing for those behind it. */

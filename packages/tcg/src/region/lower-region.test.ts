@@ -109,7 +109,15 @@ function compile(blocks: readonly Block[]) {
   const code = new CodeWriter();
   const side = { slots: [FUEL_SLOT], write(): void {} };
   const locals = lowerRegion(
-    { flow, blocks: withFuel, slots: SLOTS, side, coldExits: new Set([SIDE]), functionIndex: () => 0 },
+    {
+      flow,
+      blocks: withFuel,
+      slots: SLOTS,
+      side,
+      coldExits: new Set([SIDE]),
+      rareExits: new Set([SIDE]),
+      functionIndex: () => 0,
+    },
     code,
   );
   const module = new ModuleBuilder({ minPages: 1 });

@@ -38,6 +38,8 @@ export interface Region {
   readonly side: SideExit;
   /** Exits so rare that what only they need is computed at each of them, not before. */
   readonly coldExits: ReadonlySet<string>;
+  /** Those of them that are hardly ever taken. */
+  readonly rareExits: ReadonlySet<string>;
   /** Index of a function that blocks call. */
   functionIndex(target: string): number;
 }
@@ -192,6 +194,7 @@ class RegionLowering {
     const fixed = this.#localOfSlot;
     lowerNodes(this.#region.blocks[node] as readonly Node[], this.#writer, this.#locals, {
       coldExits: this.#region.coldExits,
+      rareExits: this.#region.rareExits,
       functionIndex: (target) => this.#region.functionIndex(target),
       fixedLocal: (variable) => {
         const slot = this.#region.slots.slotOf(variable);
