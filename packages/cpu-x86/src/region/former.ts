@@ -129,8 +129,9 @@ class Search {
   }
 
   /** Where a return leads out of the code that was found, that may go on with the caller's. */
-  #reachCaller({ isReturn, likely, usualReturn }: FoundInsn): void {
-    if (!isReturn || likely.length > 0 || usualReturn === undefined || this.#insns.size >= ENOUGH_INSNS) return;
+  #reachCaller({ copy, isReturn, likely, usualReturn }: FoundInsn): void {
+    if (!isReturn || copy !== 0 || likely.length > 0 || usualReturn === undefined || this.#insns.size >= ENOUGH_INSNS)
+      return;
     if (!this.#isWarm(usualReturn)) return;
     likely.push(usualReturn);
     this.#reach(usualReturn, MAX_INSNS);

@@ -171,9 +171,11 @@ export class RegionBuilder extends X86Builder {
   }
 
   #jumpIndirect(rip: Val): void {
+    // A copy is entered by its call only: the caller's page was executed since mappings last changed.
+    const fromCopy = this.#insn.copy !== 0 && this.shape.row.mnemonic === "RET";
     for (const place of this.#insn.likely)
       if (this.#context.blockAt(place) !== undefined)
-        this.when(this.eq(rip, this.#ripOf(offsetOf(place))), () => this.#edge(place, 1));
+        this.when(this.eq(rip, this.#ripOf(offsetOf(place))), () => this.#edge(place, 1, fromCopy));
     this.setState("rip", rip);
     this.#leave(1);
   }
@@ -308,12 +310,12 @@ export class RegionBuilder extends X86Builder {
     this.#leave(extra);
   }
 
-  /** To the instruction at a place: within the region if it has a block there. */
-  #edge(place: Place, extra: number): void {
+  /** To the instruction at a place: within the region if it has a block there. @param mapped its page is known to be. */
+  #edge(place: Place, extra: number, mapped = false): void {
     const block = this.#context.blockAt(place);
     const offset = offsetOf(place);
     if (block === undefined) this.#leaveTo(offset, extra);
-    else if (offset >> PAGE_SHIFT === this.#pageDistance) this.#goTo(offset, block, extra);
+    else if (mapped || offset >> PAGE_SHIFT === this.#pageDistance) this.#goTo(offset, block, extra);
     else this.#edgeAcrossPages(offset, block, extra);
   }
 

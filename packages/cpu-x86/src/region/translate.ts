@@ -49,6 +49,7 @@ export interface Translation {
 interface EmittedBlock extends RegionBlock {
   readonly successors: readonly number[];
   readonly returns: readonly number[];
+  readonly isCopy: boolean;
 }
 
 /** Translates the code around `start` (an offset in the first page). @returns undefined if nothing is gained by it. */
@@ -70,6 +71,8 @@ const lengthOf = (insns: readonly RegionInsn[]): number => insns.reduce((sum, { 
 const flowOf = (blocks: readonly EmittedBlock[]): RegionFlow => ({
   successors: blocks.map((block) => block.successors),
   returns: blocks.map((block) => block.returns),
+  // A return from a copy may rely on having been called from the region.
+  closed: new Set(blocks.flatMap(({ isCopy }, block) => (isCopy ? [block] : []))),
 });
 
 function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translation {
@@ -137,6 +140,7 @@ class BlockEmitter {
       const { insns, returnsTo } = work[i] as FoundBlock;
       const done = this.#emit(insns);
       const rest = insns.slice(done);
+      const isCopy = (insns[0] as RegionInsn).copy !== 0;
       const returns = [];
       if (rest.length > 0) {
         returns.push(work.length);
@@ -148,8 +152,8 @@ class BlockEmitter {
         length: lengthOf(insns.slice(0, done)),
         nodes: this.#builder.take(),
         successors: this.#builder.takeEdges(),
-        // Copies are entered by calls only.
-        returns: (insns[0] as RegionInsn).copy === 0 ? returns.filter((block) => block !== undefined) : [],
+        returns: isCopy ? [] : returns.filter((block) => block !== undefined),
+        isCopy,
       });
     }
     return this.#full ? undefined : blocks;

@@ -8,6 +8,8 @@ export interface RegionFlow {
   readonly successors: Successors;
   /** Blocks to which a called function returns, for each block that ends in a call. */
   readonly returns: Successors;
+  /** Blocks at which the region is never entered; none if absent. */
+  readonly closed?: ReadonlySet<number>;
 }
 
 /** A block that branches on which entry was asked for. */
@@ -36,7 +38,7 @@ export interface StructuredFlow {
 }
 
 /** Brings the flow into a form that structured control can express. */
-export function structureEntries({ successors, returns }: RegionFlow): StructuredFlow {
+export function structureEntries({ successors, returns, closed }: RegionFlow): StructuredFlow {
   const logical = successors.map((list, i) => [...list, ...(returns[i] as readonly number[])]);
   const first = analyse(logical);
   const [back, refusedEdges] = partition(first.retreating, ([from, to]) => dominates(first, to, from));
@@ -45,7 +47,7 @@ export function structureEntries({ successors, returns }: RegionFlow): Structure
   const loops = naturalLoops(kept, first.order, back);
   const headers = new Set(loops.map(({ header }) => header));
   const returned = first.order.flatMap((block) => returns[block] as readonly number[]);
-  const entries = [...new Set([0, ...headers, ...returned])];
+  const entries = [...new Set([0, ...headers, ...returned])].filter((block) => closed?.has(block) !== true);
   const switches = new SwitchPlacer(successors.length, loops, entries);
   const real = successors.map((list, from) =>
     (first.position[from] as number) < 0
