@@ -72,6 +72,8 @@ async function runOne(test: TestCase, engine: Engine, { logs }: RunOptions): Pro
   return { ...verdict, seconds: run.seconds };
 }
 
+// Guests are ended when this process exits, which a signal alone would not make it do.
+for (const signal of ["SIGINT", "SIGTERM"] as const) process.once(signal, () => process.exit(1));
 try {
   await main();
 } catch (error) {
