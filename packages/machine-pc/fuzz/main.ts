@@ -3,11 +3,12 @@
 // reaches every port and every offset of every window, in every size.
 import { runFuzzCampaign } from "@tsvm-testing/fakes";
 import { fuzzEveryRegister } from "./every-register.ts";
+import { fuzzKernelImages } from "./kernel-images.ts";
 import { fuzzPciAccesses } from "./pci-accesses.ts";
 
 const [accesses = "1000000", first = String(Date.now() % 1_000_000_000), what = "pci"] = process.argv.slice(2);
-const target = { pci: fuzzPciAccesses, every: fuzzEveryRegister }[what];
-if (target === undefined) throw new Error(`there is no target ${what}, only pci and every`);
+const target = { pci: fuzzPciAccesses, every: fuzzEveryRegister, kernels: fuzzKernelImages }[what];
+if (target === undefined) throw new Error(`there is no target ${what}, only pci, every and kernels`);
 const MEMORY_LIMIT_MIB = 512;
 
 console.log(`${what}: ${accesses} accesses, seeds from ${first} on`);

@@ -1,6 +1,7 @@
 import { runFuzzCampaign } from "@tsvm-testing/fakes";
 import { expect, it } from "vitest";
 import { fuzzEveryRegister } from "../fuzz/every-register.ts";
+import { fuzzKernelImages } from "../fuzz/kernel-images.ts";
 import { fuzzPciAccesses } from "../fuzz/pci-accesses.ts";
 
 /** Seeds that once found something stay here for ever. */
@@ -19,4 +20,10 @@ it("a guest that plays with PCI throws nothing, and after a reset all is well", 
 it("registers take whatever is written to them, at any offset and in any size", async () => {
   const { counts } = await runFuzzCampaign(fuzzEveryRegister, { firstSeed: 6, accesses: 200_000 });
   expect(counts["hits"]).toBeGreaterThan(counts.accesses / 50);
+});
+
+it("spoilt kernels are loaded or refused", async () => {
+  const { counts } = await runFuzzCampaign(fuzzKernelImages, { firstSeed: 1, accesses: 2000 });
+  expect(counts["loaded"]).toBeGreaterThan(100);
+  expect(counts["refused"]).toBeGreaterThan(100);
 });

@@ -20,18 +20,20 @@ export function lowRamEnd(map: readonly E820Entry[]): Gpa {
 }
 
 /**
- * True when RAM stands behind all of [gpa, gpa + length). Reserved ranges count: on a PC they are RAM in use by firmware,
- * and linkers like to put a kernel's ELF header into the page below 1 MiB.
+ * True when RAM stands behind all of [gpa, gpa + length). Reserved ranges below 1 MiB count: they are RAM in use by
+ * firmware, and linkers like to put a kernel's ELF header into the page below 1 MiB. Higher ones are registers.
  */
 function isBacked(map: readonly E820Entry[], gpa: Gpa, length: number): boolean {
   const end = gpa + length;
   for (let at = gpa; at < end; ) {
-    const entry = map.find((e) => at >= e.gpa && at < e.gpa + e.length);
+    const entry = map.find((e) => isMemory(e) && at >= e.gpa && at < e.gpa + e.length);
     if (entry === undefined) return false;
     at = entry.gpa + entry.length;
   }
   return true;
 }
+
+const isMemory = ({ type, gpa }: E820Entry): boolean => type === E820_RAM || gpa < HIGH_MEMORY_GPA;
 
 /** @throws ConfigError `CONFIG_MEMORY_TOO_SMALL` unless [gpa, gpa + length) is RAM; `what` names it in the message. */
 export function requireRam(map: readonly E820Entry[], gpa: Gpa, length: number, what: string): void {

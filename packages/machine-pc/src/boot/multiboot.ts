@@ -91,6 +91,7 @@ function readByAddressFields(kernel: Uint8Array, headerAt: number, view: DataVie
   }
   const bytes = kernel.subarray(fileStart, fileEnd);
   const length = Math.max(bytes.length, bssEnd - loadGpa);
+  if (length === 0) throw unsupported("has multiboot address fields that load nothing");
   return { entry, segments: [{ gpa: loadGpa, bytes, length }] };
 }
 
