@@ -84,7 +84,7 @@ export class RecordCache {
   /** Where the last run that was decoded ends in its page. */
   #runEnd = 0;
   /** Counters for the facade. */
-  readonly counters = { runs: 0, instructions: 0, invalidations: 0, flushes: 0 };
+  readonly counters = { runs: 0, instructions: 0, invalidations: 0, flushes: 0, lookups: 0 };
 
   constructor(cpu: Cpu, frames: GuestFrames, hasFeature: (name: string) => boolean) {
     this.#cpu = cpu;
@@ -95,6 +95,7 @@ export class RecordCache {
 
   /** Record of the instruction at `rip`, entered in the jump cache. @returns 0: an exception is pending. */
   lookup(): number {
+    this.counters.lookups++;
     const cpu = this.#cpu;
     const low = cpu.low(AT.rip);
     const page = this.#pageOfRip(low, cpu.high(AT.rip));

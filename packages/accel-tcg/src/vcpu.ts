@@ -88,6 +88,8 @@ export interface VcpuCounters extends RegionCounters {
   readonly instructions: number;
   readonly decodedInstructions: number;
   readonly invalidations: number;
+  /** Times the jump cache did not know where to go on. */
+  readonly lookups: number;
   readonly tlbFills: number;
   readonly undefinedOpcodes: number;
   /** Exceptions and interrupts delivered. */
@@ -155,11 +157,12 @@ export class TcgVcpu implements Vcpu {
   }
 
   get counters(): VcpuCounters {
-    const { instructions, invalidations } = this.#records.counters;
+    const { instructions, invalidations, lookups } = this.#records.counters;
     return {
       instructions: this.instructionCount,
       decodedInstructions: instructions,
       invalidations,
+      lookups,
       tlbFills: this.cpu.linear.fills,
       undefinedOpcodes: this.cpu.get32(AT.undefinedCount),
       ...this.#counts,
