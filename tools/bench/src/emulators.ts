@@ -37,14 +37,16 @@ const qemuStyle = ({ kernel, initrd, commandLine }: Guest): readonly string[] =>
   ...["-kernel", kernel, "-initrd", initrd, "-append", commandLine],
 ];
 
-/** The repository's own command line. Asking it for its version also installs and generates what is missing, unmeasured. */
+/** The repository's own command line as users install it: built, unmeasured, not run from sources. */
 export function findTsvm(): Emulator {
-  const program = join(ROOT, "tsvm");
-  execFileSync(program, ["-version"], { stdio: ["ignore", "ignore", "inherit"] });
+  const program = join(ROOT, "packages/cli/dist/main.js");
+  const { packageManager } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { packageManager: string };
+  const build = ["-y", packageManager, "run", "turbo", "build", "--filter=@tsvm/cli"];
+  execFileSync("npx", build, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
   return {
     name: "tsvm",
     version: `commit ${commit()}, Node ${firstLine(NODE, ["--version"])}`,
-    command: (guest) => [program, ...qemuStyle(guest)],
+    command: (guest) => [NODE, program, ...qemuStyle(guest)],
   };
 }
 
