@@ -58,12 +58,12 @@ export function translateRegion(source: TranslationSource, start: number): Trans
   const first = found[0]?.insns[0]?.records[0];
   if (first === undefined) return undefined;
   const emitter = new BlockEmitter(source, found, first);
-  const emitted = emitter.emitAll(new Set());
-  if (emitted === undefined) return undefined;
+  const emitted = emitter.emitAll();
   const structured = structureEntries(flowOf(emitted));
-  const final = structured.refused.size === 0 ? emitted : emitter.emitAll(structured.refused);
-  if (final !== undefined) source.observe?.(final);
-  return final && write(final, structured);
+  const blocks = emitter.emitWithout(structured.refused, emitted);
+  if (emitter.isFull) return undefined;
+  source.observe?.(blocks);
+  return write(blocks, structured);
 }
 
 const lengthOf = (insns: readonly RegionInsn[]): number => insns.reduce((sum, { length }) => sum + length, 0);
@@ -111,52 +111,49 @@ function importFunction(module: ModuleBuilder, imports: Map<string, number>, nam
 /** Emits the blocks that were found, and those that begin where an instruction had to be left to the interpreter. */
 class BlockEmitter {
   readonly #source: TranslationSource;
-  readonly #found: readonly FoundBlock[];
-  readonly #first: number;
+  readonly #work: FoundBlock[];
+  readonly #builder: RegionBuilder;
   readonly #blockOf = new Map<Place, number>();
   /** Offsets at which blocks start, in any copy. */
   readonly #starts = new Set<number>();
-  #builder: RegionBuilder | undefined;
   #current = 0;
   #refused: ReadonlySet<string> = new Set();
-  #full = false;
+  /** There was no room for what the region needs. */
+  isFull = false;
 
   constructor(source: TranslationSource, found: readonly FoundBlock[], first: number) {
     this.#source = source;
-    this.#found = found;
-    this.#first = first;
+    this.#work = [...found];
+    this.#builder = new RegionBuilder(this.#context(), first);
   }
 
-  /** @param refused edges, as `from,to`, that leave the region. @returns undefined: there is no room for what it needs. */
-  emitAll(refused: ReadonlySet<string>): EmittedBlock[] | undefined {
-    this.#refused = refused;
-    this.#builder = new RegionBuilder(this.#context(), this.#first);
-    const work = this.#found.map(({ insns, returnsTo }) => ({ insns, returnsTo }));
-    this.#blockOf.clear();
+  emitAll(): EmittedBlock[] {
+    const work = this.#work;
     for (const [i, { insns }] of work.entries()) this.#name(insns[0] as RegionInsn, i);
     const blocks: EmittedBlock[] = [];
     for (let i = 0; i < work.length; i++) {
-      this.#current = i;
       const { insns, returnsTo } = work[i] as FoundBlock;
-      const done = this.#emit(insns);
+      const { offset, copy } = insns[0] as RegionInsn;
+      const { done, nodes, successors } = this.#emit(i);
       const rest = insns.slice(done);
-      const isCopy = (insns[0] as RegionInsn).copy !== 0;
       const returns = [];
       if (rest.length > 0) {
         returns.push(work.length);
         this.#name(rest[0] as RegionInsn, work.length);
         work.push({ insns: rest, returnsTo });
       } else if (returnsTo !== undefined) returns.push(this.#blockOf.get(returnsTo));
-      blocks.push({
-        offset: (insns[0] as RegionInsn).offset,
-        length: lengthOf(insns.slice(0, done)),
-        nodes: this.#builder.take(),
-        successors: this.#builder.takeEdges(),
-        returns: isCopy ? [] : returns.filter((block) => block !== undefined),
-        isCopy,
-      });
+      const entered = copy === 0 ? returns.filter((block) => block !== undefined) : [];
+      const length = lengthOf(insns.slice(0, done));
+      blocks.push({ offset, length, nodes, successors, returns: entered, isCopy: copy !== 0 });
     }
-    return this.#full ? undefined : blocks;
+    return blocks;
+  }
+
+  /** The blocks with other code where it took refused edges (`from,to`), which leave the region now. */
+  emitWithout(refused: ReadonlySet<string>, blocks: readonly EmittedBlock[]): readonly EmittedBlock[] {
+    this.#refused = refused;
+    const from = new Set([...refused].map((edge) => Number.parseInt(edge, 10)));
+    return blocks.map((block, i) => (from.has(i) ? { ...block, ...this.#emit(i) } : block));
   }
 
   #name({ offset, copy }: RegionInsn, block: number): void {
@@ -164,14 +161,18 @@ class BlockEmitter {
     this.#starts.add(offset);
   }
 
-  /** @returns how many of the instructions were emitted; behind the last one nothing is reached directly. */
-  #emit(insns: readonly RegionInsn[]): number {
-    const builder = this.#builder as RegionBuilder;
+  /** Emits a block; behind the first `done` instructions nothing is reached directly. */
+  #emit(block: number): { done: number; nodes: readonly Node[]; successors: readonly number[] } {
+    this.#current = block;
+    const builder = this.#builder;
+    const { insns } = this.#work[block] as FoundBlock;
     const { copy, offset } = insns[0] as RegionInsn;
     builder.startBlock(copy + offset);
-    for (const [i, insn] of insns.entries()) if (!builder.emit(insn)) return i + 1;
-    builder.finishBlock();
-    return insns.length;
+    let done = 0;
+    while (done < insns.length && builder.emit(insns[done] as RegionInsn)) done++;
+    if (done === insns.length) builder.finishBlock();
+    else done++;
+    return { done, nodes: builder.take(), successors: builder.takeEdges() };
   }
 
   #context(): RegionContext {
@@ -190,7 +191,7 @@ class BlockEmitter {
       sideRecord: (record, offset) => {
         if (!this.#starts.has(offset)) return record;
         const copy = source.copyAt(offset);
-        if (copy === 0) this.#full = true;
+        if (copy === 0) this.isFull = true;
         return copy;
       },
     };
