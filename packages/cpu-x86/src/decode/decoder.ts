@@ -187,7 +187,8 @@ export class Decoder {
     } else if (facts.memory) this.#addressFields(at, pageOffset, row.vsib);
     this.#registers(at, parsed, facts);
     this.#immediate(at, facts, pageOffset);
-    if (!facts.memory || form === "reg") view.setUint8(at + RECORD.segment, stringSegment(insn, mode));
+    if (!facts.memory || form === "reg")
+      view.setUint8(at + RECORD.segment, row.stack ? SEGMENT.ss : stringSegment(insn, mode));
     const shape = {
       opsize: insn.opsize,
       form,

@@ -32,6 +32,17 @@ describe("PUSH and POP", () => {
     expect([m.get("rsp"), memory.getBigUint64(0x5008, true)]).toEqual([0x5000n, 77n]);
   });
 
+  it.each([
+    [32, "across the end of 4 GiB", 2n, "57"],
+    [32, "across it, popping", 0xffff_fffen, "5f"],
+    [64, "at no canonical address", 1n << 63n, "57"],
+    [64, "at none, calling", 1n << 63n, "e800000000"],
+  ] as const)("in %i-bit code %s are #SS", (bits, _, rsp, code) => {
+    use(bits);
+    m.set({ rsp }).run(code);
+    expect(m.fault).toBe("#SS(0)");
+  });
+
   it("wrap around at 64 KiB in a 16-bit stack, the upper half of ESP staying", () => {
     use(16);
     m.set({ rsp: 0xabcd_0000, rax: 0x1234 }).run("50");
