@@ -5,11 +5,11 @@
  */
 export type Place = number;
 
-/** Between the same instruction in one copy and in the next; more than twice as far as regions reach. */
-export const COPY_SPAN: number = 2 ** 27;
+/** Between the same instruction in one copy and in the next: more than twice as far as relative branches lead out of a region. */
+export const COPY_SPAN: number = 2 ** 34;
 
 /** What tells the copy: the place less its offset. */
-export const copyOf = (place: Place): number => Math.round(place / COPY_SPAN) * COPY_SPAN;
+export const copyOf = (place: Place): number => Math.floor(place / COPY_SPAN + 0.5) * COPY_SPAN;
 
 /** Bytes from the region's first page. */
 export const offsetOf = (place: Place): number => place - copyOf(place);
