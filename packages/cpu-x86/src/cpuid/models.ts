@@ -23,43 +23,6 @@ export interface CpuModel {
 }
 
 const FEATURES_486: readonly FeatureName[] = ["fpu"];
-const FEATURES_QEMU64: readonly FeatureName[] = [
-  "fpu",
-  "de",
-  "pse",
-  "tsc",
-  "msr",
-  "pae",
-  "mce",
-  "cx8",
-  "apic",
-  "sep",
-  "mtrr",
-  "pge",
-  "mca",
-  "cmov",
-  "pat",
-  "pse36",
-  "clflush",
-  "mmx",
-  "fxsr",
-  "sse",
-  "sse2",
-  "sse3",
-  "cx16",
-  "hypervisor",
-  "syscall",
-  "nx",
-  "lm",
-  "lahf-lm",
-  "arat",
-  "invtsc",
-  "x2apic",
-  "tsc-deadline",
-  "tsc-adjust",
-  "rdtscp",
-  "null-sel-clr-base",
-];
 const FEATURES_OPTERON_G1: readonly FeatureName[] = [
   "fpu",
   "de",
@@ -86,6 +49,19 @@ const FEATURES_OPTERON_G1: readonly FeatureName[] = [
   "syscall",
   "nx",
   "lm",
+];
+const FEATURES_QEMU64: readonly FeatureName[] = [
+  ...FEATURES_OPTERON_G1,
+  "cx16",
+  "hypervisor",
+  "lahf-lm",
+  "arat",
+  "invtsc",
+  "x2apic",
+  "tsc-deadline",
+  "tsc-adjust",
+  "rdtscp",
+  "null-sel-clr-base",
 ];
 const FEATURES_V2: readonly FeatureName[] = [...FEATURES_QEMU64, "popcnt", "ssse3", "sse4.1", "sse4.2"];
 const FEATURES_V3: readonly FeatureName[] = [
