@@ -3,7 +3,7 @@
  * its next slot, and INT3 or one fault too many halts.
  */
 import { LOCAL_DESCRIPTORS } from "../environment.ts";
-import { kernelPage, writeNumberedGates } from "../guest-tables.ts";
+import { kernelPage, type TrapFrame, writeNumberedGates } from "../guest-tables.ts";
 import type { ResumedFault } from "../native-harness.ts";
 import { FIRST_SLOT, SLOT_BYTES, SLOTS } from "./program.ts";
 
@@ -80,19 +80,8 @@ export function readFaultLog(ram: DataView): readonly ResumedFault[] {
   });
 }
 
-/** What a halted handler has on its stack. */
-export interface FinalFrame {
-  readonly vector: number;
-  readonly errorCode: number;
-  readonly rip: bigint;
-  readonly cs: number;
-  readonly rflags: number;
-  readonly rsp: bigint;
-  readonly ss: number;
-}
-
 /** The frame of the exception that ended the program; undefined when the processor did not halt in the handler. */
-export function readFinalFrame(ram: DataView, rip: bigint, rsp: bigint): FinalFrame | undefined {
+export function readFinalFrame(ram: DataView, rip: bigint, rsp: bigint): TrapFrame | undefined {
   const handler = kernelPage("resumption");
   if (rip !== handler.address + BigInt(assemble(0n).length)) return undefined;
   const stack = kernelPage("stack");
