@@ -18,6 +18,8 @@ export interface Operand {
   modify(): Val;
   /** Writes the low `width` bits. Commits, unless it is memory. */
   store(value: Val): void;
+  /** The same if `condition` (i32) after a `load`: memory that stays as it is need not be writable. */
+  storeIf(condition: Val, value: Val): void;
   /** Its lanes, the low one first; of all that is no 256-bit vector just the value. */
   loadLanes(): readonly Val[];
   /** Writes all lanes; a single one as {@link store} does. */
@@ -187,6 +189,10 @@ class NamedOperand implements Operand {
     unreadable(this.code);
   }
 
+  storeIf(condition: Val, value: Val): void {
+    this.b.when(condition, () => this.store(value));
+  }
+
   loadLanes(): readonly Val[] {
     return [this.load()];
   }
@@ -317,6 +323,20 @@ class MemoryOperand extends NamedOperand {
 
   override store(value: Val): void {
     this.b.guestStore(this.#single(), this.#reach(true), value);
+  }
+
+  /** The address record asked whether the segment can be read; whether it can be written is asked here. */
+  override storeIf(condition: Val, value: Val): void {
+    const { b } = this;
+    const bytes = this.#single() / 8;
+    b.when(condition, () => {
+      if (b.shape.form === "mea") {
+        const segment = b.fields.segment();
+        const offset = b.zext(b.sub(this.address(), b.stateAt("segBase", segment)), 32);
+        b.when(b.isFalse(b.modeIsCode64()), () => b.checkLimit(offset, segment, b.const(bytes), true));
+      }
+      b.guestStore(this.#single(), aligned(b, bytes, this.address()), value);
+    });
   }
 
   override loadLanes(): readonly Val[] {

@@ -347,6 +347,11 @@ export class X86Builder extends IrBuilder {
   inCode64(): Val {
     const { asize, stack, code64 } = this.shape;
     if (asize !== 32 || stack !== "s64") return this.const32(code64 ? 1 : 0);
+    return this.modeIsCode64();
+  }
+
+  /** The same of the mode, for rows whose shapes do not tell: they look at neither address size nor stack. */
+  modeIsCode64(): Val {
     return this.eq(this.and(this.state("mode"), this.const(MODE.codeSizeMask)), this.const(MODE.code64));
   }
 

@@ -3,7 +3,6 @@
 import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
-import { MODE } from "../state/mode.ts";
 import { type OperandCode, type Row, type RowOptions, row, type Semantics } from "./row.ts";
 import { blendByImmediate, chooseHalves } from "./sse-shuffle.ts";
 import {
@@ -191,7 +190,7 @@ const zeroRegisters =
         for (const lane of lanes) b.setVectorRegister(128, b.const32(i * 64), zeroVector(b), lane);
     };
     zero(0);
-    const code64 = b.eq(b.and(b.state("mode"), b.const(MODE.codeSizeMask)), b.const(MODE.code64));
+    const code64 = b.modeIsCode64();
     b.when(code64, () => zero(8));
   };
 

@@ -57,12 +57,12 @@ const question =
   (b, dst, selector) =>
     b.helper(name, selector!.load(), dst!.register(), opsize(b));
 
-/** RPL of the destination is raised to that of the source; ZF tells whether it was. */
+/** RPL of the destination is raised to that of the source; ZF tells whether it was. A selector that stays is not written. */
 const arpl: Semantics = (b, dst, src) => {
-  const selector = dst!.modify();
+  const selector = dst!.load();
   const rpl = b.and(src!.load(), b.const(3));
   const raised = b.ltU(b.and(selector, b.const(3)), rpl);
-  dst!.store(b.select(raised, b.or(b.and(selector, b.const(~3)), rpl), selector));
+  dst!.storeIf(raised, b.or(b.and(selector, b.const(~3)), rpl));
   const others = b.and(b.flags.image(), b.const(~FLAG.ZF));
   b.flags.load(b.or(others, b.select(raised, b.const(FLAG.ZF), b.const(0))));
 };

@@ -72,7 +72,7 @@ export const system: readonly Form[] = [
   form("0F B2 /r", "LSS Gv,Mp", { noRexW: true, prepare: chooseFarPointer }),
   form("0F B4 /r", "LFS Gv,Mp", { noRexW: true, prepare: chooseFarPointer }),
   form("0F B5 /r", "LGS Gv,Mp", { noRexW: true, prepare: chooseFarPointer }),
-  form("63 /r", "ARPL Ew,Gw", { ...LEGACY, mapped: true, prepare: chooseLevels }),
+  form("63 /r", "ARPL Ew,Gw", { ...LEGACY, prepare: chooseLevels }),
   form("0F 02 /r", "LAR Gv,Ew", { prepare: chooseSelectorOperand }),
   form("0F 03 /r", "LSL Gv,Ew", { prepare: chooseSelectorOperand }),
   form("0F 00 /4", "VERR Ew", { prepare: chooseSelectorOperand }),
