@@ -102,10 +102,11 @@ test("stores to shadowed tables trap, to nested ones they do not", () => {
 });
 
 describe("the adaptive policy", () => {
-  const referencesOf = (translator: AgileTranslator): number => {
-    translator.translate(GVA, READ);
-    return translator.translate(GVA, READ).references.length;
+  const referencesAt = (translator: AgileTranslator, gva: bigint): number => {
+    translator.translate(gva, READ);
+    return translator.translate(gva, READ).references.length;
   };
+  const referencesOf = (translator: AgileTranslator): number => referencesAt(translator, GVA);
 
   test("nests a table that is stored to twice within an interval, and shadows it again after one at rest", () => {
     const machine = machineOf(5, 12, 12);
@@ -157,6 +158,33 @@ describe("the adaptive policy", () => {
       }
       expect(referencesOf(translator)).toBe(references);
     }
+  });
+
+  test("shadows a root in the frame of what was a nested table", () => {
+    const machine = machineOf(9, 12, 12);
+    // The second entry of every table, so that a walk through them can begin at any of them.
+    const gva = 0x80_4020_1000n;
+    machine.mapAt(gva);
+    const translator = agileOf(machine, "adaptive");
+    const { memory, guest, host } = options(machine);
+    const nested = createNestedTranslator({ memory, guest, host });
+    const { gpa } = nested.translate(gva, READ).outcome as { gpa: number };
+    const halvesOf = (level: number): [low: number, high: number] => {
+      const hpa = machine.place(machine.guestTables.entryAddress(gva, level) as number);
+      return [machine.memory.load32(hpa), machine.memory.load32(hpa + 4)];
+    };
+    const pdpte = machine.guestTables.entryAddress(gva, 3) as number;
+    for (let i = 0; i < 2; i++) {
+      referencesAt(translator, gva);
+      translator.storeTable(pdpte, ...halvesOf(3));
+    }
+    expect(referencesAt(translator, gva)).toBe(16);
+    // Each table is now one of a level higher, and the page is the lowest.
+    translator.storeTable(gpa + 8, ...halvesOf(1));
+    for (const each of [nested, translator]) each.writeCr3(pdpte - (pdpte % 0x1000));
+    const { hpa } = nested.translate(gva, READ).outcome as { hpa: number };
+    expect(translator.translate(gva, READ).outcome).toMatchObject({ receiver: "none", hpa });
+    expect(referencesAt(translator, gva)).toBe(4);
   });
 
   test("the guest's faults are the hypervisor's to look at only where shadow tables raised them", () => {

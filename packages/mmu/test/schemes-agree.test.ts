@@ -103,6 +103,9 @@ function seenUnder(options: SimulationOptions, history: TraceBatch): Seen {
   return { faults, places: places(simulation, options.scheme) };
 }
 
+/** Histories that disagreed once. 26: the root of a child in the frame of a table that agile paging had nested. */
+const KEPT: [seed: number, pcid: boolean][] = [[26, false]];
+
 const agreed = (seen: Seen, expected: Seen): void => {
   expect(seen.faults).toEqual(expected.faults);
   seen.places.forEach((place, i) => {
@@ -136,7 +139,7 @@ describe.each<[PageSize, PageSize]>([
         agreed(seenUnder({ ...options, ...STRUCTURES }, history), expected);
         agreed(seenUnder(options, history), expected);
       }),
-      { numRuns: 12 },
+      { numRuns: 12, examples: KEPT },
     );
   });
 });

@@ -259,9 +259,14 @@ class Agile extends BaseTranslator implements AgileTranslator {
     this.hasDropped ||= zapped > 0;
   }
 
-  /** The highest nested table on the way that the hypervisor has just walked. */
+  /**
+   * The highest nested table on the way that the hypervisor has just walked. No root is one, even in a frame that was
+   * learnt to be nested when it held a lower table: no shadow entry is above a root's, to switch in.
+   */
   #learntLevel(): number {
-    const nested = this.#softTables.used.find(({ hpa }) => this.#policy?.isNested(Math.floor(hpa / 0x1000)));
+    const nested = this.#softTables.used.find(
+      ({ level, hpa }) => level < this.#levels && this.#policy?.isNested(Math.floor(hpa / 0x1000)),
+    );
     return nested?.level ?? 0;
   }
 
