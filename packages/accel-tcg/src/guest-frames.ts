@@ -27,6 +27,8 @@ export class GuestFrames implements PhysicalMemory {
   /** Where accesses go that no slot backs. */
   io: IoPort | undefined;
   onCodeWrite: CodeWriteObserver = () => {};
+  /** Accesses to what no slot backs. */
+  readonly counters = { deviceLoads: 0, deviceStores: 0 };
 
   constructor(buffer: ArrayBufferLike) {
     this.#u8 = new Uint8Array(buffer);
@@ -69,15 +71,20 @@ export class GuestFrames implements PhysicalMemory {
     if (frame >= 0) {
       const from = frame + (gpa % FRAME);
       this.#u8.copyWithin(hva, from, from + size);
-    } else if (this.io === undefined) this.#u8.fill(0xff, hva, hva + size);
+      return;
+    }
+    this.counters.deviceLoads++;
+    if (this.io === undefined) this.#u8.fill(0xff, hva, hva + size);
     else this.io.load(gpa, this.#u8.subarray(hva, hva + size));
   }
 
   store(gpa: number, size: number, hva: number): void {
     const gfn = Math.floor(gpa / FRAME);
     const slot = this.#slotOf(gfn);
-    if (slot === undefined) this.io?.store(gpa, this.#u8.slice(hva, hva + size));
-    else if (!slot.readOnly) {
+    if (slot === undefined) {
+      this.counters.deviceStores++;
+      this.io?.store(gpa, this.#u8.slice(hva, hva + size));
+    } else if (!slot.readOnly) {
       const offset = gpa % FRAME;
       this.#markDirty(slot, gfn);
       this.#u8.copyWithin(slot.hva + (gfn - slot.firstFrame) * FRAME + offset, hva, hva + size);

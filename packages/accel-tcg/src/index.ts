@@ -7,7 +7,8 @@ export { CPU_FEATURE_NAMES, CPU_MODEL_HELP } from "@tsvm/cpu-x86";
 export { type LogSink, TCG_LOG_CATEGORIES } from "./execution-log.ts";
 export type { RegionUse, SideExitSite, TranslationProfile } from "./region-profile.ts";
 export type { CodeBits, Disassemble, DisassembledInsn } from "./translation-log.ts";
-export type { VcpuCounters, VcpuOptions } from "./vcpu.ts";
+export type { VcpuOptions } from "./vcpu.ts";
+export type { VcpuCounters } from "./vcpu-counters.ts";
 
 /** What the accelerator is made from. */
 export interface TcgOptions extends VcpuOptions {

@@ -14,7 +14,7 @@ import {
 } from "@tsvm/cpu-x86";
 import type { GuestFrames } from "./guest-frames.ts";
 import { RecordIndex } from "./record-index.ts";
-import type { HotCode, RegionCache } from "./region-cache.ts";
+import type { HotCode, RegionCache, TranslationManner } from "./region-cache.ts";
 
 const FRAME = 4096;
 /** Instructions decoded ahead at most; ordinals have a byte. */
@@ -179,10 +179,10 @@ export class RecordCache {
   }
 
   /**
-   * The code around a record that is being executed, for the translator. @param inexactSeen see TranslationSource.
+   * The code around a record that is being executed, for the translator. @param manner of translating it.
    * @returns undefined if it cannot be translated: 16-bit code, segments with limits, no room.
    */
-  hotCode(record: number, inexactSeen: boolean, logsStores: boolean): HotCode | undefined {
+  hotCode(record: number, manner: TranslationManner): HotCode | undefined {
     const cpu = this.#cpu;
     const mode = cpu.get32(AT.mode);
     const plain =
@@ -206,9 +206,8 @@ export class RecordCache {
     return {
       start,
       view,
-      inexactSeen,
+      ...manner,
       code64: (mode & MODE.codeSizeMask) === MODE.code64,
-      logsStores,
       pageAddress: pageRip,
       bytesAt: (offset, length) =>
         Uint8Array.from({ length }, (_, i) => {

@@ -3,7 +3,14 @@
 // Invariants:
 // 1. A region is entered only through records that lead into it; dropping it gives those their handlers back.
 // 2. Regions are a cache: all state is in CPU state whenever TypeScript runs.
-import { type Decoder, RECORD, type Translation, type TranslationSource, translateRegion } from "@tsvm/cpu-x86";
+import {
+  type Decoder,
+  RECORD,
+  type Translation,
+  type TranslationSource,
+  type TranslationStage,
+  translateRegion,
+} from "@tsvm/cpu-x86";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import type { RegionProfile } from "./region-profile.ts";
 import type { RegionVerifier } from "./region-verifier.ts";
@@ -13,6 +20,9 @@ import type { TranslationLog } from "./translation-log.ts";
 const MAX_REGIONS = 4000;
 /** Size of the table of regions. */
 export const REGION_SLOTS: number = MAX_REGIONS + 1;
+
+/** What does not depend on the code that is translated. */
+export type TranslationManner = Pick<TranslationSource, "inexactSeen" | "logsStores" | "countsLooks">;
 
 /** What the cache needs of decoded code; offsets count from the page the hot record is in. */
 export interface HotCode extends TranslationSource {
@@ -42,8 +52,10 @@ export interface RegionCounters {
   readonly regionsLive: number;
   /** Bytes of WebAssembly of all regions made. */
   readonly regionBytes: number;
-  /** Milliseconds spent on making IR and bytes, and on compiling them. */
-  readonly translateMs: number;
+  /** Milliseconds spent on finding code, on making IR of it, on writing that as WebAssembly, and on having it compiled. */
+  readonly findMs: number;
+  readonly emitMs: number;
+  readonly writeMs: number;
   readonly compileMs: number;
 }
 
@@ -84,9 +96,13 @@ export class RegionCache {
     regionsDropped: 0,
     regionsRefused: 0,
     regionBytes: 0,
-    translateMs: 0,
+    findMs: 0,
+    emitMs: 0,
+    writeMs: 0,
     compileMs: 0,
   };
+  /** When the stage of translation that is under way began. */
+  #stageBegan = 0;
 
   /** @param imports memory and the interpreter's subroutines. @param now milliseconds, for the counters. */
   constructor(
@@ -114,17 +130,15 @@ export class RegionCache {
   /** Translates the code around a hot record and leads its entries into the region. */
   translate(code: HotCode): void {
     if (this.#freeSlots.length === 0) this.dropAll();
-    const began = this.#now();
-    const translation = translateRegion(this.log?.watching(code) ?? code, code.start);
-    const written = this.#now();
-    this.#counts.translateMs += written - began;
+    this.#stageBegan = this.#now();
+    const translation = translateRegion(this.log?.watching(code) ?? code, code.start, (stage) => this.#ended(stage));
     if (translation === undefined) {
       this.#counts.regionsRefused++;
       return;
     }
     this.log?.made(translation.bytes);
     const run = this.#guarded(this.#instantiate(translation.bytes), translation, code);
-    this.#counts.compileMs += this.#now() - written;
+    this.#ended("compile");
     this.#counts.regionsMade++;
     this.#counts.regionBytes += translation.bytes.length;
     const slot = this.#freeSlots.pop() as number;
@@ -138,6 +152,12 @@ export class RegionCache {
       links.push([record, handler]);
     }
     this.#keep({ slot, links, pages: [...translation.pages].map((distance) => code.pageAt(distance)) });
+  }
+
+  #ended(stage: TranslationStage | "compile"): void {
+    const now = this.#now();
+    this.#counts[`${stage}Ms`] += now - this.#stageBegan;
+    this.#stageBegan = now;
   }
 
   /** The page's code changed, or is decoded no more. */

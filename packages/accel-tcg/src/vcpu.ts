@@ -30,11 +30,12 @@ import { ExecutionLog, type LogSink } from "./execution-log.ts";
 import type { GuestFrames } from "./guest-frames.ts";
 import { type InterpreterImports, instantiateInterpreter } from "./interpreter-module.ts";
 import { RecordCache } from "./record-cache.ts";
-import { REGION_SLOTS, RegionCache, type RegionCounters } from "./region-cache.ts";
+import { REGION_SLOTS, RegionCache } from "./region-cache.ts";
 import { RegionProfile, type TranslationProfile } from "./region-profile.ts";
 import { RegionVerifier } from "./region-verifier.ts";
 import { holdsBreakpoints, makesDebugTrap, SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
 import { type CodeBits, TranslationLog } from "./translation-log.ts";
+import { createEventCounts, regionExitCounters, type VcpuCounters } from "./vcpu-counters.ts";
 
 const INTR = { reason: "intr" } as const;
 const HLT = { reason: "hlt" } as const;
@@ -83,27 +84,10 @@ export interface VcpuOptions {
   readonly log?: LogSink;
 }
 
-/** Counters of one vCPU, for the facade. */
-export interface VcpuCounters extends RegionCounters {
-  readonly instructions: number;
-  readonly decodedInstructions: number;
-  readonly invalidations: number;
-  /** Times the jump cache did not know where to go on. */
-  readonly lookups: number;
-  readonly tlbFills: number;
-  readonly undefinedOpcodes: number;
-  /** Exceptions and interrupts delivered. */
-  readonly exceptions: number;
-  readonly interrupts: number;
-  /** Instructions that TypeScript executed: system instructions and the like. */
-  readonly helperCalls: number;
-  /** Times the run loop looked at what is due; each is an entry into generated code, or its refusal. */
-  readonly runLoops: number;
-}
-
 /** One processor, run by the interpreter. */
 export class TcgVcpu implements Vcpu {
   readonly cpu: Cpu;
+  readonly #frames: GuestFrames;
   readonly #interrupts: InterruptPort;
   readonly #records: RecordCache;
   readonly #run: (record: number) => number;
@@ -116,7 +100,7 @@ export class TcgVcpu implements Vcpu {
   #granted = 0;
   /** Fuel put aside so that the run loop looks at interrupts; given back there. */
   #deferred = 0;
-  readonly #counts = { exceptions: 0, interrupts: 0, helperCalls: 0, runLoops: 0 };
+  readonly #counts = createEventCounts();
   /** Number of the last helper called. */
   #lastHelper = -1;
   /** The pending exception is of the next instruction, which could not be fetched. */
@@ -127,6 +111,7 @@ export class TcgVcpu implements Vcpu {
   constructor(parts: VcpuParts) {
     const { frames, interrupts, io, options } = parts;
     frames.io = io;
+    this.#frames = frames;
     this.#log = options.log && new ExecutionLog(options.log);
     this.cpu = new Cpu(parts.memory.buffer, this.#createHost(parts), parts.model);
     this.#dataBreakpoints = new DataBreakpoints(this.cpu);
@@ -165,8 +150,10 @@ export class TcgVcpu implements Vcpu {
       lookups,
       tlbFills: this.cpu.linear.fills,
       undefinedOpcodes: this.cpu.get32(AT.undefinedCount),
+      ...this.#frames.counters,
       ...this.#counts,
       ...this.#regions.counters,
+      ...regionExitCounters(this.cpu.view),
     };
   }
 
@@ -242,10 +229,12 @@ export class TcgVcpu implements Vcpu {
     return {
       physical: frames,
       portIn: (port, size) => {
+        this.#counts.portReads++;
         if (this.#dataBreakpoints.armed) this.#dataBreakpoints.notePort(port, size);
         return io.in(port, size);
       },
       portOut: (port, size, value) => {
+        this.#counts.portWrites++;
         if (this.#dataBreakpoints.armed) this.#dataBreakpoints.notePort(port, size);
         io.out(port, size, value);
       },
@@ -270,6 +259,7 @@ export class TcgVcpu implements Vcpu {
     const watch = this.#dataBreakpoints;
     // Watched or not, a miss is answered the same; a watched one leaves nothing in the TLB.
     const told = (found: number): number => {
+      this.#counts.tlbMisses++;
       if (watch.armed) linear.flushAll();
       return found;
     };
@@ -320,10 +310,16 @@ export class TcgVcpu implements Vcpu {
         continue;
       }
       this.#run(0);
+      if (cpu.i32[AT.exitReason >> 2] === EXIT.fuel) this.#noteFuelSpent();
       // A record that went stale comes back like a fault of which nothing is known; the jump cache must lead there no more.
       if (!cpu.faulted && cpu.i32[AT.exitReason >> 2] === EXIT.exception) this.#records.lookup();
       if (sysretTraps(cpu, this.#lastHelper)) raiseDebug(cpu, DR6.BS);
     }
+  }
+
+  #noteFuelSpent(): void {
+    if (this.#deferred === 0) this.#counts.fuelExpiries++;
+    else this.#counts.yields++;
   }
 
   /** An event costs as much as an instruction, so that a guest which only ever faults does not hold the host. */
@@ -472,8 +468,11 @@ export class TcgVcpu implements Vcpu {
 
   /** A block has been entered so often that it is worth a translation. */
   #hot(record: number): void {
-    const inexactSeen = (this.cpu.get32(AT.mxcsr) & MXCSR_PE) !== 0;
-    const code = this.#records.hotCode(record, inexactSeen, this.#regions.verifier !== undefined);
+    const code = this.#records.hotCode(record, {
+      inexactSeen: (this.cpu.get32(AT.mxcsr) & MXCSR_PE) !== 0,
+      logsStores: this.#regions.verifier !== undefined,
+      countsLooks: this.#regions.profile !== undefined,
+    });
     if (code !== undefined) this.#regions.translate(code);
   }
 

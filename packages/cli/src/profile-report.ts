@@ -1,12 +1,13 @@
 // What `-accel tcg,profile=on` says at the end of a run.
-import type { RegionUse, SideExitSite, TranslationProfile } from "@tsvm/vm";
+import { type RegionUse, type SideExitSite, type TranslationProfile, translationText, type VmCounters } from "@tsvm/vm";
 import type { SymbolMap } from "./symbol-map.ts";
 
 /** Lines of each list. */
 const TOP = 20;
 
-/** Whole lines. @param instructions of the guest in all, interpreted ones too. */
-export function profileText(profile: TranslationProfile, instructions: number, symbols: SymbolMap): string {
+/** Whole lines. @param counters of the machine, over the same time. */
+export function profileText(profile: TranslationProfile, counters: VmCounters, symbols: SymbolMap): string {
+  const { instructions, accelerator } = counters;
   const { regions, sideExits } = profile;
   const total = sum(regions, "instructions");
   const runs = sum(regions, "runs");
@@ -30,6 +31,8 @@ export function profileText(profile: TranslationProfile, instructions: number, s
     "",
     columns(["side exits"], "at"),
     ...sideExits.slice(0, TOP).map((site) => columns([site.count], `${place(site.rip, symbols)}  ${site.mnemonic}`)),
+    "",
+    translationText(accelerator),
   ].join("\n")}\n`;
 }
 

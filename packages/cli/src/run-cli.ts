@@ -81,7 +81,7 @@ async function runBooted(
     consoles.connect(createMonitorCommands(vm, ending.quit), (port) => vm.sendBreak(port));
     const exitCode = await runToEnd(vm, ending, consoles, io);
     const profile = vm.profile();
-    if (profile !== undefined) io.complain(profileText(profile, vm.counters().instructions, symbols));
+    if (profile !== undefined) io.complain(profileText(profile, vm.counters(), symbols));
     return exitCode;
   } catch (error) {
     throw namingBootFile(error, config);

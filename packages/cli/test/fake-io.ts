@@ -116,7 +116,7 @@ function createFakeVm(options: VmOptions, guest: FakeGuest, io: FakeIo): Virtual
     reset: () => {},
     sendBreak: (port) => io.breaks.push(port),
     describe: () => "RAX=0000000000000001",
-    counters: () => ({ instructions: 1000, guestNs: 0, resets: 0, accelerator: {} }),
+    counters: () => ({ instructions: 1000, guestNs: 0, resets: 0, accelerator: { "sideExits.readMiss": 7 } }),
     profile: () => (options.translation?.profile ? PROFILE : undefined),
     on: () => ({ dispose: () => {} }),
   };

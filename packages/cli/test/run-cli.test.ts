@@ -260,6 +260,7 @@ test("a profile is reported when the machine has stopped, with names if there ar
   const { io } = await run("-kernel vmlinuz -accel tcg,profile=on,symbols=map");
   expect(io.options?.translation).toMatchObject({ profile: true });
   expect(io.stderr).toContain("profile: 1 places, 5 runs, 500 instructions in regions (50.0 % of all)");
+  expect(io.stderr).toMatch(/^ {2}readMiss +7 {2}100\.0 %$/m);
   expect(io.stderr).toMatch(/500 +50\.0 +5 +100\.0 +2 {2}memcpy\n/);
   expect(io.stderr).toMatch(/2 {2}memcpy\+0xc {2}MOV\n/);
   expect((await run("-kernel vmlinuz")).io.stderr).toBe("");

@@ -16,12 +16,27 @@ export { jumpCacheIndex } from "./interpreter/jump-cache.ts";
 export { deliverInterrupt, deliverNmi, interruptDeliverable, nmiDeliverable } from "./interrupts/interrupts.ts";
 export type { CpuHost, PhysicalMemory } from "./memory/physical-memory.ts";
 export { printBlock } from "./region/print-region.ts";
-export { type RegionBlock, type Translation, type TranslationSource, translateRegion } from "./region/translate.ts";
+export { type SideCause, sideExitCounts } from "./region/side-causes.ts";
+export {
+  type RegionBlock,
+  type Translation,
+  type TranslationSource,
+  type TranslationStage,
+  translateRegion,
+} from "./region/translate.ts";
 export { CR4, FLAG } from "./state/bits.ts";
 export { Cpu, HELPER, type HelperResult } from "./state/cpu.ts";
 export { describe } from "./state/describe.ts";
 export { AT, EXIT, GPR, SEGMENT, STATE_BASE } from "./state/layout.ts";
-export { JUMP_CACHE, RECORDS_BASE, RESERVED_BYTES, SCRATCH_RECORDS, TLB_READ, UNDO_LOG } from "./state/memory-map.ts";
+export {
+  JUMP_CACHE,
+  RECORDS_BASE,
+  RESERVED_BYTES,
+  SCRATCH_RECORDS,
+  TLB_LOOKS,
+  TLB_READ,
+  UNDO_LOG,
+} from "./state/memory-map.ts";
 export { MODE } from "./state/mode.ts";
 export { resetState } from "./state/reset.ts";
 export { CpuStateError, restoreRegisters, saveRegisters } from "./state/save.ts";

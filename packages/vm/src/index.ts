@@ -14,4 +14,5 @@ export { createMonitorCommands } from "./monitor-commands.ts";
 export { nearest, suggest } from "./nearest.ts";
 export type { DeviceOptions, DiskOptions, LogOptions, VmOptions } from "./options.ts";
 export { checkVmOptions } from "./resolve-options.ts";
+export { translationText } from "./translation-report.ts";
 export type { VirtualMachine, VmCounters, VmEvent, VmState } from "./virtual-machine.ts";

@@ -31,6 +31,10 @@ test.each([
   expect(run(name).answer).toBe(answer);
 });
 
+test("info jit is made of the accelerator's counters", () => {
+  expect(run("info jit").answer).toMatch(/^ {2}entries made +3$/m);
+});
+
 test.each([
   ["stop", "pause"],
   ["cont", "resume"],

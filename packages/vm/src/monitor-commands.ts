@@ -1,4 +1,5 @@
 import type { MonitorCommand } from "@tsvm/backends";
+import { translationText } from "./translation-report.ts";
 import type { VirtualMachine } from "./virtual-machine.ts";
 
 const MIB = 0x10_0000;
@@ -13,6 +14,11 @@ export function createMonitorCommands(vm: VirtualMachine, quit: () => void): Mon
     { name: "info registers", help: "show the CPU registers", run: () => vm.describe() },
     { name: "info status", help: "show whether the guest runs", run: () => `VM status: ${vm.state}` },
     { name: "info counters", help: "show what was counted since the start", run: () => countersText(vm) },
+    {
+      name: "info jit",
+      help: "show what was translated, and why translations were left",
+      run: () => translationText(vm.counters().accelerator),
+    },
     { name: "info balloon", help: "show the memory that the guest's balloon leaves it", run: () => balloonText(vm) },
     { name: "info name", help: "show what the machine is called", run: () => vm.name },
     {

@@ -1,7 +1,8 @@
 // A region's IR in words, for `-d op`.
-import { type IrNames, printNodes } from "@tsvm/tcg";
+import { type IrNames, printNodes, SIDE } from "@tsvm/tcg";
 import { fieldNameAt } from "../state/field-names.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
+import { sideDetailText } from "./side-exit.ts";
 import type { RegionBlock } from "./translate.ts";
 
 const NAMES: IrNames = {
@@ -10,6 +11,10 @@ const NAMES: IrNames = {
     return slot && fieldNameAt(slot.address);
   },
   address: (address) => fieldNameAt(address),
+  exit: (name, [record, detail]) =>
+    name === SIDE
+      ? `exit side(record 0x${record?.constant?.toString(16)}: ${sideDetailText(Number(detail?.constant))})`
+      : undefined,
 };
 
 /** The statements of one block, a line each; CPU state is called by its fields. */

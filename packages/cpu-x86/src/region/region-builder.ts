@@ -15,11 +15,12 @@ import type { VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
 import { jumpCacheLeads } from "../interpreter/jump-cache.ts";
 import { AT, type FieldName, GPR } from "../state/layout.ts";
-import { TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
+import { TLB_LOOKS, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
 import { copyOf, offsetOf, type Place } from "./place.ts";
 import { RecordConstants } from "./record-constants.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
+import type { SideCause } from "./side-causes.ts";
 import { sideDetail } from "./side-exit.ts";
 
 const PAGE = 4096;
@@ -39,6 +40,8 @@ export interface RegionContext {
   readonly code64: boolean;
   /** What stores overwrite is kept in the undo log, so that the region can be run again by the interpreter. */
   readonly logsStores: boolean;
+  /** Looks into the soft TLB are counted: see TLB_LOOKS. */
+  readonly countsLooks: boolean;
   shapeOf(record: number): Shape;
   /** The block at a place, or undefined: there is none. */
   blockAt(place: Place): number | undefined;
@@ -148,18 +151,18 @@ export class RegionBuilder extends X86Builder {
 
   override raise(name: VectorName): void {
     this.faultPoint(`#${name}`);
-    this.#side();
+    this.#side(`#${name}`);
   }
 
   override helper(name: HelperName): void {
     this.faultPoint(`helper ${name}`);
-    this.#side();
+    this.#side(name);
   }
 
   /** The interpreter would read another time when it repeats the region. */
   override clock(): Val {
     if (this.#context.logsStores) {
-      this.#side();
+      this.#side("clock");
       return this.float64(0);
     }
     return this.call("clock", [this.op("i32.sub", this.#fuel(), this.const32(this.#completed))], "f64");
@@ -192,7 +195,7 @@ export class RegionBuilder extends X86Builder {
       case "indirect":
         return this.#leave(1);
       default:
-        return this.#side();
+        return this.#side("other");
     }
   }
 
@@ -207,11 +210,19 @@ export class RegionBuilder extends X86Builder {
     const known = this.#reached.get(key);
     if (known !== undefined) return known;
     const { entry, hit } = this.lookup(table, bytes, linear);
-    this.when(this.isFalse(hit), () => this.#side());
+    this.when(this.isFalse(hit), () => this.#side(table === TLB_WRITE ? "writeMiss" : "readMiss"));
     const host = this.hostAddress(entry, table, linear);
     this.#reached.set(key, host);
     this.#reachedKeys.push(key);
     return host;
+  }
+
+  protected override lookup(table: number, bytes: number, linear: Val): { entry: Val; hit: Val } {
+    if (this.#context.countsLooks) {
+      const looks = this.add(this.load("i64.load", undefined, TLB_LOOKS), this.const(1));
+      this.store("i64.store", undefined, TLB_LOOKS, looks);
+    }
+    return super.lookup(table, bytes, linear);
   }
 
   protected override storeGuest(
@@ -294,9 +305,9 @@ export class RegionBuilder extends X86Builder {
     return this.#context.code64 ? rip : this.zext(rip, 32);
   }
 
-  #side(): void {
+  #side(cause: SideCause): void {
     const record = this.#context.sideRecord(this.#insn.records[0] as number, this.#insn.offset);
-    super.exit(SIDE, this.const32(record), this.const32(sideDetail(this.#completed, this.#pageDistance)));
+    super.exit(SIDE, this.const32(record), this.const32(sideDetail(this.#completed, this.#pageDistance, cause)));
   }
 
   /** With rip in CPU state. @param extra instructions completed beside those counted. */

@@ -22,6 +22,8 @@ export interface TranslationSource extends CodeSource {
   readonly code64: boolean;
   /** Stores write an undo log; see UNDO_LOG. */
   readonly logsStores: boolean;
+  /** Looks into the soft TLB are counted, which slows every access down; see TLB_LOOKS. */
+  readonly countsLooks: boolean;
   /** A copy of the instruction at `offset`, which never leads into a region; 0: there is no room for one. */
   copyAt(offset: number): number;
   /** Told of the blocks before they are written, for logs. */
@@ -52,18 +54,32 @@ interface EmittedBlock extends RegionBlock {
   readonly isCopy: boolean;
 }
 
-/** Translates the code around `start` (an offset in the first page). @returns undefined if nothing is gained by it. */
-export function translateRegion(source: TranslationSource, start: number): Translation | undefined {
+/** What translation goes through: its code is found, IR is emitted and its control flow structured, WebAssembly is written. */
+export type TranslationStage = "find" | "emit" | "write";
+
+/**
+ * Translates the code around `start` (an offset in the first page). @param finished is told of each stage when it is over.
+ * @returns undefined if nothing is gained by it.
+ */
+export function translateRegion(
+  source: TranslationSource,
+  start: number,
+  finished: (stage: TranslationStage) => void = () => {},
+): Translation | undefined {
   const found = findBlocks(source, start);
+  finished("find");
   const first = found[0]?.insns[0]?.records[0];
   if (first === undefined) return undefined;
   const emitter = new BlockEmitter(source, found, first);
   const emitted = emitter.emitAll();
   const structured = structureEntries(flowOf(emitted));
   const blocks = emitter.emitWithout(structured.refused, emitted);
+  finished("emit");
   if (emitter.isFull) return undefined;
   source.observe?.(blocks);
-  return write(blocks, structured);
+  const translation = write(blocks, structured);
+  finished("write");
+  return translation;
 }
 
 const lengthOf = (insns: readonly RegionInsn[]): number => insns.reduce((sum, { length }) => sum + length, 0);
@@ -182,6 +198,7 @@ class BlockEmitter {
       inexactSeen: source.inexactSeen,
       code64: source.code64,
       logsStores: source.logsStores,
+      countsLooks: source.countsLooks,
       shapeOf: (record) => shapeOfRecord(source, record),
       blockAt: (place) => {
         const block = this.#blockOf.get(place);

@@ -19,8 +19,14 @@ export const SCRATCH_BYTES = 4096;
 /** A page for operands that are not in plain memory; one instruction at a time. */
 export const STAGING: number = SCRATCH_RECORDS + SCRATCH_BYTES;
 const STAGING_BYTES = 4096;
+/** How often regions were left, by cause: see region/side-causes.ts. Not CPU state: it outlives resets. */
+export const SIDE_EXIT_COUNTS: number = STAGING + STAGING_BYTES;
+/** Bytes of the counts. */
+export const SIDE_EXIT_COUNTS_BYTES = 4088;
+/** u64: looks into the soft TLB by regions that count them. */
+export const TLB_LOOKS: number = SIDE_EXIT_COUNTS + SIDE_EXIT_COUNTS_BYTES;
 /** Decoded-instruction records. */
-export const RECORDS_BASE: number = STAGING + STAGING_BYTES;
+export const RECORDS_BASE: number = TLB_LOOKS + 8;
 /** Bytes of the undo log of regions that are verified. */
 const UNDO_LOG_BYTES = 2 * 1024 * 1024;
 /** Everything below this belongs to the CPU; guest RAM starts here. */

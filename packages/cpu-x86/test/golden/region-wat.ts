@@ -1,5 +1,6 @@
 // A region's WebAssembly in the text format: by wabt, then with names of guest registers and on fewer lines.
 import wabt from "wabt";
+import { sideDetailText } from "../../src/region/side-exit.ts";
 import { fieldNameAt } from "../../src/state/field-names.ts";
 
 const tools = await wabt();
@@ -44,12 +45,14 @@ function parse(text: string): List[] {
   return module.filter((part) => typeof part !== "string");
 }
 
-/** Fixed places of CPU state say which they are. */
+/** Fixed places of CPU state say which they are, and side exits why they are taken. */
 const nameFields = (text: string): string =>
-  text.replace(/offset=(\d+)/g, (all, offset) => {
-    const field = fieldNameAt(Number(offset));
-    return field === undefined ? all : `${all}(;${field};)`;
-  });
+  text
+    .replace(/offset=(\d+)/g, (all, offset) => {
+      const field = fieldNameAt(Number(offset));
+      return field === undefined ? all : `${all}(;${field};)`;
+    })
+    .replace(/(\(local\.set \$l2\s*\(i32\.const) (\d+)/g, (_, set, detail) => `${set} (;${sideDetailText(detail)};)`);
 
 /** A region loads what it keeps in locals first: from the fields the locals have their names. */
 function nameLocals(region: List): List {

@@ -30,6 +30,7 @@ export class SnippetSource implements TranslationSource {
   readonly inexactSeen = true;
   readonly code64 = true;
   readonly logsStores = false;
+  readonly countsLooks = false;
   readonly parts: readonly CodePart[];
   readonly observe: (blocks: readonly RegionBlock[]) => void;
   readonly #snippet: Snippet;

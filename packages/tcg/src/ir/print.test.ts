@@ -76,9 +76,11 @@ test("names take the place of numbers", () => {
   const b = new IrBuilder();
   const x = b.load("i64.load", undefined, 0x40);
   const count = b.variable(x);
+  b.exit("leave", b.const32(7), x);
   const lines = printNodes(b.take(), {
+    exit: (name, [first]) => (name === "leave" ? `leave for ${first?.constant}` : undefined),
     variable: ({ variable }) => (variable === count.variable ? "count" : undefined),
     address: (address) => (address === 0x40 ? "rip" : undefined),
   });
-  expect(lines).toEqual([`v${x.id}: i64 = i64.load rip`, `count = v${x.id}`]);
+  expect(lines).toEqual([`v${x.id}: i64 = i64.load rip`, `count = v${x.id}`, "leave for 7"]);
 });

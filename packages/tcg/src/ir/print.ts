@@ -6,6 +6,8 @@ export interface IrNames {
   variable?(variable: Variable): string | undefined;
   /** A fixed place in host memory. */
   address?(address: number): string | undefined;
+  /** What an exit of this name does with what it is given, if that says more than the numbers. */
+  exit?(name: string, given: readonly Node[]): string | undefined;
 }
 
 /** The statements of a block, without line feeds. Values are `v1`, variables `$1`; a value says what it is computed from. */
@@ -69,9 +71,10 @@ function expression(node: Node, args: readonly string[], names: IrNames): string
 /** An exit: the state that is written on the way out, and where to. */
 function exitText(node: Node, names: IrNames): string {
   const sets = node.sets.map((variable, i) => `${variableName(variable, names)} = ${valueName(node.args[i] as Node)}`);
-  const given = node.args.slice(node.sets.length).map(valueName);
+  const given = node.args.slice(node.sets.length);
   const target = node.target < 0 ? `exit ${node.op}` : `goto block ${node.target}`;
-  return [given.length === 0 ? target : `${target}(${given.join(", ")})`, ...sets].join("; ");
+  const plain = given.length === 0 ? target : `${target}(${given.map(valueName).join(", ")})`;
+  return [names.exit?.(node.op, given) ?? plain, ...sets].join("; ");
 }
 
 const definition = (node: Node): string => `v${node.id}: ${node.type} = `;
