@@ -124,18 +124,45 @@ describe("INVLPG", () => {
     expect([read(0x20_0000), read(0x3f_f000)]).toEqual([2, 2]);
   });
 
-  it("drops the jump cache's entries of a page with code, and keeps the others", () => {
-    const { cpu } = m;
-    const enter = (rip: number): number => {
+  describe.each([
+    ["few", 0],
+    ["more than are listed", 3000],
+  ])("where the jump cache has %s entries", (_, more) => {
+    /** @returns whether the entry is there, asked later. */
+    const enter = (rip: number): (() => boolean) => {
+      const { cpu } = m;
       const at = (JUMP_CACHE + jumpCacheIndex(rip) * 16) >> 2;
       cpu.linear.fetchFrame(rip, 0);
-      cpu.i32.set([rip, 0, cpu.i32[AT.jumpKey >> 2] as number, 1], at);
-      return at + 2;
+      cpu.linear.enterJumpCache(rip, 0, 1);
+      return () => cpu.i32[at + 2] === cpu.i32[AT.jumpKey >> 2];
     };
-    const [mine, other] = [enter(PAGE + 0x123), enter(PAGE + 0x1123)];
-    invlpg(PAGE + 0x2000);
-    expect(cpu.i32[mine]).toBe(cpu.i32[AT.jumpKey >> 2]);
-    invlpg(PAGE);
-    expect([cpu.i32[mine], cpu.i32[other]]).toEqual([0, cpu.i32[AT.jumpKey >> 2]]);
+    const enterMore = (): void => {
+      for (let i = 0; i < more; i++) enter(0x10_0000 + 16 * i);
+    };
+
+    it("drops those of a page with code, and keeps the others", () => {
+      const [isMine, isOther] = [enter(PAGE + 0x123), enter(PAGE + 0x1123)];
+      enterMore();
+      invlpg(PAGE + 0x2000);
+      expect([isMine(), isOther()]).toEqual([true, true]);
+      invlpg(PAGE);
+      expect([isMine(), isOther()]).toEqual([false, true]);
+    });
+
+    it("drops those of a large page, again and again", () => {
+      // The second GiB through the same directory.
+      m.write64(PAGE_TABLES + 0x1008, BigInt(DIRECTORY) | 7n);
+      mapLarge(0x20_0000, FIRST);
+      const isOther = enter(PAGE + 0x123);
+      enterMore();
+      for (let round = 0; round < 3; round++) {
+        const isMine = [enter(0x4020_0123), enter(0x4020_1123)];
+        expect(isMine.map((is) => is())).toEqual([true, true]);
+        invlpg(0x4020_0000);
+        expect([...isMine.map((is) => is()), isOther()]).toEqual([false, false, true]);
+      }
+      m.cpu.linear.clearJumpCache();
+      expect(isOther()).toBe(false);
+    });
   });
 });

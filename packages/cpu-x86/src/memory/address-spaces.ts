@@ -104,7 +104,7 @@ export class AddressSpaces {
       this.#localCount++;
     } else if (global && context === this.#cpu.low(AT.tlbContexts, PRIVILEGE.user)) {
       // Invariant 4 does not hold for user code.
-      this.#tlb.noteScattered(low, high);
+      this.#tlb.noteScattered(low, high, context);
     }
   }
 

@@ -2,7 +2,7 @@
 import { jumpCacheIndex } from "../interpreter/jump-cache.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
-import { JUMP_CACHE, JUMP_CACHE_ENTRIES, SCRATCH_RECORDS } from "../state/memory-map.ts";
+import { JUMP_CACHE, SCRATCH_RECORDS } from "../state/memory-map.ts";
 import { GIB_MASK } from "./soft-tlb.ts";
 
 /** Room for marks of pages with code, by page number; a hash, so a mark may mean another page. */
@@ -14,7 +14,7 @@ const PAGE_MASK = ~0xfff;
 /** Entries that code of one page may have: a block of the cache. */
 const PAGE_ENTRIES = 4096;
 const ENTRY_WORDS = 4;
-/** So many entries are cleared one by one; if there are more, the table is. */
+/** So many entries are looked at one by one; if there are more, the table is. */
 const MAX_LISTED = 2048;
 
 export class CodeTranslations {
@@ -67,13 +67,17 @@ export class CodeTranslations {
   /** INVLPG of a page of 4 KiB. */
   dropPage(low: number, high: number): void {
     if (this.#marks[(low >>> 12) & (CODE_MARKS - 1)] === 0) return;
-    if (this.hasBases) this.#dropWithin(PAGE_MASK, low, high, 0, JUMP_CACHE_ENTRIES);
-    else this.#dropWithin(PAGE_MASK, low, high, jumpCacheIndex(low) & PAGE_MASK, PAGE_ENTRIES);
+    this.generation++;
+    if (this.#enteredCount <= MAX_LISTED) this.#dropListed(PAGE_MASK, low, high);
+    else if (this.hasBases) this.#dropAnywhere(PAGE_MASK, low, high);
+    else this.#dropInBlock(low, high);
   }
 
   /** INVLPG of a large page. */
   dropGib(low: number, high: number): void {
-    this.#dropWithin(GIB_MASK, low, high, 0, JUMP_CACHE_ENTRIES);
+    this.generation++;
+    if (this.#enteredCount <= MAX_LISTED) this.#dropListed(GIB_MASK, low, high);
+    else this.#dropAnywhere(GIB_MASK, low, high);
   }
 
   /** Forgets everything. */
@@ -84,15 +88,40 @@ export class CodeTranslations {
     this.clear();
   }
 
-  /** Looks through `count` entries from `first` on. Those of segments with a base all go. */
-  #dropWithin(mask: number, low: number, high: number, first: number, count: number): void {
-    this.generation++;
-    const { i32 } = this.#cpu;
-    const wanted = low & mask;
-    const start = (JUMP_CACHE >> 2) + first * ENTRY_WORDS;
-    for (let at = start; at < start + count * ENTRY_WORDS; at += ENTRY_WORDS) {
-      const within = ((i32[at] as number) & mask) === wanted && i32[at + 1] === high;
-      if (within || (i32[at + 2] as number) >>> JUMP_KEY_BASE_SHIFT !== 0) i32[at + 2] = 0;
+  /** Entries where the upper bits of the address are the same, and all of segments with a base; the others stay listed. */
+  #dropListed(mask: number, low: number, high: number): void {
+    let kept = 0;
+    for (let i = 0; i < this.#enteredCount; i++) {
+      const at = this.#entered[i] as number;
+      if (!this.#dropEntry(at, mask, low & mask, high)) this.#entered[kept++] = at;
     }
+    this.#enteredCount = kept;
+  }
+
+  /** The same where the list did not suffice; it is made anew. */
+  #dropAnywhere(mask: number, low: number, high: number): void {
+    const { i32 } = this.#cpu;
+    let kept = 0;
+    for (let at = JUMP_CACHE >> 2; at < SCRATCH_RECORDS >> 2; at += ENTRY_WORDS) {
+      if (i32[at + 2] === 0 || this.#dropEntry(at, mask, low & mask, high)) continue;
+      if (kept < MAX_LISTED) this.#entered[kept] = at;
+      kept++;
+    }
+    this.#enteredCount = kept;
+  }
+
+  /** The same where only entries of one page are meant, and code has no base. */
+  #dropInBlock(low: number, high: number): void {
+    const start = (JUMP_CACHE >> 2) + (jumpCacheIndex(low) & PAGE_MASK) * ENTRY_WORDS;
+    for (let i = 0; i < PAGE_ENTRIES; i++) this.#dropEntry(start + i * ENTRY_WORDS, PAGE_MASK, low & PAGE_MASK, high);
+  }
+
+  /** @returns whether the entry had to go. */
+  #dropEntry(at: number, mask: number, wanted: number, high: number): boolean {
+    const { i32 } = this.#cpu;
+    const within = ((i32[at] as number) & mask) === wanted && i32[at + 1] === high;
+    if (!within && (i32[at + 2] as number) >>> JUMP_KEY_BASE_SHIFT === 0) return false;
+    i32[at + 2] = 0;
+    return true;
   }
 }

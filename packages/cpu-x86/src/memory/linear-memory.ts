@@ -128,14 +128,16 @@ export class LinearMemory {
     const high = gvaHigh | 0;
     const scattered = this.#tlb.isScattered(low, high);
     // Masked addresses differ in their high halves.
-    if (scattered && this.#masks) this.flushAll();
-    else if (scattered) {
+    if (scattered && this.#masks) {
+      this.flushAll();
+      return;
+    }
+    // Also if the page is large now: it may have been small when its entry was made.
+    this.#spaces.dropPage(low);
+    if (scattered) {
       this.#tlb.dropGib(low, high);
       this.#code.dropGib(low, high);
-    } else {
-      this.#spaces.dropPage(low);
-      this.#code.dropPage(low, high);
-    }
+    } else this.#code.dropPage(low, high);
   }
 
   /** Recomputes the TLB context and jump key after CPL, EFLAGS.AC, mode or address space changed. */

@@ -4,7 +4,16 @@
 // 1. An address has one entry of each table in a context; contexts say by their upper bits where.
 // 2. Context 0 is never current: a low half of 0 makes an entry that nothing matches.
 // 3. Entries are of 4 KiB; those of a large page may stand anywhere, so the places of large pages are remembered.
-import { TLB_ADDEND, TLB_FRAME, TLB_INDEX_MASK, TLB_INDEX_SHIFT, TLB_TABLE_BYTES } from "@tsvm/tcg";
+// 4. Entries of such places are listed, as long as they are few.
+import {
+  TLB_ADDEND,
+  TLB_ENTRIES,
+  TLB_ENTRY_BYTES,
+  TLB_FRAME,
+  TLB_INDEX_MASK,
+  TLB_INDEX_SHIFT,
+  TLB_TABLE_BYTES,
+} from "@tsvm/tcg";
 import type { Cpu } from "../state/cpu.ts";
 import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 
@@ -16,11 +25,16 @@ const ENTRY_WORDS = 4;
 const LARGE_MARKS = 1 << 16;
 /** log2 of the pages of 2 MiB. */
 const LARGE_SHIFT = 9;
+/** So many places of the tables are looked at one by one for a large page; if there are more, the tables are. */
+const MAX_LISTED = 1024;
 
 export class SoftTlb {
   readonly #cpu: Pick<Cpu, "i32" | "u8">;
   readonly #large = new Uint8Array(LARGE_MARKS);
   #marked = false;
+  /** Offsets in the tables where entries of large pages may be; some more than once. */
+  readonly #listed = new Int32Array(MAX_LISTED);
+  #listedCount = 0;
   /** Entries made; for the counters of the facade. */
   fills = 0;
 
@@ -40,11 +54,13 @@ export class SoftTlb {
   fill(table: number, low: number, high: number, hva: number, context: number): void {
     this.fills++;
     const { i32 } = this.#cpu;
-    const at = (table + offsetOf(low, context)) >> 2;
+    const offset = offsetOf(low, context);
+    const at = (table + offset) >> 2;
     i32[at] = (low & PAGE_MASK) ^ context;
     i32[at + 1] = high;
     i32[at + (TLB_ADDEND >> 2)] = hva - (low & PAGE_MASK);
     i32[at + (TLB_FRAME >> 2)] = hva;
+    if (this.#marked && this.isScattered(low, high)) this.#list(offset);
   }
 
   /** A page of 2^`shift` bytes was translated of which entries may be made. */
@@ -57,10 +73,16 @@ export class SoftTlb {
     for (let i = 0; i < places; i++) this.#large[(first + i) & (LARGE_MARKS - 1)] = 1;
   }
 
-  /** Entries of this page may be in places that an INVLPG of it would not look at. */
-  noteScattered(low: number, high: number): void {
+  /** The entry just made of this page may be in a place that an INVLPG of it would not look at. */
+  noteScattered(low: number, high: number, context: number): void {
     this.#marked = true;
     this.#large[placeOf(low, high) & (LARGE_MARKS - 1)] = 1;
+    this.#list(offsetOf(low, context));
+  }
+
+  #list(offset: number): void {
+    if (this.#listedCount < MAX_LISTED) this.#listed[this.#listedCount] = offset;
+    this.#listedCount++;
   }
 
   /** Whether INVLPG of the address has to look at all entries. */
@@ -75,12 +97,29 @@ export class SoftTlb {
     i32[(TLB_WRITE + offset) >> 2] = 0;
   }
 
-  /** Drops the entries of all addresses in the same GiB, in every context. */
+  /** Drops the entries of large pages in the same GiB, in every context. */
   dropGib(low: number, high: number): void {
+    const isWhole = this.#listedCount <= MAX_LISTED;
+    const count = isWhole ? this.#listedCount : TLB_ENTRIES;
+    let kept = 0;
+    for (let i = 0; i < count; i++) {
+      const offset = isWhole ? (this.#listed[i] as number) : i * TLB_ENTRY_BYTES;
+      const read = this.#dropWithin((TLB_READ + offset) >> 2, low & GIB_MASK, high);
+      const write = this.#dropWithin((TLB_WRITE + offset) >> 2, low & GIB_MASK, high);
+      if (!read && !write) continue;
+      if (kept < MAX_LISTED) this.#listed[kept] = offset;
+      kept++;
+    }
+    this.#listedCount = kept;
+  }
+
+  /** @returns whether there is an entry afterwards. */
+  #dropWithin(at: number, wanted: number, high: number): boolean {
     const { i32 } = this.#cpu;
-    const wanted = low & GIB_MASK;
-    for (let at = TLB_READ >> 2; at < (TLB_WRITE + TLB_TABLE_BYTES) >> 2; at += ENTRY_WORDS)
-      if (((i32[at] as number) & GIB_MASK) === wanted && i32[at + 1] === high) i32[at] = 0;
+    const tag = i32[at] as number;
+    if ((tag & GIB_MASK) !== wanted || i32[at + 1] !== high) return tag !== 0;
+    i32[at] = 0;
+    return false;
   }
 
   /** The frame at `frameHva` may not be written from now on. */
@@ -94,6 +133,7 @@ export class SoftTlb {
   forgetLargePages(): void {
     if (this.#marked) this.#large.fill(0);
     this.#marked = false;
+    this.#listedCount = 0;
   }
 
   clear(): void {
