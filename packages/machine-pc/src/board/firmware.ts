@@ -3,6 +3,7 @@ import { buildAcpi } from "../acpi/build-acpi.ts";
 import type { AcpiPlatform } from "../acpi/platform.ts";
 import { type BootSegment, segment } from "../boot/boot-image.ts";
 import { u16 } from "../bytes/fields.ts";
+import { buildMpTable } from "../mp/mp-table.ts";
 import { buildSmbios, type SmbiosIdentity } from "../smbios/smbios.ts";
 import { GPA } from "./memory-map.ts";
 
@@ -25,10 +26,14 @@ export function buildFirmware(
   machine: Pick<SmbiosIdentity, "product" | "memoryBytes" | "uuid">,
 ): FirmwareImage {
   const acpi = buildAcpi(platform, GPA.FIRMWARE_TABLES);
-  const smbios = buildSmbios({ ...IDENTITY, ...machine }, Math.ceil(acpi.end / 16) * 16);
+  const smbios = buildSmbios({ ...IDENTITY, ...machine }, nextParagraph(acpi.end));
+  const smbiosEnd = Math.max(...smbios.map(({ gpa, length }) => gpa + length));
+  const mpTable = buildMpTable(platform, nextParagraph(smbiosEnd));
   const ports = platform.serialPorts.map(({ port }) => port);
-  return { segments: [biosDataArea(ports), ...acpi.segments, ...smbios], rsdpGpa: acpi.rsdpGpa };
+  return { segments: [biosDataArea(ports), ...acpi.segments, ...smbios, ...mpTable], rsdpGpa: acpi.rsdpGpa };
 }
+
+const nextParagraph = (gpa: Gpa): Gpa => Math.ceil(gpa / 16) * 16;
 
 /** The few fields kernels still look at: where low memory ends, and the serial ports for early consoles. */
 function biosDataArea(serialPorts: readonly number[]): BootSegment {
