@@ -139,6 +139,10 @@ describe("multiboot", () => {
   it.each([32, 64] as const)("enters an ELF%i kernel with the information structure", (bits) => {
     const image = loadKernel(input(multibootElf(3, bits), { modules }));
     expect([image.regs["rip"], image.regs["rax"]]).toEqual([BigInt(MIB + 0x30), 0x2badb002n]);
+    // As QEMU has it, and in the table: xv6 keeps CS behind one of its own.
+    expect([image.regs["cs.selector"], image.regs["ds.selector"]]).toEqual([0x08n, 0x10n]);
+    const gdt = Number(image.regs["gdtr.base"]);
+    expect([image.regs["gdtr.limit"], memoryOf(image).getUint32(gdt + 0x0c, true)]).toEqual([0x17n, 0xcf9b00]);
     const memory = memoryOf(image);
     const info = Number(image.regs["rbx"]);
     const field = (offset: number): number => memory.getUint32(info + offset, true);

@@ -8,6 +8,8 @@ import { flatProtectedMode } from "./protected-mode.ts";
 
 const HEADER_MAGIC = 0x1badb002;
 const BOOT_MAGIC = 0x2badb002n;
+/** The specification leaves it open; kernels that keep it behind a table of their own expect what QEMU has. */
+const CODE_SELECTOR = 0x08;
 /** The header lies in the first 8192 bytes, 4-aligned. */
 const SEARCH_BYTES = 8192;
 
@@ -50,7 +52,7 @@ export function loadMultiboot(input: BootInput): BootImage {
 
   const arena = createArena(segments.some(coversInfo) ? Math.ceil(modules.end / 4096) * 4096 : INFO_GPA);
   const info = placeInfo(arena, input, modules.segments);
-  const start = flatProtectedMode();
+  const start = flatProtectedMode(CODE_SELECTOR);
   return {
     regs: { ...start.regs, rip: BigInt(entry), rax: BOOT_MAGIC, rbx: BigInt(info) },
     segments: [...start.segments, ...arena.segments, ...segments, ...modules.segments],

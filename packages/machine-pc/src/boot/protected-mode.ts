@@ -1,4 +1,4 @@
-import { type Bytes, u32, u64 } from "../bytes/fields.ts";
+import { type Bytes, u32, zeros } from "../bytes/fields.ts";
 import { type BootSegment, segment } from "./boot-image.ts";
 
 /** Registers in the making; the loader adds the few its protocol prescribes. */
@@ -10,9 +10,8 @@ export const PAGE_TABLES_GPA = 0x2000;
 /** First byte behind the page tables. */
 export const PAGE_TABLES_END: number = PAGE_TABLES_GPA + 6 * 4096;
 
-/** Selectors that Linux prescribes (__BOOT_CS, __BOOT_DS; Documentation/arch/x86/boot.rst); the other protocols prescribe none. */
-const BOOT_CS = 0x10n;
-const BOOT_DS = 0x18n;
+/** The selector that Linux prescribes for code (__BOOT_CS; Documentation/arch/x86/boot.rst). That for data is the next. */
+const BOOT_CS = 0x10;
 
 /** Access rights as in the VMCS (SDM vol. 3C, "Guest Register State"). */
 const CODE_32 = 0xc09bn;
@@ -35,36 +34,37 @@ export interface StartingPoint {
   readonly segments: readonly BootSegment[];
 }
 
-/** Flat 32-bit protected mode without paging, interrupts off, all general registers 0. */
-export function flatProtectedMode(): StartingPoint {
-  const regs = { ...commonRegisters(CODE_32), cr0: CR0_PE | CR0_ET, cr3: 0n, cr4: 0n, efer: 0n };
-  return { regs, segments: [gdt(CODE_32)] };
+/** Flat 32-bit protected mode without paging, interrupts off, all general registers 0. Data has the selector after `codeSelector`. */
+export function flatProtectedMode(codeSelector: number = BOOT_CS): StartingPoint {
+  const regs = { ...commonRegisters(codeSelector, CODE_32), cr0: CR0_PE | CR0_ET, cr3: 0n, cr4: 0n, efer: 0n };
+  return { regs, segments: [gdt(codeSelector, CODE_32)] };
 }
 
 /** 64-bit mode on page tables that map the low 4 GiB onto itself, interrupts off, all general registers 0. */
 export function identityLongMode(): StartingPoint {
   return {
     regs: {
-      ...commonRegisters(CODE_64),
+      ...commonRegisters(BOOT_CS, CODE_64),
       cr0: CR0_PE | CR0_ET | CR0_PG,
       cr3: BigInt(PAGE_TABLES_GPA),
       cr4: CR4_PAE,
       efer: EFER_LME | EFER_LMA,
     },
-    segments: [gdt(CODE_64), identityPageTables()],
+    segments: [gdt(BOOT_CS, CODE_64), identityPageTables()],
   };
 }
 
-function commonRegisters(code: bigint): Registers {
+function commonRegisters(codeSelector: number, code: bigint): Registers {
   const regs: Registers = { rflags: RFLAGS_ALWAYS_1, cr2: 0n };
   for (const name of ["rax", "rbx", "rcx", "rdx", "rsi", "rdi", "rbp", "rsp"]) regs[name] = 0n;
   for (let i = 8; i < 16; i++) regs[`r${i}`] = 0n;
-  putSegment(regs, "cs", BOOT_CS, 0xffffffffn, code);
-  for (const name of ["ds", "es", "fs", "gs", "ss"]) putSegment(regs, name, BOOT_DS, 0xffffffffn, DATA);
+  const selector = BigInt(codeSelector);
+  putSegment(regs, "cs", selector, 0xffffffffn, code);
+  for (const name of ["ds", "es", "fs", "gs", "ss"]) putSegment(regs, name, selector + 8n, 0xffffffffn, DATA);
   putSegment(regs, "tr", 0n, 0x67n, TSS_BUSY);
   putSegment(regs, "ldtr", 0n, 0n, UNUSABLE);
   regs["gdtr.base"] = BigInt(GDT_GPA);
-  regs["gdtr.limit"] = 0x1fn;
+  regs["gdtr.limit"] = selector + 15n;
   regs["idtr.base"] = 0n;
   regs["idtr.limit"] = 0n;
   return regs;
@@ -78,8 +78,8 @@ function putSegment(regs: Registers, name: string, selector: bigint, limit: bigi
 }
 
 /** Behind the hidden parts above, for guests that reload a segment before they have a table of their own. */
-function gdt(code: bigint): BootSegment {
-  const table = [...u64(0), ...u64(0), ...descriptor(code), ...descriptor(DATA)];
+function gdt(codeSelector: number, code: bigint): BootSegment {
+  const table = [...zeros(codeSelector), ...descriptor(code), ...descriptor(DATA)];
   return segment(GDT_GPA, Uint8Array.from(table));
 }
 
