@@ -95,3 +95,4 @@ export {
   type SystemControlPortBOptions,
   type SystemControlPortBState,
 } from "./time/system-control-port-b.ts";
+export { createIsaVga, type IsaVgaOptions, type IsaVgaState } from "./vga/isa-vga.ts";

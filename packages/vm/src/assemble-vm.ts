@@ -126,7 +126,7 @@ function acceleratorChoice(resolved: ResolvedOptions, host: MachineHost): Accele
 }
 
 function boardOptions(resolved: ResolvedOptions, devices: BuiltDevices, host: MachineHost): PcOptions {
-  const { kernel, firmware, initrd, debugConsole, debugExit, testDevice, uuid } = resolved;
+  const { kernel, firmware, initrd, debugConsole, debugExit, testDevice, vga, uuid } = resolved;
   return {
     memoryBytes: resolved.memoryBytes,
     ...(kernel && { kernel }),
@@ -139,6 +139,7 @@ function boardOptions(resolved: ResolvedOptions, devices: BuiltDevices, host: Ma
     ...(debugConsole && { debugConsole }),
     ...(debugExit && { debugExit }),
     testDevice,
+    vga,
     rtcBaseMs: resolved.rtcBaseMs,
     host,
   };

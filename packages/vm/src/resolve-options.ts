@@ -28,6 +28,7 @@ export interface ResolvedOptions {
   readonly uuid: string | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
   readonly testDevice: boolean;
+  readonly vga: boolean;
   readonly clock: "realtime" | "virtual";
   readonly icountShift: number;
   readonly rtcBaseMs: number;
@@ -107,6 +108,7 @@ export function resolveOptions(options: VmOptions): ResolvedOptions {
     uuid: options.uuid,
     debugExit: resolveDebugExit(devices),
     testDevice: single("pc-testdev", devices) !== undefined,
+    vga: single("isa-vga", devices) !== undefined,
     clock,
     icountShift: integer("icountShift", options.icountShift ?? 0, 0, SHIFT_MAX),
     rtcBaseMs: resolveRtcBase(options.rtcBaseMs),

@@ -17,6 +17,7 @@ const platform: AcpiPlatform = {
   serialPorts: [{ port: 0x3f8, irq: 4 }],
   fwCfgPort: 0x510,
   keyboardController: true,
+  vga: false,
   pci: {
     ecam: { gpa: 0xe0000000, length: 0x10000000 },
     memory: [{ first: 0xc0000000, last: 0xdfffffff }],

@@ -59,8 +59,8 @@ export function fadt(platform: AcpiPlatform, facsGpa: Gpa, dsdtGpa: Gpa): Uint8A
 }
 
 /** Without these flags a guest does not look for what they stand for. */
-function bootFlags({ keyboardController }: AcpiPlatform): number {
-  return LEGACY_DEVICES | VGA_NOT_PRESENT | (keyboardController ? CONTROLLER_8042 : 0);
+function bootFlags({ keyboardController, vga }: AcpiPlatform): number {
+  return LEGACY_DEVICES | (vga ? 0 : VGA_NOT_PRESENT) | (keyboardController ? CONTROLLER_8042 : 0);
 }
 
 /** The 32-bit port addresses and the lengths, as ACPI 1.0 has them. */

@@ -18,6 +18,8 @@ export interface AcpiPlatform {
   readonly fwCfgPort: number | undefined;
   /** There is an 8042 with keyboard and mouse. */
   readonly keyboardController: boolean;
+  /** A VGA can be probed for. */
+  readonly vga: boolean;
   /** Absent: no PCI. */
   readonly pci: PciPlatform | undefined;
   /** Virtio devices over memory-mapped registers. */

@@ -36,6 +36,7 @@ function commonPlatform(options: ResolvedPcOptions) {
     reset: { port: PORT.RESET_CONTROL, value: RESET_VALUE },
     serialPorts: SERIAL_PORTS.slice(0, options.serial.length),
     fwCfgPort: PORT.FW_CFG,
+    vga: options.vga,
   } satisfies Partial<AcpiPlatform>;
 }
 

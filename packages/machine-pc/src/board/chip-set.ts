@@ -6,6 +6,7 @@ import {
   createFwCfg,
   createHpet,
   createIoApic,
+  createIsaVga,
   createPcTestDevice,
   createPicPair,
   createPit,
@@ -109,6 +110,12 @@ export function plugTestDevice(bus: BoardBus, interruptLines: InterruptLines): v
   bus.plug(createPcTestDevice({ lines }), TEST_DEVICE, TEST_DEVICE_FLUSH, TEST_DEVICE_BYTES, TEST_DEVICE_INTERRUPTS, {
     gpa: GPA.TEST_DEVICE,
   });
+}
+
+/** Where guests that write text on a screen expect one. */
+export function plugVga(bus: BoardBus, { clock }: BoardWiring): void {
+  const { VGA, VGA_MONOCHROME, VGA_COLOUR } = PORT;
+  bus.plug(createIsaVga({ clock }), VGA, VGA_MONOCHROME, VGA_COLOUR, { gpa: GPA.VGA_TEXT });
 }
 
 /** A device that collects output before it hands it on. */

@@ -9,6 +9,7 @@ export const GPA = {
   BDA: 0x400,
   EBDA: 0x9fc00,
   VGA: 0xa0000,
+  VGA_TEXT: 0xb8000,
   /** Option ROM and BIOS area: RAM on this board, and the place of the firmware tables. */
   ROM: 0xc0000,
   FIRMWARE_TABLES: 0xf0000,

@@ -10,6 +10,7 @@ import {
   plugOutputs,
   plugTestDevice,
   plugTimers,
+  plugVga,
 } from "./chip-set.ts";
 import type { InterruptLines } from "./interrupt-lines.ts";
 import { virtioWindow } from "./microvm-map.ts";
@@ -25,6 +26,7 @@ export function createMicrovmDevices(wiring: BoardWiring): BoardDevices {
   plugVirtio(bus, lines, wiring);
   plugFwCfg(bus, wiring);
   if (wiring.options.testDevice) plugTestDevice(bus, lines);
+  if (wiring.options.vga) plugVga(bus, wiring);
   const outputs = plugOutputs(bus, lines, wiring);
   return {
     bus,

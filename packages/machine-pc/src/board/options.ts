@@ -53,6 +53,8 @@ export interface PcOptions {
   readonly debugExit?: { readonly iobase: number; readonly iosize: number };
   /** QEMU's pc-testdev; false by default. */
   readonly testDevice?: boolean;
+  /** A VGA's registers and text memory, which nobody shows; false by default. */
+  readonly vga?: boolean;
   /** Default: true on `pc`, false on `microvm`. */
   readonly hpet?: boolean;
   /** What the board has to know of the accelerator's CPU model. */
@@ -79,6 +81,7 @@ export interface ResolvedPcOptions {
   readonly debugConsole: { readonly chardev: Chardev; readonly port: number } | undefined;
   readonly debugExit: { readonly iobase: number; readonly iosize: number } | undefined;
   readonly testDevice: boolean;
+  readonly vga: boolean;
   readonly hpet: boolean;
   readonly cpu: CpuTraits;
   readonly rtcBaseMs: number;
@@ -135,6 +138,7 @@ export function resolvePcOptions(options: PcOptions, traits: BoardTraits): Resol
     debugConsole: debugConsole && { chardev: debugConsole, port: options.debugConsolePort ?? DEBUG_CONSOLE_PORT },
     debugExit,
     testDevice: options.testDevice ?? false,
+    vga: options.vga ?? false,
     hpet: options.hpet ?? traits.hpet,
     cpu: options.cpu ?? {},
     rtcBaseMs: options.rtcBaseMs ?? YEAR_2000_MS,

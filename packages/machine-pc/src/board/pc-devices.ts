@@ -17,6 +17,7 @@ import {
   plugOutputs,
   plugTestDevice,
   plugTimers,
+  plugVga,
 } from "./chip-set.ts";
 import { type InterruptLines, PCI_ROUTES } from "./interrupt-lines.ts";
 import type { GpaRange } from "./memory-map.ts";
@@ -38,6 +39,7 @@ export function createPcDevices(wiring: BoardWiring): BoardDevices {
   const pci = plugPci(bus, lines, msi, wiring);
   plugFwCfg(bus, wiring);
   if (wiring.options.testDevice) plugTestDevice(bus, lines);
+  if (wiring.options.vga) plugVga(bus, wiring);
   const outputs = plugOutputs(bus, lines, wiring);
   return {
     bus,

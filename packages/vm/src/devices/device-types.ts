@@ -3,6 +3,7 @@ import type { DeviceProperty } from "./property.ts";
 /** What makes a device, whatever bus it is on. */
 export type DeviceKind =
   | "isa-debug-exit"
+  | "isa-vga"
   | "pc-testdev"
   | "virtio-balloon"
   | "virtio-blk"
@@ -65,6 +66,11 @@ export const DEVICE_TYPES: Readonly<Record<string, DeviceType>> = {
       iobase: { type: "number", help: "first I/O port", default: 0x501, min: 0, max: 0xffff },
       iosize: { type: "number", help: "number of I/O ports", default: 2, min: 1, max: 0x1000 },
     },
+  },
+  "isa-vga": {
+    kind: "isa-vga",
+    help: "registers and text memory of a VGA, for guests that insist on one; nothing shows its picture",
+    properties: {},
   },
   "pc-testdev": {
     kind: "pc-testdev",
