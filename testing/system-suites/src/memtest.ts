@@ -2,7 +2,7 @@ import { existsSync } from "node:fs";
 import { join } from "node:path";
 import type { GuestRun, TestCase, Verdict } from "./test-case.ts";
 
-const TIMEOUT_S = 120;
+const TIMEOUT_S = 900;
 /** Tests 0 to 9; the tenth only waits for memory to fade. */
 const TESTS = 10;
 

@@ -5,6 +5,7 @@ import { kvmUnitTests } from "./kvm-unit-tests.ts";
 import { memtest } from "./memtest.ts";
 import type { TestCase } from "./test-case.ts";
 import { test386 } from "./test386.ts";
+import { xv6 } from "./xv6.ts";
 
 /** One suite: where it lies in the folder, and its tests. */
 interface Suite {
@@ -16,6 +17,7 @@ const SUITES: readonly Suite[] = [
   { place: "kvm-unit-tests", testsOf: kvmUnitTests },
   { place: "kvm-unit-tests-i386", testsOf: kvmUnitTests },
   { place: "test386", testsOf: test386 },
+  { place: "xv6", testsOf: xv6 },
   { place: "memtest86+", testsOf: memtest },
   { place: "kernels", testsOf: bootMatrix },
 ];

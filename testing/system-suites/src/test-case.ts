@@ -26,6 +26,7 @@ export interface GuestRun {
   /** Undefined: a signal ended it, or we did. */
   readonly exitCode: number | undefined;
   readonly timedOut: boolean;
+  /** Of the CPU, where the host tells; else of the clock. */
   readonly seconds: number;
 }
 

@@ -3,7 +3,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import type { GuestRun, TestCase, Verdict } from "./test-case.ts";
 
-const TIMEOUT_S = 90;
+const TIMEOUT_S = 600;
 /** The last POST code: everything passed. */
 const POST_DONE = 0xff;
 

@@ -4,6 +4,7 @@ import { judgeReportLines } from "../src/judge-report-lines.ts";
 import { judgeMemtest } from "../src/memtest.ts";
 import type { GuestRun } from "../src/test-case.ts";
 import { judgeTest386 } from "../src/test386.ts";
+import { judgeXv6 } from "../src/xv6.ts";
 
 const run = (output: string, exitCode = 1): GuestRun => ({ output, exitCode, timedOut: false, seconds: 1 });
 
@@ -26,6 +27,18 @@ describe("report lines of kvm-unit-tests", () => {
     expect(judgeReportLines(run("enabling apic\npost fault\n"))).toEqual({ passed: 1, skipped: 0, failures: [] });
     expect(judgeReportLines(run("tsvm: -cpu: no model\n")).failures).toEqual(["ended with exit code 1"]);
     expect(judgeReportLines(run("", 3)).failures).toEqual(["ended with exit code 3"]);
+  });
+});
+
+describe("xv6's usertests", () => {
+  it("count by what they call ok, and all of them have to", () => {
+    const output = "$ usertests\nusertests starting\nmem test\nmem ok\nopen test ok\nALL TESTS PASSED\n$ ";
+    expect(judgeXv6({ output })).toEqual({ passed: 2, skipped: 0, failures: [] });
+    expect(judgeXv6({ output: "mem ok\nlapicid 0: panic: trap\n" })).toEqual({
+      passed: 1,
+      skipped: 0,
+      failures: ["stopped after: lapicid 0: panic: trap"],
+    });
   });
 });
 

@@ -30,3 +30,15 @@ test("ends what does not end", async () => {
   const { timedOut, exitCode } = await runGuest(guest("setInterval(() => {}, 1000)", { timeoutS: 0.5 }), engine);
   expect([timedOut, exitCode]).toEqual([true, undefined]);
 });
+
+test.runIf(process.platform === "linux")(
+  "counts seconds of the CPU, not of the clock",
+  async () => {
+    const { seconds: waiting } = await runGuest(guest("setTimeout(() => {}, 6000)"), engine);
+    const spin = "const end = process.cpuUsage().user + 2e6; while (process.cpuUsage().user < end);";
+    const { seconds: working } = await runGuest(guest(spin, { timeoutS: 60 }), engine);
+    expect(waiting).toBeLessThan(2);
+    expect(working).toBeGreaterThan(1.5);
+  },
+  120_000,
+);
