@@ -90,6 +90,12 @@ class Timer implements ApicTimer {
     const s = this.#s;
     if (mode === s.mode) return;
     const wasDeadline = s.mode === MODE_TSC_DEADLINE;
+    // A count that is over belongs to the mode that it ran in.
+    if (s.counting && this.#clock.now() >= s.dueNs) {
+      this.#alarm.cancel();
+      this.#ring();
+    }
+    if (s.counting && s.mode === MODE_PERIODIC) this.#endWithThisRound();
     s.mode = mode;
     if (wasDeadline || mode === MODE_TSC_DEADLINE) {
       this.#alarm.cancel();
@@ -97,7 +103,7 @@ class Timer implements ApicTimer {
       s.initial = 0;
       s.counting = false;
     }
-    // Between one-shot and periodic a running count goes on: dueNs is right for both.
+    // Between one-shot and periodic a running count goes on: startNs and dueNs are right for both.
   }
 
   get initial(): number {
@@ -184,6 +190,15 @@ class Timer implements ApicTimer {
 
   get #periodNs(): number {
     return this.#s.initial * this.#divisor;
+  }
+
+  /** Interrupts may lag behind the count, or stand for several rounds of it. */
+  #endWithThisRound(): void {
+    const s = this.#s;
+    const rounds = Math.floor((this.#clock.now() - s.startNs) / this.#periodNs);
+    s.startNs += rounds * this.#periodNs;
+    s.dueNs = s.startNs + this.#periodNs;
+    this.#alarm.set(s.dueNs);
   }
 
   #ring(): void {

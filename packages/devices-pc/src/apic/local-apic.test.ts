@@ -348,6 +348,38 @@ describe("timer", () => {
     expect(read(TMCCT)).toBe(70_000);
   });
 
+  it("is over when its count is, though nobody has looked, also if it is to repeat from then on", () => {
+    const { apic, clock, read, write } = setUpEnabled();
+    write(TDCR, 0b1011);
+    write(LVT_TIMER, 0xec);
+    write(TMICT, 1000);
+    clock.stall(1500);
+    expect(read(TMCCT)).toBe(0);
+    write(LVT_TIMER, 0x2_00ec);
+    expect([read(TMCCT), apic.pending]).toEqual([0, true]);
+    apic.acknowledge();
+    write(EOI, 0);
+    clock.advance(10_000);
+    expect([read(TMCCT), apic.pending]).toEqual([0, false]);
+  });
+
+  it("counts its last round to the end when it is to repeat no more", () => {
+    const { apic, clock, read, write } = setUpEnabled();
+    write(TDCR, 0b1011);
+    write(LVT_TIMER, 0x2_00ec);
+    write(TMICT, 1000);
+    clock.advance(2300);
+    clock.stall(1000);
+    write(LVT_TIMER, 0xec);
+    expect(read(TMCCT)).toBe(700);
+    apic.acknowledge();
+    write(EOI, 0);
+    clock.advance(699);
+    expect([read(TMCCT), apic.pending]).toEqual([1, false]);
+    clock.advance(1);
+    expect([read(TMCCT), apic.pending]).toEqual([0, true]);
+  });
+
   it("stops at a zero count and delivers nothing while masked", () => {
     const { apic, clock, write } = setUpEnabled();
     write(LVT_TIMER, 0x3_00ec);
