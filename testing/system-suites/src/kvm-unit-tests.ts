@@ -46,20 +46,28 @@ const SELECTED: readonly string[] = [
 const TIMEOUT_S = 300;
 /** `access` goes through 18.7 million combinations, `sieve` three times through 100 MB. */
 const TIMEOUTS_S: Readonly<Record<string, number>> = { access: 3600, sieve: 900 };
+/** They make a hypercall of KVM's as soon as there is a test device, and what follows is lost where there is no KVM. */
+const WITHOUT_TEST_DEVICE: readonly string[] = ["x2apic", "xapic"];
 /** The machine that the suite's own script x86/run makes, but for the bus of the PCI test device. */
 const MACHINE = ["-nodefaults", "-no-reboot", "-display", "none", "-serial", "stdio", "-m", "128"];
 const DEVICES = ["-device", "pc-testdev", "-device", "isa-debug-exit,iobase=0xf4,iosize=0x4"];
+
+/** Files that the programs read as their environment: whether there is a test device. */
+export interface Environments {
+  readonly withDevice: string;
+  readonly withoutDevice: string;
+}
 
 /**
  * The tests built in `folder`, a configured and made tree of kvm-unit-tests.
  * @throws Error of one line if it is none.
  */
-export function kvmUnitTests(folder: string, environment: string): readonly TestCase[] {
+export function kvmUnitTests(folder: string, environments: Environments): readonly TestCase[] {
   const list = join(folder, "x86/unittests.cfg");
   if (!existsSync(list)) throw new Error(`${folder} is no tree of kvm-unit-tests: it has no x86/unittests.cfg`);
   const arch = builtArch(folder);
   const tests = parseUnitTests(readFileSync(list, "utf8")).filter((test) => isWanted(test, arch));
-  return tests.map((test) => testCase(test, folder, arch, environment));
+  return tests.map((test) => testCase(test, folder, arch, environments));
 }
 
 /** What the tree was configured for. */
@@ -81,8 +89,9 @@ function machineOf({ name, machine }: UnitTest): readonly string[] {
   return name === "la57" ? words.map((word) => (word.startsWith("max") ? `${word},+la57` : word)) : words;
 }
 
-function testCase(test: UnitTest, folder: string, arch: string, environment: string): TestCase {
+function testCase(test: UnitTest, folder: string, arch: string, environments: Environments): TestCase {
   const { name, file, args } = test;
+  const environment = WITHOUT_TEST_DEVICE.includes(name) ? environments.withoutDevice : environments.withDevice;
   const append = args === "" ? [] : ["-append", args];
   return {
     suite: `kvm-unit-tests ${arch}`,

@@ -3,22 +3,18 @@ import { mkdirSync, mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Engine, findEngines } from "./engines.ts";
+import type { Environments } from "./kvm-unit-tests.ts";
 import { type Result, type ResultRow, resultsTable } from "./results-table.ts";
 import { runGuest } from "./run-guest.ts";
 import { parseRunOptions, type RunOptions } from "./run-options.ts";
 import { findSuites } from "./suites.ts";
 import type { TestCase } from "./test-case.ts";
 
-/** What the suite's own scripts tell its programs of the machine. */
-const ENVIRONMENT = "TEST_DEVICE=1\n";
-
 async function main(): Promise<void> {
   const options = parseRunOptions(process.argv.slice(2));
   const scratch = mkdtempSync(join(tmpdir(), "tsvm-suites-"));
   try {
-    const environment = join(scratch, "environment");
-    writeFileSync(environment, ENVIRONMENT);
-    const { tests, missing } = findSuites(options.folder, environment);
+    const { tests, missing } = findSuites(options.folder, writeEnvironments(scratch));
     for (const place of missing) console.error(`suites: ${join(options.folder, place)} is not there: skipped`);
     const engines = chosen(findEngines(), options.engines);
     const rows = await runAll(chosen(tests, options.only), engines, options);
@@ -31,6 +27,16 @@ async function main(): Promise<void> {
   } finally {
     rmSync(scratch, { recursive: true });
   }
+}
+
+/** What the scripts of kvm-unit-tests tell its programs of the machine. */
+function writeEnvironments(folder: string): Environments {
+  const [withDevice, withoutDevice] = ["1", "0"].map((value) => {
+    const path = join(folder, `environment-${value}`);
+    writeFileSync(path, `TEST_DEVICE=${value}\n`);
+    return path;
+  }) as [string, string];
+  return { withDevice, withoutDevice };
 }
 
 /** Those with a name in `names`; all if there are none. @throws Error naming what is unknown */

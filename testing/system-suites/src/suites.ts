@@ -1,7 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
 import { bootMatrix } from "./boot-matrix.ts";
-import { kvmUnitTests } from "./kvm-unit-tests.ts";
+import { type Environments, kvmUnitTests } from "./kvm-unit-tests.ts";
 import { memtest } from "./memtest.ts";
 import type { TestCase } from "./test-case.ts";
 import { test386 } from "./test386.ts";
@@ -10,7 +10,7 @@ import { xv6 } from "./xv6.ts";
 /** One suite: where it lies in the folder, and its tests. */
 interface Suite {
   readonly place: string;
-  readonly testsOf: (path: string, environment: string) => readonly TestCase[];
+  readonly testsOf: (path: string, environments: Environments) => readonly TestCase[];
 }
 
 const SUITES: readonly Suite[] = [
@@ -28,11 +28,11 @@ export interface FoundSuites {
   readonly missing: readonly string[];
 }
 
-/** Looks for suites in `folder`; `environment` is the file that kvm-unit-tests read as theirs. @throws Error of one line */
-export function findSuites(folder: string, environment: string): FoundSuites {
+/** Looks for suites in `folder`; `environments` are for kvm-unit-tests. @throws Error of one line */
+export function findSuites(folder: string, environments: Environments): FoundSuites {
   const isThere = ({ place }: Suite): boolean => existsSync(join(folder, place));
   return {
-    tests: SUITES.filter(isThere).flatMap(({ place, testsOf }) => testsOf(join(folder, place), environment)),
+    tests: SUITES.filter(isThere).flatMap(({ place, testsOf }) => testsOf(join(folder, place), environments)),
     missing: SUITES.filter((suite) => !isThere(suite)).map(({ place }) => place),
   };
 }

@@ -19,8 +19,8 @@ test("a folder is needed, one, and it has to be there", () => {
 });
 
 test("an empty folder has no suites, and says which ones it could have", () => {
-  expect(findSuites(import.meta.dirname, "")).toEqual({
+  expect(findSuites(import.meta.dirname, { withDevice: "1", withoutDevice: "0" })).toEqual({
     tests: [],
-    missing: ["kvm-unit-tests", "kvm-unit-tests-i386", "test386", "memtest86+", "kernels"],
+    missing: ["kvm-unit-tests", "kvm-unit-tests-i386", "test386", "xv6", "memtest86+", "kernels"],
   });
 });
