@@ -16,6 +16,10 @@ function projectsIn(parent: string): TestProjectInlineConfiguration[] {
         name: JSON.parse(readFileSync(join(import.meta.dirname, root, "package.json"), "utf8")).name,
         root,
         include: ["src/**/*.test.ts", "test/**/*.test.ts"],
+        setupFiles: [join(import.meta.dirname, "vitest.seed.ts")],
+        // Long enough that only a test that hangs reaches it: a machine with other work to do makes a second ten.
+        testTimeout: 60_000,
+        hookTimeout: 60_000,
       },
     }));
 }
