@@ -33,24 +33,41 @@ export class FlagWriter {
     this.#b = b;
   }
 
-  /** After `result = x + y (+ carry)`, computed in 64 bits without cutting. */
+  /** After `result = x + y`, computed in 64 bits without cutting. */
   add(width: number, x: Val, y: Val, result: Val): void {
+    this.#store(width, result, this.#carryIn(x, y, result), () => this.#bit63(this.#b.ltU(result, y)));
+  }
+
+  /** After `result = x + y + carry`, computed in 64 bits without cutting. */
+  addWithCarry(width: number, x: Val, y: Val, result: Val): void {
     const b = this.#b;
-    const carries = b.xor(b.xor(x, y), result);
-    this.#store(width, result, carries, () => b.or(b.and(x, y), b.and(b.or(x, y), b.not(result))));
+    this.#store(width, result, this.#carryIn(x, y, result), () =>
+      b.and(b.or(b.and(x, y), b.and(b.or(x, y), b.not(result))), b.const(MSB)),
+    );
   }
 
   /** After `result = x - y`, computed in 64 bits without cutting. */
   sub(width: number, x: Val, y: Val, result: Val): void {
-    this.subWithBorrow(width, x, y, result);
+    this.#store(width, result, this.#carryIn(x, y, result), () => this.#bit63(this.#b.ltU(x, y)));
     this.#note("sub", width, x, y);
   }
 
   /** After `result = x - y - borrow`, computed in 64 bits without cutting. */
   subWithBorrow(width: number, x: Val, y: Val, result: Val): void {
     const b = this.#b;
-    const borrows = b.xor(b.xor(x, y), result);
-    this.#store(width, result, borrows, () => b.or(b.and(b.not(x), y), b.and(b.not(b.xor(x, y)), result)));
+    this.#store(width, result, this.#carryIn(x, y, result), () =>
+      b.and(b.or(b.and(b.not(x), y), b.and(b.not(b.xor(x, y)), result)), b.const(MSB)),
+    );
+  }
+
+  /** The carry or borrow into each bit. */
+  #carryIn(x: Val, y: Val, result: Val): Val {
+    const b = this.#b;
+    return b.xor(b.xor(x, y), result);
+  }
+
+  #bit63(condition: Val): Val {
+    return this.#b.shl(this.#b.bool(condition), this.#b.const(63));
   }
 
   /** Semantics of later instructions of the same block may use the operands instead of the words in CPU state. */
@@ -94,12 +111,10 @@ export class FlagWriter {
     return b.either(this.less(), this.zero());
   }
 
-  #store(width: number, result: Val, carryIn: Val, carryOutOf64: () => Val): void {
+  /** @param carryOut of 64 bits, as bit 63 alone. */
+  #store(width: number, result: Val, carryIn: Val, carryOut: () => Val): void {
     const b = this.#b;
-    const carry =
-      width === 64
-        ? b.or(b.and(carryOutOf64(), b.const(MSB)), b.shr(carryIn, b.const(1)))
-        : b.shl(carryIn, b.const(63 - width));
+    const carry = width === 64 ? b.or(carryOut(), b.shr(carryIn, b.const(1))) : b.shl(carryIn, b.const(63 - width));
     b.setState("ccCarry", carry);
     b.setState("ccAux", b.and(carryIn, b.const(FLAG.AF)));
     b.setState("ccResult", b.sext(result, width));

@@ -7,7 +7,7 @@ type Compute = (b: X86Builder, x: Val, y: Val) => Val;
 
 /** DEST <- DEST op SRC; flags by `kind`. Compare-like ones leave DEST alone. */
 const arithmetic =
-  (kind: "add" | "sub" | "subWithBorrow" | "logic", compute: Compute, writes = true): Semantics =>
+  (kind: "add" | "addWithCarry" | "sub" | "subWithBorrow" | "logic", compute: Compute, writes = true): Semantics =>
   (b, dst, src) => {
     const x = writes ? dst!.modify() : dst!.load();
     const y = src!.width < dst!.width ? b.zext(b.sext(src!.load(), src!.width), dst!.width) : src!.load();
@@ -20,7 +20,7 @@ const carryIn = (b: X86Builder): Val => b.bool(b.flags.carry());
 
 const add = arithmetic("add", (b, x, y) => b.add(x, y));
 const or = arithmetic("logic", (b, x, y) => b.or(x, y));
-const adc = arithmetic("add", (b, x, y) => b.add(b.add(x, y), carryIn(b)));
+const adc = arithmetic("addWithCarry", (b, x, y) => b.add(b.add(x, y), carryIn(b)));
 const sbb = arithmetic("subWithBorrow", (b, x, y) => b.sub(b.sub(x, y), carryIn(b)));
 const and = arithmetic("logic", (b, x, y) => b.and(x, y));
 const sub = arithmetic("sub", (b, x, y) => b.sub(x, y));
