@@ -87,6 +87,19 @@ export class X86Builder extends IrBuilder {
     return true;
   }
 
+  /** Helpers and exceptions leave: what they are given does not matter, the instruction is executed again elsewhere. */
+  get leavesForHelpers(): boolean {
+    return false;
+  }
+
+  /** Does `otherwise`, which must leave, where a condition (i32) does not hold. */
+  prove(condition: Val, otherwise: () => void): void {
+    this.when(this.isFalse(condition), otherwise);
+  }
+
+  /** It follows from what was proved that `condition` holds; computing it changes nothing. */
+  assume(_condition: () => Val): void {}
+
   /** Called by memory operands; see `operandAccess`. */
   noteOperandAccess(bytes: number, write: boolean): void {
     const access = this.operandAccess;

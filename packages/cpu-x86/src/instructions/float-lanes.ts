@@ -185,6 +185,7 @@ export class FloatLanes {
   /** Computes on the slow path, all parts at once; the result lies in `helperArgs`. May raise #XM. */
   slow(operation: FloatOperation, x: readonly Val[], y: readonly Val[], options: SlowOptions = {}): void {
     const { b } = this;
+    if (b.leavesForHelpers) return b.helper("sseFloat");
     putSlow(b, FLOAT_SLOT.x, x);
     putSlow(b, FLOAT_SLOT.y, y);
     if (options.z !== undefined) putSlow(b, FLOAT_SLOT.z, options.z);
@@ -216,6 +217,8 @@ export const slowResult = (b: X86Builder, parts: 1 | 2): readonly Val[] =>
 
 /** What must hold for a native result to stand. */
 export interface Proof {
+  /** i32, each: what `quiet` needs of the operands, if it does not say so itself. */
+  readonly operands?: readonly Val[];
   /** i32: no exception but PE can occur, and nothing depends on FZ and DAZ. */
   readonly quiet: Val;
   /** i32: the same for results that are rare and dearer to prove. */
@@ -230,41 +233,60 @@ const INEXACT_SEEN = MXCSR.PM | MXCSR.PE;
 
 /** Proof of several parts together. */
 export function allProven(b: X86Builder, proofs: readonly Proof[]): Proof {
-  const quiet = proofs.map((proof) => proof.quiet).reduce((p, q) => b.both(p, q));
+  if (proofs.length === 1) return proofs[0] as Proof;
+  const quiet = proofs.map((proof) => wholeOf(b, proof)).reduce((p, q) => b.both(p, q));
   const exacts = proofs.flatMap(({ exact }) => exact ?? []);
-  const rarely = proofs.length === 1 && proofs[0]?.rarelyQuiet;
   return {
     quiet,
-    ...(rarely && { rarelyQuiet: rarely }),
     ...(exacts.length > 0 && { exact: () => exacts.map((exact) => exact()).reduce((p, q) => b.both(p, q)) }),
   };
 }
 
+const wholeOf = (b: X86Builder, { operands = [], quiet }: Proof): Val =>
+  [...operands, quiet].reduce((p, q) => b.both(p, q));
+
 /** The native result, in parts, where `proof` holds, else what `slow` leaves in `helperArgs`. */
 export function provenOr(b: X86Builder, native: readonly Val[], proof: Proof, slow: () => void): readonly Val[] {
   const results = native.map((part) => b.variable(part));
-  const { quiet, exact, rarelyQuiet } = proof;
   const control = b.and(b.state("mxcsr"), b.const(INEXACT_CONTROL));
   const seen = b.eq(control, b.const(INEXACT_SEEN));
-  const stands = exact === undefined ? quiet : b.both(quiet, seen);
-  b.when(b.isFalse(stands), () => {
-    const nowQuiet = rarelyQuiet === undefined ? quiet : b.either(quiet, rarelyQuiet());
-    const last = (): void => {
-      slow();
-      for (const [i, result] of results.entries()) {
-        b.set(result, b.load(`${result.type}.load`, undefined, AT.helperArgs + FLOAT_SLOT.result + i * 16));
-      }
-    };
-    if (exact === undefined) return last();
-    if (!b.mayNeedExactness) {
-      if (rarelyQuiet === undefined) last();
-      else b.when(b.isFalse(b.both(nowQuiet, seen)), last);
-      return;
+  const last = (): void => {
+    slow();
+    for (const [i, result] of results.entries()) {
+      b.set(result, b.load(`${result.type}.load`, undefined, AT.helperArgs + FLOAT_SLOT.result + i * 16));
     }
+  };
+  if (b.leavesForHelpers && !b.mayNeedExactness) proveInTurn(b, proof, seen, last);
+  else proveAtOnce(b, proof, seen, last);
+  return results.map((result) => b.get(result));
+}
+
+/** Branches that leave cost less than a condition made of all that must hold; what was proved once need not be again. */
+function proveInTurn(
+  b: X86Builder,
+  { operands = [], quiet, rarelyQuiet, exact }: Proof,
+  seen: Val,
+  last: () => void,
+): void {
+  const leave = (): void => b.helper("sseFloat");
+  for (const condition of operands) b.prove(condition, leave);
+  if (exact !== undefined) b.prove(seen, leave);
+  b.whenRarely(b.isFalse(quiet), () => {
+    if (rarelyQuiet === undefined) last();
+    else b.when(b.isFalse(rarelyQuiet()), last);
+  });
+}
+
+function proveAtOnce(b: X86Builder, proof: Proof, seen: Val, last: () => void): void {
+  const { rarelyQuiet, exact, operands = [] } = proof;
+  const quiet = wholeOf(b, proof);
+  b.whenRarely(b.isFalse(exact === undefined ? quiet : b.both(quiet, seen)), () => {
+    const rarely = (): Val => [...operands, rarelyQuiet!()].reduce((p, q) => b.both(p, q));
+    const nowQuiet = rarelyQuiet === undefined ? quiet : b.either(quiet, rarely());
+    if (exact === undefined) return last();
     const toNearest = b.eqz(b.and(b.state("mxcsr"), b.const(MXCSR.RC)));
     b.when(b.isFalse(b.both(nowQuiet, b.either(seen, b.both(toNearest, exact())))), last);
   });
-  return results.map((result) => b.get(result));
 }
 
 /** The bits of a constant in all of 64 bits: one double or two equal singles. */

@@ -30,10 +30,10 @@ function proofOf(f: FloatLanes, name: Binary, x: Val, y: Val, result: Val): Proo
     return { quiet: f.all(f.both(operands, f.isQuietResult(result, zeroIsExact()))), exact: () => f.all(exact()) };
   }
   // NaNs and infinities show in the result.
-  const operands = f.both(f.isNoDenormal(x), f.isNoDenormal(y));
   return {
-    quiet: f.both(operands, f.isNormalResult(result)),
-    rarelyQuiet: () => f.both(operands, f.both(f.isZero(result), zeroIsExact())),
+    operands: [f.isNoDenormal(x), f.isNoDenormal(y)],
+    quiet: f.isNormalResult(result),
+    rarelyQuiet: () => f.both(f.isZero(result), zeroIsExact()),
     exact,
   };
 }
@@ -48,9 +48,12 @@ function compute(f: FloatLanes, name: Binary, x: readonly Val[], y: readonly Val
   const native = x.map((part, i) => f.op(name, part, y[i] as Val));
   const proofs = native.map((result, i) => proofOf(f, name, x[i] as Val, y[i] as Val, result));
   const slow = (): void => f.slow(name, x, y);
-  return provenOr(f.b, native, allProven(f.b, proofs), () =>
+  const results = provenOr(f.b, native, allProven(f.b, proofs), () =>
     f.lanes === 1 ? besideNaNs(f, x[0] as Val, y[0] as Val, slow) : slow(),
   );
+  // Whatever else happened, a denormal result is no native one.
+  if (f.lanes === 1) f.b.assume(() => f.isNoDenormal(results[0] as Val));
+  return results;
 }
 
 /** A quiet NaN passes without exceptions, whatever MXCSR says; programs that use them as missing values do so a lot. */
@@ -94,20 +97,28 @@ const squareRoot =
   };
 
 function rootProof(f: FloatLanes, y: Val, root: Val): Proof {
-  const quiet = f.both(f.isQuietOperand(y), f.isQuietResult(root, f.isZero(y)));
   const exact = (): Val => {
     const square = f.op("mul", root, root);
     return f.all(f.both(f.op("eq", square, y), f.isExactProduct(root, root, square)));
   };
-  return { quiet: f.all(quiet), exact };
+  if (f.lanes === 1) {
+    const rarelyQuiet = (): Val => f.isZero(y);
+    return { operands: [f.isNoDenormal(y)], quiet: f.isNormalResult(root), rarelyQuiet, exact };
+  }
+  return { quiet: f.all(f.both(f.isQuietOperand(y), f.isQuietResult(root, f.isZero(y)))), exact };
 }
 
 /** Neither operand is a NaN or denormal: comparing them raises nothing. */
 const comparable = (f: FloatLanes, x: readonly Val[], y: readonly Val[]): Proof =>
   allProven(
     f.b,
-    x.map((part, i) => ({ quiet: f.all(f.both(f.isQuietOperand(part), f.isQuietOperand(y[i] as Val))) })),
+    x.map((part, i) => comparablePart(f, part, y[i] as Val)),
   );
+
+function comparablePart(f: FloatLanes, x: Val, y: Val): Proof {
+  if (f.lanes > 1) return { quiet: f.all(f.both(f.isQuietOperand(x), f.isQuietOperand(y))) };
+  return { operands: [f.isNoDenormal(x), f.isNoDenormal(y)], quiet: f.b.isFalse(isUnordered(f, x, y)) };
+}
 
 /** DEST if it is less (greater), else SRC: also for zeros of any sign, and unordered operands. */
 const choose =

@@ -84,6 +84,10 @@ export class RegionBuilder extends X86Builder {
   /** Keys of `#reached` in the order they came: what is reached in a branch is not known to be behind it. */
   readonly #reachedKeys: number[] = [];
 
+  /** Conditions that are known to hold, and the same in the order they came. */
+  readonly #proven = new Set<Val>();
+  readonly #provenOrder: Val[] = [];
+
   constructor(context: RegionContext, first: number) {
     super(context.shapeOf(first), (b) => new RecordConstants(b, context.view, first), REGION_SLOTS);
     this.#context = context;
@@ -99,6 +103,8 @@ export class RegionBuilder extends X86Builder {
     this.beginBlock();
     this.#completed = 0;
     this.#checkedUnits.clear();
+    this.#proven.clear();
+    this.#provenOrder.length = 0;
     this.#reached.clear();
     this.#reachedKeys.length = 0;
     this.#insn = { ...NOTHING, offset: offsetOf(place), copy: copyOf(place) };
@@ -125,6 +131,25 @@ export class RegionBuilder extends X86Builder {
 
   override get mayNeedExactness(): boolean {
     return !this.#context.inexactSeen;
+  }
+
+  override get leavesForHelpers(): boolean {
+    return true;
+  }
+
+  override prove(condition: Val, otherwise: () => void): void {
+    if (this.#proven.has(condition)) return;
+    super.prove(condition, otherwise);
+    this.#noteProven(condition);
+  }
+
+  override assume(condition: () => Val): void {
+    this.#noteProven(condition());
+  }
+
+  #noteProven(condition: Val): void {
+    this.#proven.add(condition);
+    this.#provenOrder.push(condition);
   }
 
   override gpr(width: Width, offset: Val): Val {
@@ -263,7 +288,9 @@ export class RegionBuilder extends X86Builder {
 
   protected override branch(build: () => void): void {
     const reached = this.#reachedKeys.length;
+    const proven = this.#provenOrder.length;
     build();
+    while (this.#provenOrder.length > proven) this.#proven.delete(this.#provenOrder.pop() as Val);
     while (this.#reachedKeys.length > reached) this.#reached.delete(this.#reachedKeys.pop() as number);
   }
 

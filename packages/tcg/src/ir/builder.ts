@@ -169,7 +169,29 @@ export class IrBuilder {
       return this.lane("f64x2.replace_lane", lane, a, b.args[0]);
     if (b?.op === "i32.reinterpret_f32" && op === "i32x4.replace_lane")
       return this.lane("f32x4.replace_lane", lane, a, b.args[0]);
-    return this.#pure("lane", resultType(op), op, b === undefined ? [a] : [a, b], lane);
+    if (b !== undefined) return this.#pure("lane", resultType(op), op, [a, b], lane);
+    return this.#replaced(op, lane, a) ?? this.#extract(op, lane, a);
+  }
+
+  /** What is extracted from a lane that was just replaced. */
+  #replaced(op: LaneOp, lane: number, vector: Val): Val | undefined {
+    const [inner, replacement] = vector.args;
+    if (vector.kind !== "lane" || replacement === undefined || vector.op.slice(1, 5) !== op.slice(1, 5))
+      return undefined;
+    if (vector.immediate !== lane) return this.lane(op, lane, inner as Val);
+    if (vector.op[0] === op[0]) return /16x8|8x16/.test(op) ? undefined : replacement;
+    return this.op(REINTERPRET[replacement.type as "i64"], replacement);
+  }
+
+  #extract(op: LaneOp, lane: number, vector: Val): Val {
+    const hash = this.#slots === undefined ? -1 : hashOf(LANES + lane, vector.id, op.charCodeAt(0) + op.charCodeAt(1));
+    const known = hash < 0 ? undefined : this.#known[hash];
+    const isIt =
+      known?.block === this.#block && known.op === op && known.immediate === lane && known.args[0] === vector;
+    if (isIt) return known as Node;
+    const made = this.#pure("lane", resultType(op), op, [vector], lane);
+    if (hash >= 0) this.#remember(hash, made);
+    return made;
   }
 
   /** Byte `i` of the result is byte `lanes[i]` of the two vectors laid side by side. */
@@ -332,6 +354,13 @@ export class IrBuilder {
     this.#push(node);
   }
 
+  /** As {@link when}, for what is hardly ever done. */
+  whenRarely(condition: Val, then: () => void): void {
+    this.when(condition, then);
+    const made = this.#nodes[this.#nodes.length - 1];
+    if (made?.kind === "if" && made.args[0] === condition) made.rare = true;
+  }
+
   #branches(node: Node, slots: SlotFile, then: () => void, otherwise: () => void): void {
     const first = slots.enterBranch();
     const body = this.#collect(then);
@@ -428,6 +457,17 @@ export class IrBuilder {
 const NOTHING = (): void => {};
 
 const staticAddress = (address: Val | undefined, offset: number): number => Number(address?.constant ?? 0) + offset;
+
+/** Takes the bits of a number to the other kind of lane. */
+const REINTERPRET = {
+  i64: "f64.reinterpret_i64",
+  f64: "i64.reinterpret_f64",
+  i32: "f32.reinterpret_i32",
+  f32: "i32.reinterpret_f32",
+} as const;
+
+/** Where the numbers of lanes begin, above those of operations. */
+const LANES = 1024;
 
 /** Places for values to be found again at; a power of two. */
 const KNOWN_VALUES = 1024;

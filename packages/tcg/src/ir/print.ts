@@ -20,7 +20,12 @@ function printNode(node: Node, names: IrNames): string[] {
   if (node.kind === "loop") return [`loop L${node.immediate} {`, ...inner(node.body), "}"];
   if (node.kind !== "if") return [statement(node, names)];
   const otherwise = node.otherwise.length === 0 ? [] : ["} else {", ...inner(node.otherwise)];
-  return [`if ${valueName(node.args[0] as Node)} {`, ...inner(node.body), ...otherwise, "}"];
+  return [
+    `if ${valueName(node.args[0] as Node)} {${node.rare ? " # rarely" : ""}`,
+    ...inner(node.body),
+    ...otherwise,
+    "}",
+  ];
 }
 
 function statement(node: Node, names: IrNames): string {

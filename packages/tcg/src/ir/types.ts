@@ -68,6 +68,8 @@ export class Node {
   body: readonly Node[] = NO_NODES;
   /** The second branch of an if. */
   otherwise: readonly Node[] = NO_NODES;
+  /** An if whose first branch is hardly ever taken. */
+  rare = false;
   /** Variables that get the first of an exit's `args`, all at once, on the way out: state not written back before. */
   sets: readonly Variable[] = NO_VARIABLES;
   /** Number of the block gone to, where an exit is an edge of a region. */

@@ -239,7 +239,8 @@ class Lowering {
   }
 
   /** A way out that is rare, or one that takes a call: nothing that is frequent does. */
-  #isUnlikely({ body, otherwise }: Node): boolean {
+  #isUnlikely({ body, otherwise, rare }: Node): boolean {
+    if (rare) return true;
     const last = body[body.length - 1];
     if (otherwise.length > 0 || last === undefined) return false;
     return (last.kind === "exit" && this.#target.rareExits?.has(last.op) === true) || body.some(isCall);
