@@ -1,6 +1,7 @@
-import { IrBuilder, type SlotTable, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
+import { IrBuilder, type SlotTable, type Val } from "@tsvm/tcg";
 import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
+import { tlbEntry, tlbHost } from "../memory/tlb-probe.ts";
 import { AT, ELEMENT_SIZE, type FieldName, GPR, SEGMENT } from "../state/layout.ts";
 import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 import { MODE } from "../state/mode.ts";
@@ -252,20 +253,13 @@ export class X86Builder extends IrBuilder {
     return this.get(host);
   }
 
-  /** See tcg's softmmu/tlb-layout.ts. */
   protected lookup(table: number, bytes: number, linear: Val): { entry: Val; hit: Val } {
-    const context = this.state("tlbContext");
-    const mixed = this.op("i32.xor", this.wrap(linear), this.wrap(context));
-    const index = this.op("i32.shr_u", mixed, this.const32(TLB_INDEX_SHIFT));
-    const entry = this.op("i32.and", index, this.const32(TLB_INDEX_MASK));
-    const last = this.add(linear, this.const(bytes - 1));
-    const tag = this.xor(this.and(last, this.const(-4096)), context);
+    const { entry, tag } = tlbEntry(this, this.state("tlbContext"), linear, this.const(bytes - 1));
     return { entry, hit: this.eq(this.load("i64.load", entry, table), tag) };
   }
 
   protected hostAddress(entry: Val, table: number, linear: Val): Val {
-    const addend = this.load("i32.load", entry, table + TLB_ADDEND);
-    return this.op("i32.add", this.wrap(linear), addend);
+    return tlbHost(this, entry, table, linear);
   }
 
   #high(linear: Val): Val {

@@ -2,6 +2,7 @@
 import { IrBuilder, LocalPool, lowerNodes } from "@tsvm/tcg";
 import { CodeWriter, type FunctionType, type ModuleBuilder } from "@tsvm/wasm-emit";
 import { CRYPTO_SUBROUTINES } from "../crypto/subroutines.ts";
+import { reachGuest } from "../memory/tlb-probe.ts";
 import type { Subroutine } from "../softfloat/subroutine.ts";
 import { X87_SUBROUTINES } from "../softfloat/subroutines.ts";
 import { fusedDoubles, fusedSingles } from "../sse/fused-multiply.ts";
@@ -12,6 +13,7 @@ export const SUBROUTINES: readonly Subroutine[] = [
   fusedDoubles,
   fusedSingles,
   ...CRYPTO_SUBROUTINES,
+  reachGuest,
 ];
 
 /** The WebAssembly type of a subroutine. */

@@ -14,10 +14,13 @@ import { type Width, X86Builder, type X86Exit } from "../emit/x86-builder.ts";
 import type { VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
 import { jumpCacheLeads } from "../interpreter/jump-cache.ts";
+import { reachGuest } from "../memory/tlb-probe.ts";
+import { callSubroutine } from "../softfloat/subroutine.ts";
 import { AT, type FieldName, GPR } from "../state/layout.ts";
 import { TLB_LOOKS, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
 import { copyOf, offsetOf, type Place } from "./place.ts";
+import { type Reached, ReachedMemory } from "./reached-memory.ts";
 import { RecordConstants } from "./record-constants.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
 import type { SideCause } from "./side-causes.ts";
@@ -79,10 +82,7 @@ export class RegionBuilder extends X86Builder {
   #completed = 0;
   /** Units that were found usable in this block. */
   readonly #checkedUnits = new Set<FpuUse>();
-  /** Host addresses of accesses that are known to hit, by table, width and linear address. */
-  readonly #reached = new Map<number, Val>();
-  /** Keys of `#reached` in the order they came: what is reached in a branch is not known to be behind it. */
-  readonly #reachedKeys: number[] = [];
+  readonly #reached = new ReachedMemory();
 
   /** Conditions that are known to hold, and the same in the order they came. */
   readonly #proven = new Set<Val>();
@@ -105,8 +105,7 @@ export class RegionBuilder extends X86Builder {
     this.#checkedUnits.clear();
     this.#proven.clear();
     this.#provenOrder.length = 0;
-    this.#reached.clear();
-    this.#reachedKeys.length = 0;
+    this.#reached.forgetSince(0);
     this.#insn = { ...NOTHING, offset: offsetOf(place), copy: copyOf(place) };
   }
 
@@ -162,9 +161,7 @@ export class RegionBuilder extends X86Builder {
   /** In another context, other pages may be reached. */
   override setState(field: FieldName, value: Val, index = 0): void {
     super.setState(field, value, index);
-    if (field !== "tlbContext") return;
-    this.#reached.clear();
-    this.#reachedKeys.length = 0;
+    if (field === "tlbContext") this.#reached.forgetAll();
   }
 
   override checkUnit(unit: FpuUse): void {
@@ -231,15 +228,50 @@ export class RegionBuilder extends X86Builder {
 
   protected override probe(table: number, _miss: string, bytes: number, linear: Val): Val {
     this.faultPoint("guest access");
-    const key = (linear.id * 128 + bytes) * 2 + (table === TLB_WRITE ? 1 : 0);
-    const known = this.#reached.get(key);
-    if (known !== undefined) return known;
-    const { entry, hit } = this.lookup(table, bytes, linear);
-    this.when(this.isFalse(hit), () => this.#side(table === TLB_WRITE ? "writeMiss" : "readMiss"));
-    const host = this.hostAddress(entry, table, linear);
-    this.#reached.set(key, host);
-    this.#reachedKeys.push(key);
+    const writes = table === TLB_WRITE;
+    const near = this.#reached.near(linear, bytes, writes);
+    if (near !== undefined && near.distance >= 0 && near.distance + bytes <= near.reached.bytes)
+      return this.op("i32.add", near.reached.host, this.const32(near.distance));
+    const host =
+      near === undefined
+        ? this.#look(table, bytes, linear)
+        : this.#reachFrom(near.reached, near.distance, table, bytes, linear);
+    this.#reached.add({ linear, host, bytes, writable: writes, lookedUp: near === undefined });
     return host;
+  }
+
+  #look(table: number, bytes: number, linear: Val): Val {
+    const { entry, hit } = this.lookup(table, bytes, linear);
+    this.when(this.isFalse(hit), () => this.#missed(table));
+    return this.hostAddress(entry, table, linear);
+  }
+
+  /** `linear` is `distance` bytes behind what was reached: in the same page, or the TLB is asked. */
+  #reachFrom(
+    { linear: from, host: fromHost }: Reached,
+    distance: number,
+    table: number,
+    bytes: number,
+    linear: Val,
+  ): Val {
+    const inPage = this.op("i32.and", this.wrap(from), this.const32(PAGE - 1));
+    const host = this.variable(this.op("i32.add", fromHost, this.const32(distance)));
+    const most = PAGE - bytes;
+    const isOutside =
+      distance >= 0
+        ? this.op("i32.gt_u", inPage, this.const32(most - distance))
+        : this.op("i32.gt_u", this.op("i32.add", inPage, this.const32(distance)), this.const32(most));
+    this.whenRarely(isOutside, () => {
+      const context = this.state("tlbContext");
+      const found = callSubroutine(this, reachGuest, linear, context, this.const(bytes - 1), this.const32(table));
+      this.when(this.op("i32.eqz", found), () => this.#missed(table));
+      this.set(host, found);
+    });
+    return this.get(host);
+  }
+
+  #missed(table: number): void {
+    this.#side(table === TLB_WRITE ? "writeMiss" : "readMiss");
   }
 
   protected override lookup(table: number, bytes: number, linear: Val): { entry: Val; hit: Val } {
@@ -287,11 +319,11 @@ export class RegionBuilder extends X86Builder {
   }
 
   protected override branch(build: () => void): void {
-    const reached = this.#reachedKeys.length;
+    const reached = this.#reached.mark;
     const proven = this.#provenOrder.length;
     build();
     while (this.#provenOrder.length > proven) this.#proven.delete(this.#provenOrder.pop() as Val);
-    while (this.#reachedKeys.length > reached) this.#reached.delete(this.#reachedKeys.pop() as number);
+    this.#reached.forgetSince(reached);
   }
 
   // --- leaving ---

@@ -1,0 +1,32 @@
+// How generated code asks the soft TLB; tcg's softmmu/tlb-layout.ts says what an entry is.
+import { type IrBuilder, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
+import { giveBack, type Subroutine } from "../softfloat/subroutine.ts";
+
+/**
+ * Where the entry for `linear` is in a table (i32), and the tag it must have for an access that ends `last` bytes behind
+ * `linear` to be a hit.
+ */
+export function tlbEntry(b: IrBuilder, context: Val, linear: Val, last: Val): { entry: Val; tag: Val } {
+  const mixed = b.op("i32.xor", b.wrap(linear), b.wrap(context));
+  const index = b.op("i32.shr_u", mixed, b.const32(TLB_INDEX_SHIFT));
+  const entry = b.op("i32.and", index, b.const32(TLB_INDEX_MASK));
+  return { entry, tag: b.xor(b.and(b.add(linear, last), b.const(-4096)), context) };
+}
+
+/** Host address (i32) of `linear`, which `table` has at `entry`. */
+export function tlbHost(b: IrBuilder, entry: Val, table: number, linear: Val): Val {
+  return b.op("i32.add", b.wrap(linear), b.load("i32.load", entry, table + TLB_ADDEND));
+}
+
+/** (linear, tlbContext, bytes of the access less 1, table) to the host address, or to 0: a miss. */
+export const reachGuest: Subroutine = {
+  name: "reachGuest",
+  params: ["i64", "i64", "i64", "i32"],
+  result: "i32",
+  body: (b, linear, context, last, table) => {
+    const { entry, tag } = tlbEntry(b, context as Val, linear as Val, last as Val);
+    const at = b.op("i32.add", entry, table as Val);
+    b.when(b.ne(b.load("i64.load", at, 0), tag), () => giveBack(b, b.const32(0)));
+    giveBack(b, tlbHost(b, at, 0, linear as Val));
+  },
+};
