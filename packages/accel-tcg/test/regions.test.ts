@@ -80,6 +80,16 @@ describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
     expect([m.read8(DATA), m.log.length]).toEqual([30, 30]);
   });
 
+  it("reaches what lies beside an address, in its page and in the next", () => {
+    // mov ecx, 40; (5) mov [rdi], ecx; mov eax, [rdi+16]; add eax, [rdi-8]; add [rdi+6], eax; mov [rdi+32], eax;
+    // add edi, 8; sub ecx, 1; jnz 5; hlt
+    const hex = "b9 28 00 00 00 89 0f 8b 47 10 03 47 f8 01 47 06 89 47 20 83 c7 08 83 e9 01 75 ea f4";
+    const m = both(bits, hex, { rdi: BigInt(DATA + 0xf00) });
+    expect(m.read8(DATA + 0xf00)).toBe(40);
+    expect(m.read8(DATA + 0xf00 + 39 * 8)).toBe(1);
+    expect(counters(m).regionsMade).toBeGreaterThan(0);
+  });
+
   it("repeats string instructions", () => {
     const regs = { rsi: BigInt(DATA), rdi: BigInt(DATA + 0x800) };
     // mov edx, 12; (5) mov ecx, 9; rep movsb; sub edx, 1; jnz 5; hlt

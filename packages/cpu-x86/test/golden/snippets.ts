@@ -51,6 +51,16 @@ export const GOLDENS: readonly Golden[] = [
     ],
   },
   {
+    name: "neighbours",
+    shows:
+      "Memory beside [rdi] is compared with its page, each time with the same address; only in another page it is looked up.",
+    code: { 0: "8b 07 03 47 08 03 47 10" },
+    claims: [
+      [READ_PROBE, 1],
+      [/call \$\S*reachGuest/g, 2],
+    ],
+  },
+  {
     name: "stores-to-state",
     shows: "Registers go to memory once, behind everything else, whatever was put into them before.",
     code: { 0: "b8 01 00 00 00 b4 02 89 c1 31 c0" },
