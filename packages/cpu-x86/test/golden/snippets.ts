@@ -54,7 +54,7 @@ export const GOLDENS: readonly Golden[] = [
     name: "neighbours",
     shows:
       "Memory beside [rdi] is compared with its page, each time with the same address; only in another page it is looked up.",
-    code: { 0: "8b 07 03 47 08 03 47 10" },
+    code: { 0: "8b 07 8b 47 08 8b 47 10" },
     claims: [
       [READ_PROBE, 1],
       [/call \$\S*reachGuest/g, 2],
