@@ -11,7 +11,6 @@ import { FLAG } from "../state/bits.ts";
 import type { X86Builder } from "./x86-builder.ts";
 
 const MSB = -0x8000_0000_0000_0000n;
-const BIT62 = 0x4000_0000_0000_0000n;
 
 /** An operation whose operands say more directly what its flags say. */
 interface Origin {
@@ -153,8 +152,9 @@ export class FlagWriter {
   /** As add or sub of 1, but CF stays. SDM vol. 2A, INC and DEC. */
   step(width: number, x: Val, result: Val, overflow: Val): void {
     const b = this.#b;
-    const carry = this.carry();
-    b.setState("ccCarry", this.#carryWord(carry, overflow));
+    // CF in all bits, then OF: loops that count by INC or DEC come here each turn.
+    const kept = b.sar(b.state("ccCarry"), b.const(63));
+    b.setState("ccCarry", b.xor(kept, b.shl(b.bool(overflow), b.const(62))));
     b.setState("ccAux", b.and(b.xor(b.xor(x, b.const(1)), result), b.const(FLAG.AF)));
     b.setState("ccResult", b.sext(result, width));
   }
@@ -270,8 +270,7 @@ export class FlagWriter {
   #carryWord(carry: Val, overflow: Val): Val {
     const b = this.#b;
     const out = b.shl(b.bool(carry), b.const(63));
-    const different = b.op("i32.xor", carry, overflow);
-    return b.or(out, b.and(b.shl(b.bool(different), b.const(62)), b.const(BIT62)));
+    return b.or(out, b.shl(b.bool(b.op("i32.xor", carry, overflow)), b.const(62)));
   }
 }
 

@@ -95,6 +95,15 @@ export const GOLDENS: readonly Golden[] = [
     ],
   },
   {
+    name: "counting-down",
+    shows: "DEC leaves CF alone: the word with CF and OF is made of the one before, each turn, and by few operations.",
+    code: { 0: "ff c9 75 fc" },
+    claims: [
+      [/i64\.shr_s/g, 3],
+      [/i64\.or/g, 0],
+    ],
+  },
+  {
     name: "other-page",
     shows: "A jump to another page stays in the region if the jump cache says that the page is still mapped.",
     code: { 0: "89 c8 e9 f9 0f 00 00", 4096: "89 d1" },
