@@ -223,6 +223,36 @@ describe("pc board", () => {
     expect(await signatureOf(false)).toEqual([0xffffffff, false]);
   });
 
+  it("has a VGA where one is asked for, and says in the FADT whether there is one", async () => {
+    const seen = async (vga: boolean): Promise<number[]> => {
+      let found: number[] = [];
+      const { machine } = build(
+        ({ io, load32 }) => {
+          io.out(0x3d4, 2, 0x280f);
+          found = [load32(0xb8000), io.in(0x3d5, 1)];
+          return TRIPLE_FAULT;
+        },
+        { vga },
+      );
+      await machine.run();
+      const bios = machine.memory.view(0xf0000, 0x8000) as Uint8Array;
+      const fadt = String.fromCharCode(...bios).indexOf("FACP");
+      const vgaNotPresent = 1 << 2;
+      return [...found, (bios[fadt + 109] as number) & vgaNotPresent];
+    };
+    expect(await seen(true)).toEqual([0x07200720, 0x28, 0]);
+    expect(await seen(false)).toEqual([0xffffffff, 0xff, 4]);
+  });
+
+  it("has a floating pointer structure where systems without ACPI look for one", () => {
+    const { machine } = build(() => HLT);
+    const bios = machine.memory.view(0xf0000, 0x10000) as Uint8Array;
+    const at = Array.from({ length: 0x1000 }, (_, i) => 16 * i).filter(
+      (offset) => String.fromCharCode(...bios.subarray(offset, offset + 4)) === "_MP_",
+    );
+    expect(at.length).toBe(1);
+  });
+
   it("tells the size of RAM by fw_cfg", async () => {
     await runOnce(({ io }) => {
       io.out(0x510, 2, 3);
