@@ -147,6 +147,17 @@ describe.each(MODES)("interrupts in %i-bit code", (bits) => {
     expect(m.event()).toMatchObject({ vector: 0x31, rip: CODE + 1 });
   });
 
+  it("come in behind the WRMSR that raised them at once", () => {
+    const tscDeadline = 0x6e0n;
+    const m = new TinyMachine(bits).set({ rflags: IF, rcx: tscDeadline });
+    m.writeMsr = () => {
+      m.interrupt(0x31);
+      return true;
+    };
+    m.runToHalt("0f 30 fe c0 fe c0 f4");
+    expect(m.event()).toMatchObject({ vector: 0x31, rip: CODE + 2 });
+  });
+
   it("stay away for one instruction behind MOV SS", () => {
     const m = new TinyMachine(bits).set({ rflags: IF, rax: bits === 16 ? 0n : 0x10n });
     // Raised by the port access; what follows is MOV SS, AX; INC AL; INC AL.

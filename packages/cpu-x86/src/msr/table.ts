@@ -1,6 +1,6 @@
 // Every model-specific register there is. SDM vol. 4; AMD BKDG and PPR, "MSRs". Anything else is #GP(0).
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { GPR, SEGMENT } from "../state/layout.ts";
+import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { setTimeStamp, setTimeStampAdjust, timeStamp } from "../system/time-stamp.ts";
 import {
   aliasing,
@@ -144,5 +144,7 @@ export function wrmsr(cpu: Cpu): HelperResult {
   const value = (BigInt(cpu.gpr32(GPR.rdx)) << 32n) | BigInt(cpu.gpr32(GPR.rax));
   if (msr === undefined || !msr.write(cpu, value)) return cpu.raise("GP", 0);
   // EFER may change how addresses are translated.
-  return msr === eferMsr ? HELPER.jump : HELPER.next;
+  if (msr === eferMsr) return HELPER.jump;
+  // What the local APIC raises by this comes in before the next instruction: a deadline that has passed, an interrupt to itself.
+  return cpu.get32(AT.interruptRequest) !== 0 ? HELPER.exit : HELPER.next;
 }
