@@ -1,5 +1,6 @@
-// What the processor does, for people who look for faults: `-d int`, `-d unimp`, `-d exec`, in the spirit of QEMU's.
-import { AT, type Cpu, type EventKind, GPR, SEGMENT, VECTOR } from "@tsvm/cpu-x86";
+// What the processor does, for people who look for faults: `-d int`, `-d unimp`, `-d exec`, `-d cpu`, `-d mmu`, in the spirit
+// of QEMU's.
+import { AT, type Cpu, describe, type EventKind, GPR, SEGMENT, VECTOR } from "@tsvm/cpu-x86";
 
 import type { Disassemble } from "./translation-log.ts";
 
@@ -20,18 +21,25 @@ export const TCG_LOG_CATEGORIES: Readonly<Record<string, string>> = {
   out_asm: "WebAssembly of translated regions, in hexadecimal",
   int: "every exception and interrupt delivered",
   exec: "address of every instruction executed, one by one (slow)",
+  cpu: "registers in front of every instruction executed (slower)",
+  mmu: "accesses to memory that the soft TLB does not answer, and where they lead",
   unimp: "opcodes that have no meaning here",
 };
 
 /** As many bytes as an instruction can have. */
 const INSN_BYTES = 15;
+const PAGE = 4096;
 const hex = (value: number | bigint, digits: number): string =>
   BigInt.asUintN(64, BigInt(value)).toString(16).padStart(digits, "0");
 
 /** Writes the categories that are asked for. */
 export class ExecutionLog {
-  /** `-d exec`: instructions must be executed one by one. */
+  /** `-d exec`, `-d cpu`: instructions must be executed one by one. */
   readonly tracing: boolean;
+  /** `-d mmu`: {@link translated} is to be told of misses. */
+  readonly translations: boolean;
+  readonly #addresses: boolean;
+  readonly #registers: boolean;
   readonly #sink: LogSink;
   readonly #events: boolean;
   readonly #unknown: boolean;
@@ -44,7 +52,10 @@ export class ExecutionLog {
     this.#events = sink.has("int");
     this.#unknown = sink.has("unimp");
     this.#resets = sink.has("cpu_reset");
-    this.tracing = sink.has("exec");
+    this.#addresses = sink.has("exec");
+    this.#registers = sink.has("cpu");
+    this.tracing = this.#addresses || this.#registers;
+    this.translations = sink.has("mmu");
   }
 
   /** An event is about to be delivered: `v` vector, `e` error code, `i` 1 for INT n. */
@@ -68,7 +79,17 @@ export class ExecutionLog {
 
   /** The instruction at rip is about to be executed. */
   trace(cpu: Cpu): void {
-    if (this.tracing) this.#sink.write(`Trace: ${place(cpu, SEGMENT.cs, cpu.rip)}`);
+    if (this.#addresses) this.#sink.write(`Trace: ${place(cpu, SEGMENT.cs, cpu.rip)}`);
+    if (this.#registers) for (const line of describe(cpu).split("\n")) this.#sink.write(line);
+  }
+
+  /** An access missed the soft TLB. @param low, high halves of its linear address. @param found nothing: it faulted. */
+  translated(cpu: Cpu, what: string, low: number, high: number, size: number, found: boolean): void {
+    const offset = low & (PAGE - 1);
+    const { gfn } = cpu.linear.walker;
+    const leadsTo = offset + size > PAGE ? "two pages" : `gpa ${hex(BigInt(gfn) * BigInt(PAGE) + BigInt(offset), 16)}`;
+    const linear = (BigInt(high >>> 0) << 32n) | BigInt(low >>> 0);
+    this.#sink.write(`MMU: ${what} ${hex(linear, 16)} ${size}: ${found ? leadsTo : "fault"}`);
   }
 
   /** Delivery of a double fault failed. */

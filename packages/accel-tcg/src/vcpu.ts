@@ -257,24 +257,26 @@ export class TcgVcpu implements Vcpu {
   #createImports(): InterpreterImports {
     const { linear } = this.cpu;
     const watch = this.#dataBreakpoints;
+    const log = this.#log?.translations === true ? this.#log : undefined;
     // Watched or not, a miss is answered the same; a watched one leaves nothing in the TLB.
-    const told = (found: number): number => {
+    const told = (found: number, what: string, low: number, high: number, size: number): number => {
       this.#counts.tlbMisses++;
+      log?.translated(this.cpu, what, low, high, size, found !== 0);
       if (watch.armed) linear.flushAll();
       return found;
     };
     return {
       readMiss: (low, high, size, record) => {
         if (watch.armed) watch.noteMemory(low, high, size, false);
-        return told(linear.readMiss(low, high, size, record));
+        return told(linear.readMiss(low, high, size, record), "read", low, high, size);
       },
       modifyMiss: (low, high, size, record) => {
         if (watch.armed) watch.noteMemory(low, high, size, true);
-        return told(linear.modifyMiss(low, high, size, record));
+        return told(linear.modifyMiss(low, high, size, record), "modify", low, high, size);
       },
       writeMiss: (low, high, size, record) => {
         if (watch.armed) watch.noteMemory(low, high, size, true);
-        return told(linear.writeMiss(low, high, size, record));
+        return told(linear.writeMiss(low, high, size, record), "write", low, high, size);
       },
       helper: (number) => this.#helper(number),
       hot: (record) => this.#hot(record),

@@ -107,6 +107,26 @@ describe("the log", () => {
     expect(lines).toEqual([0, 1, 4].map((offset) => `Trace: 0008:${(CODE + offset).toString(16).padStart(16, "0")}`));
   });
 
+  it("of cpu has the registers in front of every instruction", () => {
+    const { m, lines } = logging("cpu");
+    m.set({ rax: 0x1234n }).runToHalt("90 f4");
+    expect(lines.filter((line) => line.includes("0000000000001234"))).toHaveLength(2);
+    expect(lines.some((line) => line.startsWith("Trace:"))).toBe(false);
+  });
+
+  it("of mmu has what the soft TLB does not answer", () => {
+    const { m, lines } = logging("mmu");
+    // Twice; into the next page; where nothing is mapped.
+    m.mapPage(0x10_0000, 0);
+    m.mapPage(0x9000, 0x3_5007);
+    m.set({ rsi: 0x10_0000n }).runToHalt("8b 47 08 8b 47 08 8b 87 fe 0f 00 00 89 06");
+    expect(lines).toEqual([
+      "MMU: read 0000000000009008 4: gpa 0000000000035008",
+      "MMU: read 0000000000009ffe 4: two pages",
+      "MMU: write 0000000000100000 4: fault",
+    ]);
+  });
+
   it("of cpu_reset has triple faults", () => {
     const { m, lines } = logging("cpu_reset");
     m.code(CODE, "0f 0b").set({ "idtr.limit": 0n });
@@ -114,8 +134,8 @@ describe("the log", () => {
     expect(lines).toEqual(["Triple fault"]);
   });
 
-  // mov ecx, 10; (5) sub ecx, 1; jnz 5; an opcode without meaning
-  const LOOP = "b9 0a 00 00 00 83 e9 01 75 fb 0f 04";
+  // mov ecx, 10; (5) sub ecx, 1; jnz 5; mov eax, [rdi]; an opcode without meaning
+  const LOOP = "b9 0a 00 00 00 83 e9 01 75 fb 8b 07 0f 04";
 
   it("has the categories that are listed, and is silent in others", () => {
     for (const name of Object.keys(TCG_LOG_CATEGORIES)) {
