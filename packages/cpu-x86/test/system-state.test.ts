@@ -262,6 +262,9 @@ describe("FXSAVE and XSAVE", () => {
 
   it("an address that is not canonical is #SS in the stack segment, before its alignment matters", () => {
     expect(m.faultOf("fxsave", 0x8000_0000_0001n << 4n, 64, SEGMENT.ss)).toBe("#SS(0)");
+    // Of XSAVE and the others the alignment comes first.
+    expect(m.faultOf("xsavec", 0x8000_0000_0001n << 6n, 64, SEGMENT.ss)).toBe("#SS(0)");
+    expect(m.faultOf("xsavec", 0x8000_0000_0001n << 4n, 64, SEGMENT.ss)).toBe("#GP(0)");
     expect(m.faultOf("fxrstor", (0x8000_0000_0001n << 4n) + 1n, 64, SEGMENT.ss)).toBe("#SS(0)");
     expect(m.faultOf("xsave", 0x8000_0000_0001n << 8n, 64, SEGMENT.ds)).toBe("#GP(0)");
   });

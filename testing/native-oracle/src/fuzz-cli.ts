@@ -9,11 +9,14 @@ import type { Difference } from "./compare.ts";
 import { CASES_DIRECTORY } from "./programs/cases.ts";
 import { ProgramChecker, runOnHostCpu } from "./programs/check-programs.ts";
 import { FIRST_SLOT, type Program, writeProgram } from "./programs/program.ts";
+import { qemuVersion, runOnQemu } from "./programs/qemu-engine.ts";
 import { shrinkProgram } from "./programs/shrink.ts";
+import type { Vocabulary } from "./programs/vocabulary.ts";
 
 const USAGE = `fuzz [options]
-  --against regions|host  regions against the interpreter, or both against this CPU, too (regions);
-                          every other program is privileged, except on this CPU
+  --against regions|host|qemu
+                          regions against the interpreter, or both against this CPU or QEMU, too (regions);
+                          every other program is privileged, on this CPU none, on QEMU all
   --minutes N             (1)
   --programs N            stops after so many
   --seed N                first seed (the time)
@@ -35,19 +38,45 @@ const { values: options } = parseArgs({
 
 type Check = (programs: readonly Program[]) => readonly (readonly Difference[])[];
 
+interface Opponent {
+  vocabulary(seed: number): Vocabulary;
+  check(checker: ProgramChecker, programs: readonly Program[]): readonly (readonly Difference[])[];
+}
+
+const OPPONENTS: Readonly<Record<"regions" | "host" | "qemu", Opponent>> = {
+  regions: {
+    vocabulary: (seed) => (seed % 2 === 0 ? "all" : "system"),
+    check: (checker, programs) => programs.map((program) => checker.checkEngines(program)),
+  },
+  host: {
+    vocabulary: () => "defined",
+    check: (checker, programs) =>
+      runOnHostCpu(programs).map((outcome, i) => checker.checkAgainstHost(programs[i] as Program, outcome)),
+  },
+  qemu: {
+    vocabulary: () => "machine",
+    check: (checker, programs) => {
+      const ending = programs.filter((program) => checker.ends(program));
+      const outcomes = new Map(runOnQemu(ending).map((outcome, i) => [ending[i], outcome]));
+      return programs.map((program) => checker.checkAgainstQemu(program, outcomes.get(program)));
+    },
+  },
+};
+
 function main(): void {
   const deadline = Date.now() + Number(options.minutes) * 60_000;
   const last = Number(options.programs);
   const checker = new ProgramChecker();
-  const host = options.against === "host";
-  const check: Check = host
-    ? (programs) => checkOnHost(checker, programs)
-    : (programs) => programs.map((program) => checker.checkEngines(program));
+  const opponent = OPPONENTS[options.against as keyof typeof OPPONENTS];
+  if (opponent === undefined) throw new RangeError(`--against ${options.against}: regions, host or qemu`);
+  if (options.against === "qemu" && qemuVersion() === undefined)
+    return console.log("qemu-system-x86_64 is not there: skipped");
+  const check: Check = (programs) => opponent.check(checker, programs);
   let seed = options.seed === undefined ? Date.now() % 1_000_000_000 : Number(options.seed);
   let found = 0;
   for (let done = 0; done < last && Date.now() < deadline; ) {
     const seeds = Array.from({ length: Math.min(BATCH, last - done) }, (_, i) => seed + i);
-    const programs = seeds.map((each) => checker.generate(each, host ? "defined" : each % 2 === 0 ? "all" : "system"));
+    const programs = seeds.map((each) => checker.generate(each, opponent.vocabulary(each)));
     for (const [i, differences] of check(programs).entries()) {
       if (differences.length === 0) continue;
       report(seeds[i] as number, programs[i] as Program, differences, check);
@@ -57,11 +86,8 @@ function main(): void {
     seed += seeds.length;
   }
   if (found > 0) return fail(checker, found);
+  for (const [reason, count] of checker.known) console.log(`${count} times: ${reason}`);
   console.log(`${describe(checker)}: nothing found`);
-}
-
-function checkOnHost(checker: ProgramChecker, programs: readonly Program[]): readonly (readonly Difference[])[] {
-  return runOnHostCpu(programs).map((outcome, i) => checker.checkAgainstHost(programs[i] as Program, outcome));
 }
 
 function describe({ counts }: ProgramChecker): string {
@@ -71,13 +97,14 @@ function describe({ counts }: ProgramChecker): string {
 }
 
 function fail(checker: ProgramChecker, found: number): void {
+  for (const [reason, count] of checker.known) console.log(`${count} times: ${reason}`);
   console.log(`${describe(checker)}: ${found} differ`);
   process.exitCode = 1;
 }
 
 function report(seed: number, program: Program, differences: readonly Difference[], check: Check): void {
   console.log(`seed ${seed}, ${program.environment.name}-bit code`);
-  const smaller = shrinkProgram(program, (candidate) => (check([candidate])[0] ?? []).length > 0);
+  const smaller = shrinkProgram(program, (candidates) => check(candidates).map(({ length }) => length > 0));
   const shown = check([smaller])[0] ?? differences;
   for (const { field, expected, actual } of shown.slice(0, 8))
     console.log(`  ${field}: expected ${expected}, got ${actual}`);

@@ -31,8 +31,12 @@ const PAGE = {
   otherPdpt: 17,
   otherPd: 18,
   otherPt: 19,
-  count: 20,
+  switch: 20,
+  count: 21,
 } as const;
+
+/** Pages of tables, and one behind them. */
+export const GUEST_IMAGE_PAGES: number = PAGE.count + 1;
 
 /** Page-table entry bits. SDM vol. 3A, "4-Level Paging and 5-Level Paging". */
 const PTE = { P: 1n, RW: 2n, US: 4n, A: 0x20n, D: 0x40n, NX: 1n << 63n } as const;

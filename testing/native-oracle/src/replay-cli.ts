@@ -3,13 +3,16 @@
  *
  *   node --conditions=@tsvm/source src/replay-cli.ts --filter '^.* ADD ' --verbose
  */
+import { writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import { corpusFamilies, readFamily } from "./corpus.ts";
 import { FAMILIES } from "./forms/all-forms.ts";
+import type { Form } from "./forms/form.ts";
 import { generateVectors } from "./generate/generate.ts";
 import { createHostEngine } from "./host-engine.ts";
 import { runOnHost } from "./native-harness.ts";
 import { type GroupResult, replayGroup } from "./replay.ts";
+import { ReplayCounts } from "./replay-counts.ts";
 import { describeFailure, failureTable } from "./report.ts";
 import { formLabel, type Vector, type VectorEngine } from "./vector.ts";
 import type { VectorGroup } from "./vector-file.ts";
@@ -25,7 +28,8 @@ const USAGE = `replay [options]
   --max N             (3)
   --strict            undefined flags too
   --fresh SALT        not the corpus but new vectors, any word for others, recorded now (Linux, x86-64, gcc)
-  --rounds N          as often with other salts: 12 give every form 200 vectors and more (1)
+  --at-least N        further rounds with other salts for forms that have fewer vectors so far (1)
+  --table FILE        counts by family and mode, as Markdown
   --list              forms and vector counts, nothing is run`;
 
 const { values: options } = parseArgs({
@@ -40,7 +44,8 @@ const { values: options } = parseArgs({
     max: { type: "string", default: "3" },
     strict: { type: "boolean", default: false },
     fresh: { type: "string" },
-    rounds: { type: "string", default: "1" },
+    "at-least": { type: "string", default: "1" },
+    table: { type: "string" },
     list: { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -53,15 +58,17 @@ function accept({ environment, seed }: Vector): boolean {
 
 const wanted = new RegExp(options.filter, "i");
 
-function selectGroups(round: string): readonly VectorGroup[] {
-  const families = options.family ?? corpusFamilies();
-  if (options.fresh !== undefined) return recordFresh(families, `${options.fresh}${round}`);
-  return families.flatMap(readFamily).filter(({ form }) => wanted.test(formLabel(form)));
+function selectGroups(family: string): readonly VectorGroup[] {
+  if (options.fresh === undefined) return readFamily(family).filter(({ form }) => wanted.test(formLabel(form)));
+  return recordFresh(formsOf(family), options.fresh);
 }
 
-/** New vectors of the chosen forms with what the host's CPU does right now. */
-function recordFresh(families: readonly string[], salt: string): readonly VectorGroup[] {
-  const forms = families.flatMap((family) => FAMILIES[family] ?? []).filter((form) => wanted.test(formLabel(form)));
+function formsOf(family: string): readonly Form[] {
+  return (FAMILIES[family] ?? []).filter((form) => wanted.test(formLabel(form)));
+}
+
+/** New vectors of `forms` with what the host's CPU does right now. */
+function recordFresh(forms: readonly Form[], salt: string): readonly VectorGroup[] {
   const inputs = forms.map((form) => generateVectors(form, salt));
   const outcomes = runOnHost(inputs.flat());
   let at = 0;
@@ -74,10 +81,13 @@ function recordFresh(families: readonly string[], salt: string): readonly Vector
   });
 }
 
+let ours: VectorEngine | undefined;
+
 async function createEngine(groups: readonly VectorGroup[]): Promise<VectorEngine> {
   if (options.engine === "host") return createHostEngine(groups.flatMap(({ vectors }) => vectors));
   const { createTcgEngine } = await import("./tcg-engine.ts");
-  return createTcgEngine(options.engine === "regions" ? { heatLimit: 1 } : {});
+  ours ??= createTcgEngine(options.engine === "regions" ? { heatLimit: 1 } : {});
+  return ours;
 }
 
 function keepOnly(result: GroupResult): GroupResult {
@@ -94,30 +104,36 @@ function printFailures(results: readonly GroupResult[]): void {
 }
 
 async function main(): Promise<void> {
-  const rounds = options.fresh === undefined ? 1 : Number(options.rounds);
-  for (let round = 1; round <= rounds; round++) await replay(rounds === 1 ? "" : String(round));
+  const counts = new ReplayCounts();
+  for (const family of options.family ?? corpusFamilies()) {
+    let groups = selectGroups(family);
+    if (options.list) {
+      list(groups);
+      continue;
+    }
+    for (let round = 1; groups.length > 0; round++) {
+      await replay(family, groups, counts);
+      const few = options.fresh === undefined ? [] : counts.below(Number(options["at-least"]), formsOf(family));
+      groups = recordFresh(few, `${options.fresh}${round}`);
+    }
+  }
+  if (options.list) return;
+  console.log(counts.summary());
+  if (options.table !== undefined) writeFileSync(options.table, counts.table());
+  if (counts.failed > 0) process.exitCode = 1;
 }
 
-async function replay(round: string): Promise<void> {
-  const groups = selectGroups(round);
-  if (options.list) {
-    for (const { form, vectors } of groups)
-      console.log(`${formLabel(form).padEnd(40)} ${vectors.filter(accept).length}`);
-    return;
-  }
+function list(groups: readonly VectorGroup[]): void {
+  for (const { form, vectors } of groups) console.log(`${formLabel(form).padEnd(40)} ${vectors.filter(accept).length}`);
+}
+
+async function replay(family: string, groups: readonly VectorGroup[], counts: ReplayCounts): Promise<void> {
   const engine = await createEngine(groups);
-  const start = performance.now();
   const results = groups.map((group) => keepOnly(replayGroup(engine, group, { strict: options.strict }, accept)));
-  const seconds = (performance.now() - start) / 1000;
+  for (const [i, { vectors }] of groups.entries())
+    counts.add(family, vectors.filter(accept), results[i] as GroupResult);
   if (options.verbose) printFailures(results);
   else if (results.some(({ failures }) => failures.length > 0)) console.log(failureTable(results));
-  const run = results.reduce((sum, result) => sum + result.run, 0);
-  const failed = results.reduce((sum, { failures }) => sum + failures.length, 0);
-  const forms = results.filter(({ failures }) => failures.length > 0).length;
-  console.log(
-    `${engine.name}: ${run - failed} of ${run} vectors agree; ${forms} of ${results.length} forms differ; ${seconds.toFixed(1)} s`,
-  );
-  if (failed > 0) process.exitCode = 1;
 }
 
 if (options.help) console.log(USAGE);

@@ -43,9 +43,14 @@ export function supportDocument(): string {
     "| regions, interpreter | programs of user code: faults, registers, memory, number of instructions | 100 | `pnpm fuzz` |",
     "| regions, interpreter | programs with privilege: page tables, control registers, SYSCALL, devices, interrupts | 80 | `pnpm fuzz` |",
     "| interpreter, regions, this CPU | programs of user code: faults, registers, memory | 150 | `pnpm fuzz --against host` |",
+    "| interpreter, regions, QEMU | programs with privilege: faults, registers, memory, page and descriptor tables | 20 | `pnpm fuzz --against qemu` |",
     "| regions, interpreter | a kernel's start: registers, devices, memory | every million instructions, 100 times | `boots/README.md` |",
     "",
     `${keptPrograms().length} programs that once differed are kept in \`fuzz/cases/programs\`.`,
+    "",
+    "What ran on demand, and what it found:",
+    "",
+    ...otherResults(),
     "",
     "## Suites of others",
     "",
@@ -77,19 +82,28 @@ function sum(groups: readonly VectorGroup[], counts: (vector: VectorGroup["vecto
   return groups.reduce((total, { vectors }) => total + vectors.filter(counts).length, 0);
 }
 
-/** The sums of each table: the lines whose first cell is bold, under the line that names the engines. */
+const HEAD = "| suite |";
+
+/** Names and lines of the files of results. */
+function results(): readonly (readonly [name: string, lines: readonly string[]])[] {
+  const names = existsSync(RESULTS) ? readdirSync(RESULTS).filter((name) => name.endsWith(".md")) : [];
+  return names.sort().map((name) => [name, readFileSync(join(RESULTS, name), "utf8").split("\n")]);
+}
+
+/** The sums of each table of suites: the lines whose first cell is bold, under the line that names the engines. */
 function suiteTables(): readonly string[] {
-  const files = existsSync(RESULTS)
-    ? readdirSync(RESULTS)
-        .filter((name) => name.endsWith(".md"))
-        .sort()
-    : [];
+  const files = results().filter(([, lines]) => lines.some((line) => line.startsWith(HEAD)));
   if (files.length === 0) return ["No results were committed to `conformance/results` so far."];
-  return files.flatMap((name) => {
-    const lines = readFileSync(join(RESULTS, name), "utf8").split("\n");
-    const head = lines.findIndex((line) => line.startsWith("| suite |"));
+  return files.flatMap(([name, lines]) => {
+    const head = lines.findIndex((line) => line.startsWith(HEAD));
     const sums = lines.filter((line) => line.startsWith("| **"));
-    const table = head < 0 ? [] : lines.slice(head, head + 2);
-    return [`[${name}](../conformance/results/${name}):`, "", ...table, ...sums, ""];
+    return [`[${name}](../conformance/results/${name}):`, "", ...lines.slice(head, head + 2), ...sums, ""];
   });
+}
+
+/** Links to results of other kinds, by their titles. */
+function otherResults(): readonly string[] {
+  return results()
+    .filter(([, lines]) => !lines.some((line) => line.startsWith(HEAD)))
+    .map(([name, lines]) => `- [${lines[0]?.replace(/^# /, "")}](../conformance/results/${name})`);
 }

@@ -4,6 +4,7 @@ import { keptPrograms } from "../src/programs/cases.ts";
 import { ProgramChecker, runOnHostCpu } from "../src/programs/check-programs.ts";
 import { generateProgram } from "../src/programs/generate-program.ts";
 import { type Program, readProgram, writeProgram } from "../src/programs/program.ts";
+import { qemuVersion, runOnQemu } from "../src/programs/qemu-engine.ts";
 import { shrinkProgram } from "../src/programs/shrink.ts";
 
 const TIMEOUT_MS = 120_000;
@@ -45,6 +46,17 @@ describe("random programs", () => {
     expect(checker.counts.passedOver).toBeLessThan(30);
   });
 
+  it.runIf(qemuVersion() !== undefined)("with privilege end as on QEMU", { timeout: TIMEOUT_MS }, () => {
+    const checker = new ProgramChecker();
+    const programs = seeds(30_001, 20).map((seed) => checker.generate(seed, "machine"));
+    for (const [i, outcome] of runOnQemu(programs).entries()) {
+      const differences = checker.checkAgainstQemu(programs[i] as Program, outcome);
+      expect({ seed: 30_001 + i, differences }).toEqual({ seed: 30_001 + i, differences: [] });
+    }
+    expect(checker.counts.programs).toBeGreaterThan(10);
+    expect(checker.counts.passedOver).toBeLessThan(5);
+  });
+
   it("are the same for a seed, and as files", () => {
     const program = generateProgram(7, "all");
     expect(generateProgram(7, "all")).toEqual(program);
@@ -67,6 +79,16 @@ describe.runIf(kept.length > 0)("programs that once differed", () => {
   });
 });
 
+describe.runIf(qemuVersion() !== undefined)("programs that once differed from QEMU", () => {
+  it("do not any more", { timeout: TIMEOUT_MS }, () => {
+    const programs = kept.filter(([name]) => name.startsWith("qemu-")).map(([, program]) => program);
+    expect(programs.length).toBeGreaterThan(0);
+    const checker = new ProgramChecker();
+    for (const [i, outcome] of runOnQemu(programs).entries())
+      expect(checker.checkAgainstQemu(programs[i] as Program, outcome)).toEqual([]);
+  });
+});
+
 describe("shrinking", () => {
   it("leaves the pieces and patches that a failure needs", () => {
     const program = generateProgram(3, "all");
@@ -74,7 +96,16 @@ describe("shrinking", () => {
     const patch = program.patches[2];
     const fails = ({ pieces, patches }: Program): boolean =>
       pieces.some((piece) => piece === needed) && patches.some((other) => other === patch);
-    const smaller = shrinkProgram(program, fails);
+    const smaller = shrinkProgram(program, (candidates) => candidates.map(fails));
     expect([smaller.pieces, smaller.patches]).toEqual([[needed], [patch]]);
+  });
+
+  it("leaves one of two pieces that do the same", () => {
+    const program = generateProgram(3, "all");
+    const either = program.pieces.slice(7, 9);
+    const fails = ({ pieces }: Program): boolean => either.some((piece) => pieces.includes(piece));
+    const { pieces } = shrinkProgram(program, (candidates) => candidates.map(fails));
+    expect(pieces.length).toBe(1);
+    expect(either).toContain(pieces[0]);
   });
 });

@@ -210,10 +210,8 @@ export class Decoder {
     if (facts.absolute) insn.segment = insn.segmentPrefix >= 0 ? insn.segmentPrefix : SEGMENT.ds;
     // POP to memory forms its address with rSP incremented already. SDM vol. 2B, POP.
     if (row.mnemonic === "POP" && insn.base === GPR.rsp) insn.displacement += insn.opsize / 8;
-    if (row.vsib) {
-      insn.segment = withoutBase(insn.segment, mode);
-      return "m64";
-    }
+    // The helper forms the addresses, and a bad one in the stack segment is #SS.
+    if (row.vsib) return "m64";
     if (facts.indirect) {
       insn.segment = withoutBase(insn.segment, mode);
       return "mea";

@@ -56,14 +56,15 @@ function probeDescriptor(b: X86Builder, selector: Val): { hit: Val; host: Val } 
   return { hit: b.both(b.both(hit, inTable), b.isFalse(anyOf(b, selector, TABLE_INDICATOR))), host };
 }
 
-/** DS ES FS GS are null or the user's own: none is taken away on the way out. */
+/** DS ES FS GS are 0 or the user's own: none is taken away on the way out, as are null selectors with an RPL. */
 function keepsDataSegments(b: X86Builder): Val {
   const user = USER << SEG.dplShift;
   return [SEGMENT.ds, SEGMENT.es, SEGMENT.fs, SEGMENT.gs]
     .map((segment) => {
       const attributes = b.state("segAttributes", segment);
       const own = b.eq(b.and(attributes, b.const(user)), b.const(user));
-      return b.either(own, anyOf(b, attributes, SEG.UNUSABLE));
+      const none = b.both(anyOf(b, attributes, SEG.UNUSABLE), b.eqz(b.state("segSelector", segment)));
+      return b.either(own, none);
     })
     .reduce((all, kept) => b.both(all, kept));
 }

@@ -115,15 +115,16 @@ export function loadLocalTable(cpu: Cpu, selector: number, fault: VectorName): b
 }
 
 /**
- * After a return to less privilege: data segments that the new CPL must not use become null, lest it inherit them.
- * SDM vol. 2B, "RET", RETURN-TO-OUTER-PRIVILEGE-LEVEL.
+ * After a return to less privilege: data segments that the new CPL must not use become null, lest it inherit them, and null
+ * selectors lose their RPL: a null segment has DPL 0. SDM vol. 2B, "RET", RETURN-TO-OUTER-PRIVILEGE-LEVEL.
  */
 export function dropInnerSegments(cpu: Cpu, cpl: number): void {
   for (const segment of [SEGMENT.es, SEGMENT.ds, SEGMENT.fs, SEGMENT.gs]) {
     const attributes = cpu.get32(AT.segAttributes, segment);
-    if ((attributes & SEG.UNUSABLE) !== 0) continue;
-    const guarded = !isCode(attributes) || !isConforming(attributes);
-    if (guarded && dplOf(attributes) < cpl) invalidateSegment(cpu, segment);
+    const unusable = (attributes & SEG.UNUSABLE) !== 0;
+    const inner = (!isCode(attributes) || !isConforming(attributes)) && dplOf(attributes) < cpl;
+    const taken = unusable ? cpu.get32(AT.segSelector, segment) !== 0 : inner;
+    if (taken) invalidateSegment(cpu, segment);
   }
 }
 

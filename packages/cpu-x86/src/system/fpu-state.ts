@@ -5,7 +5,7 @@ import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
 import { isValidMxcsr, LEGACY_BYTES, readMxcsr, readX87, readXmm, writeMxcsr, writeX87, writeXmm } from "./fpu-area.ts";
-import { area, checkOperand, openOperand } from "./save-area.ts";
+import { area, checkLegacyOperand, openOperand } from "./save-area.ts";
 
 /** FXSAVE. Arguments: linear address, operand size in bits, segment. */
 export function fxsave(cpu: Cpu): HelperResult {
@@ -29,7 +29,7 @@ export function fxrstor(cpu: Cpu): HelperResult {
 
 function mayMoveLegacy(cpu: Cpu): boolean {
   if ((cpu.low(AT.cr0) & (CR0.EM | CR0.TS)) !== 0) cpu.raise("NM");
-  else checkOperand(cpu, 16);
+  else checkLegacyOperand(cpu);
   return !cpu.faulted;
 }
 

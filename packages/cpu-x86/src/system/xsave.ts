@@ -8,7 +8,7 @@ import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR } from "../state/layout.ts";
 import { XSTATE } from "../state/xstate.ts";
 import { isValidMxcsr, MXCSR_RESET, readMxcsr, writeMxcsr } from "./fpu-area.ts";
-import { area, checkOperand, openOperand } from "./save-area.ts";
+import { area, isOperandCanonical, openOperand } from "./save-area.ts";
 import {
   COMPONENTS,
   compactedSize,
@@ -151,8 +151,14 @@ function isValidCompacted(cpu: Cpu, present: number, layout: number): boolean {
 function mayMove(cpu: Cpu): boolean {
   if (!hasOsxsave(cpu)) return false;
   if ((cpu.low(AT.cr0) & CR0.TS) !== 0) cpu.raise("NM");
-  else checkOperand(cpu, 64);
+  else checkArea(cpu);
   return !cpu.faulted;
+}
+
+/** #GP(0) for an area that is no multiple of 64, in the stack segment, too; then #SS(0) or #GP(0) for one that is not canonical. */
+function checkArea(cpu: Cpu): void {
+  if ((cpu.arg32(0) & 63) !== 0) cpu.raise("GP", 0);
+  else isOperandCanonical(cpu, cpu.argHigh(0), cpu.arg32(2));
 }
 
 function mayBeSupervisor(cpu: Cpu): boolean {

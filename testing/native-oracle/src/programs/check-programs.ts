@@ -1,13 +1,15 @@
 /** Runs programs on two engines and tells the first difference. */
 import type { Difference } from "../compare.ts";
 import { type ProgramOutcome, runProgramsOnHost } from "../native-harness.ts";
+import { compareMachines } from "./compare-machines.ts";
 import { compareEngines, compareWithHost } from "./compare-programs.ts";
 import { generateProgram } from "./generate-program.ts";
 import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, inputOf, PROGRAM_WINDOWS, type Program, SLOT_BYTES } from "./program.ts";
 import { createProgramEngine, type ProgramEngine } from "./program-engine.ts";
+import type { MachineOutcome } from "./qemu-engine.ts";
 import { settleProgram } from "./settle.ts";
 import { compareSystems, SystemEngine } from "./system-engine.ts";
-import type { Vocabulary } from "./vocabulary.ts";
+import { isPrivileged, type Vocabulary } from "./vocabulary.ts";
 
 /** Blocks are translated when they are entered the second time. */
 const HEAT_LIMIT = 2;
@@ -34,6 +36,8 @@ interface Counted {
 /** Compares the interpreter with regions, and the interpreter with the host's CPU where outcomes of it are given. */
 export class ProgramChecker {
   readonly counts: CheckCounts = { programs: 0, instructions: 0, regions: 0, faults: 0, interrupts: 0, passedOver: 0 };
+  /** Differences from QEMU that are QEMU's: how often each reason was given. */
+  readonly known = new Map<string, number>();
   readonly #interpreter: ProgramEngine = createProgramEngine("interpreter", { heatLimit: 0 });
   readonly #regions: ProgramEngine = createProgramEngine("regions", { heatLimit: HEAT_LIMIT });
   readonly #systemInterpreter = new SystemEngine({ heatLimit: 0 });
@@ -41,7 +45,7 @@ export class ProgramChecker {
 
   /** The program that `seed` stands for. */
   generate(seed: number, vocabulary: Vocabulary): Program {
-    const engine = vocabulary === "system" ? this.#systemInterpreter : this.#interpreter;
+    const engine = isPrivileged(vocabulary) ? this.#systemInterpreter : this.#interpreter;
     return settleProgram(generateProgram(seed, vocabulary), (program) => engine.run(program)?.faults);
   }
 
@@ -81,6 +85,23 @@ export class ProgramChecker {
     if (host === undefined || interpreted === undefined) return this.#passOver();
     const differences = compareWithHost(program, host, interpreted);
     return differences.length > 0 ? differences : this.checkEngines(program);
+  }
+
+  /** Whether a privileged program comes to its end. */
+  ends(program: Program): boolean {
+    return this.#systemInterpreter.run(program)?.exit === "hlt";
+  }
+
+  /** Differences of both from QEMU. */
+  checkAgainstQemu(program: Program, qemu: MachineOutcome | undefined): readonly Difference[] {
+    const interpreted = qemu && this.#systemInterpreter.run(program);
+    // What lies outside of RAM is another machine's.
+    if (interpreted === undefined || interpreted.exit !== "hlt" || interpreted.accesses.length > 0)
+      return this.#passOver();
+    const differences = compareMachines(qemu as MachineOutcome, interpreted);
+    if (typeof differences !== "string") return differences.length > 0 ? differences : this.checkEngines(program);
+    this.known.set(differences, (this.known.get(differences) ?? 0) + 1);
+    return this.checkEngines(program);
   }
 
   #passOver(): readonly Difference[] {

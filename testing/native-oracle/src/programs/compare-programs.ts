@@ -22,7 +22,13 @@ export function compareEngines(program: Program, a: EngineOutcome, b: EngineOutc
   return [...differences, { field: "instructions", expected: String(a.instructions), actual: String(b.instructions) }];
 }
 
-function compareFaults({ faults: a }: ProgramOutcome, { faults: b }: ProgramOutcome): readonly Difference[] {
+/** What went on from faults. */
+interface Faulted {
+  readonly faults: readonly ResumedFault[];
+}
+
+/** The first fault that differs. */
+export function compareFaults({ faults: a }: Faulted, { faults: b }: Faulted): readonly Difference[] {
   const texts = [a.map(describeFault), b.map(describeFault)] as const;
   const at = Array.from({ length: Math.max(a.length, b.length) }, (_, i) => i).find((i) => texts[0][i] !== texts[1][i]);
   if (at === undefined) return [];

@@ -24,12 +24,13 @@ import {
   type SystemSetup,
   TURNS,
 } from "./program.ts";
-import { systemStep } from "./system-steps.ts";
-import { needsDefinedFlags, pickForm, type Vocabulary } from "./vocabulary.ts";
+import { machineStep, systemStep } from "./system-steps.ts";
+import { isPrivileged, needsDefinedFlags, pickForm, type Vocabulary } from "./vocabulary.ts";
 
 const NOP = 0x90;
 const RET = 0xc3;
 const LOCK = 0xf0;
+const REX = 0x40;
 const { rsp } = REGISTERS;
 const SEEDS = 1 << 14;
 const DF = 0x400n;
@@ -70,8 +71,9 @@ class ProgramWriter {
     this.#random = random;
     this.#vocabulary = vocabulary;
     const { long, flat32, segmented16stack32 } = ENVIRONMENTS;
-    this.#environment =
-      vocabulary === "system" ? long : random.pick([long, long, long, flat32, flat32, segmented16stack32]);
+    this.#environment = isPrivileged(vocabulary)
+      ? long
+      : random.pick([long, long, long, flat32, flat32, segmented16stack32]);
     this.#assembler = new Assembler(this.#environment);
     this.#changesItself = random.oneIn(3);
     this.#mainSlots = 4 + random.below(30);
@@ -94,13 +96,15 @@ class ProgramWriter {
       code: this.#code,
       pieces: this.#pieces,
       patches: this.#patches,
-      ...(this.#vocabulary === "system" && { system: this.#chooseSetup() }),
+      ...(isPrivileged(this.#vocabulary) && { system: this.#chooseSetup() }),
     };
   }
 
   #chooseSetup(): SystemSetup {
     const random = this.#random;
-    const interruptsAt = Array.from({ length: random.below(6) }, () => 400 + random.below(4000));
+    // No other machine can be interrupted behind a chosen instruction.
+    const interrupts = this.#vocabulary === "machine" ? 0 : random.below(6);
+    const interruptsAt = Array.from({ length: interrupts }, () => 400 + random.below(4000));
     return { privilege: random.oneIn(4) ? 3 : 0, interruptsAt: interruptsAt.toSorted((a, b) => a - b) };
   }
 
@@ -128,6 +132,7 @@ class ProgramWriter {
     const random = this.#random;
     const roll = random.below(16);
     if (this.#vocabulary === "system" && random.oneIn(4)) this.#emitIfRoom(systemStep(random, this.#at), end);
+    else if (this.#vocabulary === "machine" && random.oneIn(2)) this.#emitIfRoom(machineStep(random, this.#at), end);
     else if (roll === 0 && this.#changesItself) this.#writeMutable(end);
     else if (roll === 1 && this.#changesItself) this.#writeChange(end);
     else if (roll === 2 && end - this.#at >= 2) {
@@ -142,6 +147,7 @@ class ProgramWriter {
       const form = pickForm(random, this.#vocabulary);
       const draft = draftInstruction(form, this.#environment, random);
       if (draft === undefined || (mostlyFaults(draft) && !random.oneIn(6))) continue;
+      if (this.#vocabulary === "machine" && isOtherInQemu(draft)) continue;
       const moved = usesStackPointer(draft);
       if (moved && (inFunction || !random.oneIn(6))) continue;
       const bytes = this.#assemble(draft, !inFunction && random.oneIn(8));
@@ -275,6 +281,11 @@ const addressOf = (slot: number): number => FIRST_SLOT + slot * SLOT_BYTES;
 function mostlyFaults({ prefixes, form, memoryAddress }: Draft): boolean {
   if (prefixes.includes(LOCK) && !form.options.lock) return true;
   return memoryAddress !== undefined && (memoryAddress < DATA.address || memoryAddress >= READ_ONLY.address - 64);
+}
+
+/** QEMU 7.2 lets LOCK pass where it is undefined (LEA), and obeys W of a REX in front of a legacy prefix, which does nothing. */
+function isOtherInQemu({ prefixes, form }: Draft): boolean {
+  return prefixes.some((prefix) => (prefix & 0xf0) === REX || (prefix === LOCK && !form.options.lock));
 }
 
 /** Whether the instruction names rSP, as an operand or a base. */

@@ -5,6 +5,7 @@
 import { LOCAL_DESCRIPTORS } from "../environment.ts";
 import { kernelPage, type TrapFrame, writeNumberedGates } from "../guest-tables.ts";
 import type { ResumedFault } from "../native-harness.ts";
+import { listingBytes } from "./listing.ts";
 import { FIRST_SLOT, SLOT_BYTES, SLOTS } from "./program.ts";
 
 /** The log: number of faults, limit, code address; bases of LDT segments; entries of vector, error code, CR2 and rip. */
@@ -44,11 +45,7 @@ const HANDLER = `
 function assemble(log: bigint): Uint8Array {
   const address = Buffer.alloc(8);
   address.writeBigUInt64LE(log);
-  // Bytes end where two spaces and a mnemonic, or a label, begin.
-  const bytes = HANDLER.replace("LOG ", `${address.toString("hex")} `)
-    .split("\n")
-    .map((line) => /^\s*((?:(?:[0-9a-f]{2})+ )+)/.exec(line)?.[1] ?? "");
-  return Uint8Array.from(Buffer.from(bytes.join("").replaceAll(" ", ""), "hex"));
+  return listingBytes(HANDLER.replace("LOG ", `${address.toString("hex")} `));
 }
 
 /** Writes handlers and an empty log into guest RAM. */
@@ -63,6 +60,14 @@ export function writeResumeHandler(ram: DataView, faultLimit: number): void {
   ram.setBigUint64(log.gpa + LOG.code, BigInt(FIRST_SLOT), true);
   for (const [i, { base }] of LOCAL_DESCRIPTORS.entries())
     ram.setBigUint64(log.gpa + LOG.bases + i * 8, BigInt(base), true);
+}
+
+/** Puts a jump to `target` in place of the HLT that ends a program. */
+export function endElsewhere(ram: DataView, target: bigint): void {
+  const handler = kernelPage("resumption");
+  const halt = assemble(0n).length - 1;
+  ram.setUint8(handler.gpa + halt, 0xe9);
+  ram.setInt32(handler.gpa + halt + 1, Number(target - (handler.address + BigInt(halt + 5))), true);
 }
 
 /** The faults the handler noted. */

@@ -115,20 +115,12 @@ export class SystemEngine {
   }
 
   #prepare(program: Program): void {
-    const { vm, vcpu, ram, view } = this.#guest;
-    const input = inputOf(program);
-    ram.fill(0);
-    for (const window of SYSTEM_WINDOWS) ram.set(windowContents(window), window.address);
-    ram.set(input.code, input.codeAddress);
-    for (const { address, bytes } of input.patches) ram.set(bytes, address);
-    writeGuestTables(view, SYSTEM_WINDOWS);
-    writeResumeHandler(view, FAULT_LIMIT);
-    writeSystemTables(view);
+    const { vm, vcpu, ram } = this.#guest;
+    const regs = writeSystem(ram, program);
     vm.noteHostWrite(0, ram.length);
-    const regs = { ...registersOf(program.environment, initialStateOf(input)), ...KERNEL_REGISTERS };
     this.#guest.restartClock();
     vcpu.reset();
-    vcpu.restore({ regs: program.system?.privilege === 0 ? { ...regs, ...KERNEL_SEGMENTS } : regs });
+    vcpu.restore({ regs });
     this.#io.lines.splice(0);
     this.#pin.taken = 0;
     this.#pin.pending = false;
@@ -169,6 +161,21 @@ export class SystemEngine {
     const { regs } = this.#guest.vcpu.save();
     return ((regs["rflags"] ?? 0n) & IF) !== 0n && regs["interrupt.shadow"] === 0n && regs["pending.vector"] === 0n;
   }
+}
+
+/** Fills guest RAM with a program and the kernel around it. @returns the registers it starts from, by their names in VcpuState. */
+export function writeSystem(ram: Uint8Array, program: Program): Readonly<Record<string, bigint>> {
+  const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
+  const input = inputOf(program);
+  ram.fill(0);
+  for (const window of SYSTEM_WINDOWS) ram.set(windowContents(window), window.address);
+  ram.set(input.code, input.codeAddress);
+  for (const { address, bytes } of input.patches) ram.set(bytes, address);
+  writeGuestTables(view, SYSTEM_WINDOWS);
+  writeResumeHandler(view, FAULT_LIMIT);
+  writeSystemTables(view);
+  const regs = { ...registersOf(program.environment, initialStateOf(input)), ...KERNEL_REGISTERS };
+  return program.system?.privilege === 0 ? { ...regs, ...KERNEL_SEGMENTS } : regs;
 }
 
 /** Everything in which two machines ended differently. */

@@ -1,5 +1,5 @@
 /** Privileged things programs do. Without the privilege each is a #GP, and the program goes on. */
-import { CODE, PAGE_BYTES, STACK } from "../environment.ts";
+import { CODE, DATA, PAGE_BYTES, STACK } from "../environment.ts";
 import type { Random } from "../random.ts";
 import { littleEndian } from "./assembler.ts";
 import { COUNTERS, FIRST_SLOT, SLOT_BYTES, SLOTS, STACK_TOP } from "./program.ts";
@@ -10,6 +10,7 @@ const NX = 0x8000_0000;
 const CR0 = { TS: 8, WP: 0x1_0000, AM: 0x4_0000 } as const;
 const CR4 = { TSD: 4, PGE: 0x80, UMIP: 0x800, SMAP: 0x20_0000 } as const;
 const MSR_FS_BASE = 0xc000_0100;
+const MSR_PAT = 0x277;
 const MSR_KERNEL_GS_BASE = 0xc000_0102;
 
 type Step = (random: Random, at: number) => readonly number[];
@@ -64,13 +65,75 @@ const toUserHere: Step = (_, at) => {
   return [0x6a, 0x2b, 0x54, 0x9c, 0x6a, 0x33, 0x68, ...littleEndian(at + length, 4), 0x48, 0xcf];
 };
 
-/** `mov ecx, number; mov eax, low; xor edx, edx; wrmsr`, or a read of it. */
-const msr: Step = (random) => {
-  const number = random.pick([MSR_FS_BASE, MSR_FS_BASE, MSR_KERNEL_GS_BASE, MSR_KERNEL_GS_BASE, 0x277]);
-  const select = [0xb9, ...littleEndian(number, 4)];
-  if (random.oneIn(2)) return [...select, 0x0f, 0x32];
-  return [...select, ...moveEax(random.pick([0, 0x40, 0x80, 0x1000])), 0x31, 0xd2, 0x0f, 0x30];
-};
+/** `mov ecx, number; mov eax, low; xor edx, edx; wrmsr` of one of `numbers`, or a read of it. */
+const msr =
+  (...numbers: readonly number[]): Step =>
+  (random) => {
+    const select = [0xb9, ...littleEndian(random.pick(numbers), 4)];
+    if (random.oneIn(2)) return [...select, 0x0f, 0x32];
+    return [...select, ...moveEax(random.pick([0, 0x40, 0x80, 0x1000])), 0x31, 0xd2, 0x0f, 0x30];
+  };
+
+/** Good and bad ones: null, of either privilege, code, data, system segments, local, beyond the table. */
+const SELECTORS = [0, 3, 0x2b, 0x28, 0x18, 0x10, 0x23, 0x33, 0x40, 0x50, 0x07, 0x0f, 0x78, 0xfff8] as const;
+const SEGMENT_LOADS = [
+  [0x8e, 0xd8],
+  [0x8e, 0xc0],
+  [0x8e, 0xe0],
+  [0x8e, 0xe8],
+] as const;
+const SELECTOR_QUESTIONS = [
+  [0x0f, 0x02, 0xd0],
+  [0x0f, 0x03, 0xd0],
+  [0x0f, 0x00, 0xe0],
+  [0x0f, 0x00, 0xe8],
+] as const;
+const LLDT = [0x0f, 0x00, 0xd0] as const;
+const LTR = [0x0f, 0x00, 0xd8] as const;
+
+/** `mov eax, selector` and what takes it: MOV to a segment register, LAR, LSL, VERR, VERW, LLDT, LTR. */
+const selector: Step = (random) => [
+  ...moveEax(random.pick(SELECTORS)),
+  ...random.pick([...SEGMENT_LOADS, ...SEGMENT_LOADS, ...SELECTOR_QUESTIONS, LLDT, LTR]),
+];
+
+/** `mov eax, selector; mov ss, eax`. A null one whose RPL is not CPL, which is #GP, QEMU 7.2 takes. */
+const stackSegment: Step = (random) => [...moveEax(random.pick(SELECTORS.filter((each) => each !== 3))), 0x8e, 0xd0];
+
+/** NT, IOPL, AC, RF, VIP, VIF, IF, DF and arithmetic flags; never TF. */
+const FLAG_IMAGES = [0x202, 0x4202, 0x3202, 0x1002, 0x4_0202, 0x1_0202, 0x18_0202, 0x602, 0x8d7, 2] as const;
+
+const FLAG_VIF = 0x8_0000;
+const FLAG_VIP = 0x10_0000;
+
+/** `push flags; popfq`. */
+const popFlags: Step = (random) => [0x68, ...littleEndian(random.pick(FLAG_IMAGES), 4), 0x9d];
+
+/** `push selector; push slot; retfq`: where the selector is of user code it lacks a stack, mostly. */
+const farReturn: Step = (random) => [
+  ...[0x6a, random.pick([0x10, 0x10, 0x33, 0x18, 0x40]), 0x68],
+  ...littleEndian(FIRST_SLOT + random.below(SLOTS) * SLOT_BYTES, 4),
+  ...[0x48, 0xcb],
+];
+
+/** `mov ecx, slot; mov r11d, flags; sysretq`. VIF and VIP, which it loads, stay as they were in QEMU 7.2. */
+const systemReturn: Step = (random) => [
+  0xb9,
+  ...littleEndian(FIRST_SLOT + random.below(SLOTS) * SLOT_BYTES, 4),
+  ...[0x41, 0xbb],
+  ...littleEndian(random.pick(FLAG_IMAGES) & ~(FLAG_VIF | FLAG_VIP), 4),
+  ...[0x48, 0x0f, 0x07],
+];
+
+/** SGDT, SIDT, SLDT, STR, SMSW. */
+const storeTable: Step = (random) =>
+  random.oneIn(2)
+    ? [0x0f, 0x01, random.pick([0x04, 0x0c]), 0x25, ...littleEndian(DATA.address + 8 * random.below(64), 4)]
+    : random.pick([
+        [0x0f, 0x00, 0xc2],
+        [0x0f, 0x00, 0xca],
+        [0x0f, 0x01, 0xe2],
+      ]);
 
 /** A load from the device, or a store to it, of 1, 2, 4 or 8 bytes. */
 const device: Step = (random) => {
@@ -88,7 +151,8 @@ const constant =
   () =>
     bytes;
 
-const STEPS: readonly Step[] = [
+/** What every emulator of a PC does alike. */
+const SHARED_STEPS: readonly Step[] = [
   editPage,
   editPage,
   editPage,
@@ -97,7 +161,7 @@ const STEPS: readonly Step[] = [
   (random) => invalidate(random.pick(EDITABLE_PAGES)),
   () => toggle(0, CR0.WP),
   () => toggle(0, CR0.WP),
-  (random) => toggle(0, random.pick([CR0.TS, CR0.AM])),
+  () => toggle(0, CR0.TS),
   (random) => toggle(4, random.pick([CR4.TSD, CR4.PGE, CR4.UMIP, CR4.SMAP])),
   toUser,
   toUserHere,
@@ -112,16 +176,37 @@ const STEPS: readonly Step[] = [
   constant(0x0f, 0x01, 0xcb), // stac
   constant(0xfa), // cli
   constant(0xfb), // sti
+  msr(MSR_FS_BASE, MSR_KERNEL_GS_BASE),
+  selector,
+  selector,
+  stackSegment,
+  popFlags,
+  farReturn,
+  systemReturn,
+  storeTable,
+  constant(0x44, 0x0f, 0x20, 0xc0), // mov rax, cr8
+  (random) => [0xbc, ...littleEndian(STACK_TOP - 8 * random.below(32), 4)],
+];
+
+/** What depends on the machine: clocks, identity, devices; and what QEMU leaves out: alignment checks, memory types that are none. */
+const STEPS: readonly Step[] = [
+  ...SHARED_STEPS,
+  msr(MSR_PAT),
+  constant(0xcd, 0x40), // int 40h, to a gate that user code may not use: the error code is 402h in QEMU 7.2, not 202h
+  () => toggle(0, CR0.AM),
   constant(0x31, 0xc0, 0x0f, 0xa2), // xor eax, eax; cpuid
   constant(0x0f, 0x31), // rdtsc
-  msr,
   device,
   device,
   (random) => [random.pick([0xe4, 0xe5, 0xe6, 0xe7]), 0x80 + random.below(16)],
-  (random) => [0xbc, ...littleEndian(STACK_TOP - 8 * random.below(32), 4)],
 ];
 
 /** A random one, for linear address `at`. */
 export function systemStep(random: Random, at: number): readonly number[] {
   return random.pick(STEPS)(random, at);
+}
+
+/** The same of what is no matter of the machine. */
+export function machineStep(random: Random, at: number): readonly number[] {
+  return random.pick(SHARED_STEPS)(random, at);
 }

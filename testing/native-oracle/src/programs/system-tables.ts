@@ -24,8 +24,8 @@ const SERVICE = {
 const SERVICE_CODE: Readonly<Record<keyof typeof SERVICE, string>> = {
   // mov qword [rsp+8], 10h; mov qword [rsp+32], 18h; iretq
   toKernel: "48c744240810000000 48c744242018000000 48cf",
-  // lock inc qword [2010h]; sysret
-  systemCall: "f048ff042510200000 480f07",
+  // cmp eax, eax, since QEMU forgets the flags that SYSCALL keeps; lock inc qword [2010h]; sysret
+  systemCall: "39c0 f048ff042510200000 480f07",
   // push rax; mov eax, [2018h]; lea eax, [rax*2+rax+1]; mov [2018h], eax; pop rax; iretq
   count: "50 8b042518200000 8d444001 89042518200000 58 48cf",
 };

@@ -1,0 +1,93 @@
+/** What QEMU and our interpreter made of one privileged program. */
+import type { Difference } from "../compare.ts";
+import { PAGE_BYTES } from "../environment.ts";
+import { kernelPage } from "../guest-tables.ts";
+import type { ResumedFault } from "../native-harness.ts";
+import { compareFaults } from "./compare-programs.ts";
+import { knownReason } from "./known-in-qemu.ts";
+import { LOW_BYTES } from "./machine-supervisor.ts";
+import type { MachineOutcome } from "./qemu-engine.ts";
+import type { SystemOutcome } from "./system-engine.ts";
+
+const PAGE_FAULT = 14;
+/** Error-code bit of writes. */
+const PF_WRITE = 2;
+const PTE_ACCESSED = 0x20;
+const FLAG_RF = 0x1_0000;
+
+/**
+ * Pages of the kernel half that are compared: tables. The log is compared as faults; of the stack, which has RF in the frames of
+ * faults here and never in QEMU, only the last frame is.
+ */
+const COMPARED = [
+  ...["pml4", "lowPdpt", "lowPd", "lowPt", "highPdpt", "highPd", "highPt"],
+  ...["gdt", "ldt", "tss", "idt", "otherPml4", "otherPdpt", "otherPd", "otherPt"],
+] as readonly Parameters<typeof kernelPage>[0][];
+
+/** Differences of ours from QEMU's: faults, registers, memory. A string is the reason why they are QEMU's. */
+export function compareMachines(qemu: MachineOutcome, ours: SystemOutcome): readonly Difference[] | string {
+  const at = qemu.faults.findIndex((fault, i) => !sameFault(fault, ours.faults[i]));
+  const [theirs, mine] = [qemu.faults[at], ours.faults[at]];
+  const reason = theirs && mine && knownReason(theirs, mine, qemu.ram);
+  if (reason !== undefined) return reason;
+  const differences: Difference[] = [...compareFaults(from(qemu, at), from(ours, at))];
+  const check = (field: string, expected: string, actual: string): void => {
+    if (expected !== actual) differences.push({ field, expected, actual });
+  };
+  check("faults", String(qemu.faults.length), String(ours.faults.length));
+  for (const [name, expected] of Object.entries(qemu.regs))
+    check(name, expected.toString(16), (ours.regs[name] ?? 0n).toString(16));
+  check("rip, rflags, rsp", describeEnd(qemu.ram), describeEnd(ours.ram));
+  compareMemory("memory", qemu.ram, ours.ram, 0, LOW_BYTES, check);
+  const theirTables = withAccessed(qemu.ram, ours.ram);
+  for (const name of COMPARED) compareMemory(name, theirTables, ours.ram, kernelPage(name).gpa, PAGE_BYTES, check);
+  return differences;
+}
+
+/** Faults from the `first` on; none when that is negative. */
+const from = ({ faults }: { readonly faults: readonly ResumedFault[] }, first: number) => ({
+  faults: first < 0 ? [] : faults.slice(first),
+});
+
+/** QEMU reports what is read, changed and written back as read: host CPUs report a write, as the manual has it. */
+function sameFault(qemu: ResumedFault, ours: ResumedFault | undefined): boolean {
+  if (ours === undefined || qemu.vector !== ours.vector || qemu.rip !== ours.rip || qemu.cr2 !== ours.cr2) return false;
+  const readForWrite = qemu.vector === PAGE_FAULT && (ours.errorCode & PF_WRITE) !== 0 ? PF_WRITE : 0;
+  return (qemu.errorCode | readForWrite) === ours.errorCode;
+}
+
+/** rip, rflags and rsp of the frame that ended the program. */
+function describeEnd(ram: Uint8Array): string {
+  const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
+  const end = kernelPage("stack").gpa + PAGE_BYTES;
+  const at = (offset: number): bigint => view.getBigUint64(end - offset, true);
+  return [at(40), at(24) & ~BigInt(FLAG_RF), at(16)].map((value) => value.toString(16)).join(" ");
+}
+
+/**
+ * QEMU's memory with our accessed flags in page tables where it has set more: processors may set them speculatively, and QEMU reads
+ * what it fails to write. SDM vol. 3A, "Accessed and Dirty Flags".
+ */
+function withAccessed(qemu: Uint8Array, ours: Uint8Array): Uint8Array {
+  const ram = qemu.slice();
+  for (const name of ["lowPt", "otherPt"] as const) {
+    const { gpa } = kernelPage(name);
+    for (let at = gpa; at < gpa + PAGE_BYTES; at += 8)
+      if (((ours[at] as number) & PTE_ACCESSED) === 0) ram[at] = (ram[at] as number) & ~PTE_ACCESSED;
+  }
+  return ram;
+}
+
+type Check = (field: string, expected: string, actual: string) => void;
+
+/** The first eight bytes that differ. */
+function compareMemory(name: string, a: Uint8Array, b: Uint8Array, start: number, length: number, check: Check): void {
+  for (let at = start; at < start + length; at += 8) {
+    const [x, y] = [a, b].map((ram) =>
+      Buffer.from(ram.subarray(at, at + 8))
+        .reverse()
+        .toString("hex"),
+    );
+    if (x !== y) return check(`${name} at ${(at - start).toString(16)}`, x as string, y as string);
+  }
+}

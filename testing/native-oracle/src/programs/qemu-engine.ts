@@ -1,0 +1,122 @@
+/** Privileged programs on QEMU's TCG: an emulator that others wrote, with the same kernel around them (machine-supervisor.ts). */
+import { spawnSync } from "node:child_process";
+import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writeFileSync, writeSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { GUEST_RAM_BYTES, kernelPage, SYSTEM_REGISTERS } from "../guest-tables.ts";
+import type { ResumedFault } from "../native-harness.ts";
+import { initialStateOf } from "../vector.ts";
+import {
+  BATCH,
+  EXIT_PORT,
+  IMAGE_BYTES,
+  IMAGES,
+  LOW_BYTES,
+  MACHINE_RAM_BYTES,
+  readSwitch,
+  supervisorKernel,
+  writeSwitch,
+} from "./machine-supervisor.ts";
+import { inputOf, type Program } from "./program.ts";
+import { endElsewhere, readFaultLog } from "./resume-handler.ts";
+import { writeSystem } from "./system-engine.ts";
+
+const QEMU = "qemu-system-x86_64";
+/** Many times what a batch takes. */
+const TIMEOUT_MS = 10_000;
+/** Few enough that one which does not end costs little. */
+const BATCH_PROGRAMS = 50;
+/** Guest physical address of the tables. */
+const TABLES = kernelPage("pml4").gpa;
+
+/** What can be seen of a program's end from inside its machine. */
+export interface MachineOutcome {
+  readonly faults: readonly ResumedFault[];
+  readonly regs: Readonly<Record<string, bigint>>;
+  /** Guest RAM as far as programs have it. */
+  readonly ram: Uint8Array;
+}
+
+/** Its version, or undefined where there is no QEMU. */
+export function qemuVersion(): string | undefined {
+  const { status, stdout } = spawnSync(QEMU, ["--version"], { encoding: "utf8" });
+  return status === 0 ? /version (\S+)/.exec(stdout)?.[1] : undefined;
+}
+
+/** Runs privileged programs; undefined for those that reset the machine or do not end. @throws Error when QEMU fails. */
+export function runOnQemu(programs: readonly Program[]): readonly (MachineOutcome | undefined)[] {
+  const directory = mkdtempSync(join(tmpdir(), "tsvm-qemu-"));
+  try {
+    const kernel = join(directory, "supervisor");
+    writeFileSync(kernel, supervisorKernel());
+    const outcomes: (MachineOutcome | undefined)[] = [];
+    while (outcomes.length < programs.length) {
+      const batch = programs.slice(outcomes.length, outcomes.length + BATCH_PROGRAMS);
+      const done = runBatch(kernel, join(directory, "ram"), batch);
+      outcomes.push(...done);
+      // The one that stopped the machine tells nothing; the others come after it.
+      if (done.length < batch.length) outcomes.push(undefined);
+    }
+    return outcomes;
+  } finally {
+    rmSync(directory, { recursive: true });
+  }
+}
+
+/** The outcomes of those that ended. */
+function runBatch(kernel: string, ramFile: string, programs: readonly Program[]): readonly MachineOutcome[] {
+  const file = openSync(ramFile, "w+");
+  try {
+    ftruncateSync(file, MACHINE_RAM_BYTES);
+    for (const [i, program] of programs.entries()) writeSync(file, imageOf(program), 0, IMAGE_BYTES, imageAt(i));
+    const count = Buffer.alloc(8);
+    count.writeUInt32LE(programs.length);
+    writeSync(file, count, 0, 8, BATCH.count);
+    runMachine(kernel, ramFile);
+    readSync(file, count, 0, 8, BATCH.done);
+    return Array.from({ length: count.readUInt32LE() }, (_, i) => readOutcome(file, i));
+  } finally {
+    closeSync(file);
+  }
+}
+
+const imageAt = (index: number): number => IMAGES + index * IMAGE_BYTES;
+
+function runMachine(kernel: string, ramFile: string): void {
+  const size = `${MACHINE_RAM_BYTES >> 20}M`;
+  const { error, stderr } = spawnSync(
+    QEMU,
+    [
+      ...["-accel", "tcg", "-cpu", "max", "-m", size, "-nodefaults", "-display", "none", "-no-reboot"],
+      ...["-object", `memory-backend-file,id=ram,size=${size},mem-path=${ramFile},share=on`],
+      ...["-machine", "pc,memory-backend=ram", "-kernel", kernel],
+      ...["-device", `isa-debug-exit,iobase=${EXIT_PORT},iosize=4`],
+    ],
+    { encoding: "utf8", timeout: TIMEOUT_MS },
+  );
+  if (error && (error as NodeJS.ErrnoException).code !== "ETIMEDOUT") throw error;
+  if (/could not|cannot|invalid|unsupported/i.test(stderr)) throw new Error(`QEMU: ${stderr.trim()}`);
+}
+
+/** Low memory and tables as our engines have them, and how the supervisor gets in and out. */
+function imageOf(program: Program): Uint8Array {
+  const ram = new Uint8Array(GUEST_RAM_BYTES);
+  const view = new DataView(ram.buffer);
+  const registers = writeSystem(ram, program);
+  endElsewhere(view, kernelPage("switch").address);
+  writeSwitch(view, { ...SYSTEM_REGISTERS, ...registers }, initialStateOf(inputOf(program)).fxsave);
+  const image = new Uint8Array(IMAGE_BYTES);
+  image.set(ram.subarray(0, LOW_BYTES));
+  image.set(ram.subarray(TABLES, TABLES + IMAGE_BYTES - LOW_BYTES), LOW_BYTES);
+  return image;
+}
+
+function readOutcome(file: number, index: number): MachineOutcome {
+  const image = new Uint8Array(IMAGE_BYTES);
+  readSync(file, image, 0, IMAGE_BYTES, imageAt(index));
+  const ram = new Uint8Array(GUEST_RAM_BYTES);
+  ram.set(image.subarray(0, LOW_BYTES));
+  ram.set(image.subarray(LOW_BYTES), TABLES);
+  const view = new DataView(ram.buffer);
+  return { faults: readFaultLog(view), regs: readSwitch(view), ram };
+}
