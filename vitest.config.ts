@@ -17,9 +17,6 @@ function projectsIn(parent: string): TestProjectInlineConfiguration[] {
         root,
         include: ["src/**/*.test.ts", "test/**/*.test.ts"],
         setupFiles: [join(import.meta.dirname, "vitest.seed.ts")],
-        // Long enough that only a test that hangs reaches it: a machine with other work to do makes a second ten.
-        testTimeout: 60_000,
-        hookTimeout: 60_000,
       },
     }));
 }
@@ -45,5 +42,9 @@ export default defineConfig({
     projects: [...["packages", "testing", "tools"].flatMap(projectsIn), boots],
     reporters: process.env["CI"] ? ["default", ["json", { outputFile: ".vitest/results.json" }]] : ["default"],
     passWithNoTests: true,
+    // Long enough that only what hangs reaches them: a machine with other work to do makes a second ten.
+    testTimeout: 120_000,
+    hookTimeout: 120_000,
+    expect: { poll: { timeout: 30_000 } },
   },
 });

@@ -64,7 +64,7 @@ test("whatever a crash leaves of unflushed writes, every sector is one that was 
     }),
     { numRuns: 40 },
   );
-}, 60_000);
+});
 
 test.each([true, false])(
   "a crash within the first opening, the header %s, leaves a file that can be opened",

@@ -20,7 +20,7 @@ test("a megabyte through both pipes comes back whole, to a reader that starts la
   const [code] = await once(child, "close");
   expect(code).toBe(0);
   expect(Buffer.concat(chunks).equals(Buffer.concat([sent, Buffer.from("bye")]))).toBe(true);
-}, 20_000);
+});
 
 test("what is printed just before the exit survives a slow reader", async () => {
   const child = start("200000");
@@ -35,7 +35,7 @@ test("what is printed just before the exit survives a slow reader", async () => 
   const [code] = await once(child, "close");
   expect(code).toBe(0);
   expect(length).toBe(600_000);
-}, 20_000);
+});
 
 test("a reader that goes away ends the program quietly", async () => {
   const child = start();
@@ -51,7 +51,7 @@ test("a reader that goes away ends the program quietly", async () => {
   const [code] = await once(child, "close");
   expect(code).toBe(3);
   expect(complaints).toBe("");
-}, 20_000);
+});
 
 test("what came before the end of input is delivered, and the end is reported", async () => {
   const child = start();
@@ -63,4 +63,4 @@ test("what came before the end of input is delivered, and the end is reported", 
   const [code] = await once(child, "close");
   expect(code).toBe(0);
   expect(output).toBe("last words<end of input>");
-}, 20_000);
+});

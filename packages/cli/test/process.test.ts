@@ -71,56 +71,52 @@ test("the machine waits for somebody at its socket, who then hears it", async ()
   const [heard] = (await once(socket, "data")) as [Buffer];
   expect(heard.toString()).toBe("!");
   child.kill("SIGKILL");
-}, 30_000);
+});
 
 const hasPty = process.platform === "linux" && process.getBuiltinModule("node:ffi" as "node:fs") !== undefined;
-test.runIf(hasPty)(
-  "a serial port is a pseudo terminal, without a word of warning",
-  async () => {
-    const flags = ["--disable-warning=ExperimentalWarning", "--conditions=@tsvm/source"];
-    const child = spawn(process.execPath, [...flags, main, "-m", "4", "-kernel", talkAndSpin, "-serial", "pty"]);
-    const path = await hearOf(child, /^tsvm: char device redirected to (\S+) \(label serial0\)\n$/);
-    const { O_RDWR, O_NOCTTY, O_NONBLOCK } = constants;
-    const terminal = openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
-    await expect
-      .poll(() => {
-        const bytes = Buffer.alloc(10);
-        return bytes.toString("latin1", 0, readSync(terminal, bytes));
-      })
-      .toBe("!");
-    closeSync(terminal);
-    child.kill("SIGKILL");
-  },
-  30_000,
-);
+test.runIf(hasPty)("a serial port is a pseudo terminal, without a word of warning", async () => {
+  const flags = ["--disable-warning=ExperimentalWarning", "--conditions=@tsvm/source"];
+  const child = spawn(process.execPath, [...flags, main, "-m", "4", "-kernel", talkAndSpin, "-serial", "pty"]);
+  const path = await hearOf(child, /^tsvm: char device redirected to (\S+) \(label serial0\)\n$/);
+  const { O_RDWR, O_NOCTTY, O_NONBLOCK } = constants;
+  const terminal = openSync(path, O_RDWR | O_NOCTTY | O_NONBLOCK);
+  await expect
+    .poll(() => {
+      const bytes = Buffer.alloc(10);
+      return bytes.toString("latin1", 0, readSync(terminal, bytes));
+    })
+    .toBe("!");
+  closeSync(terminal);
+  child.kill("SIGKILL");
+});
 
 test("output and exit code of a guest that writes to isa-debug-exit", async () => {
   const child = start("-kernel", debugExit, "-device", "isa-debug-exit,iobase=0xf4,iosize=0x04", "-nographic");
   expect(await finish(child)).toEqual({ code: 0x21, stdout: "!", stderr: "" });
-}, 30_000);
+});
 
 test("a triple fault with -no-reboot shows the registers", async () => {
   const { code, stdout, stderr } = await finish(start("-kernel", tripleFault, "-no-reboot"));
   expect(code).toBe(1);
   expect(stdout).toBe("");
   expect(stderr).toMatch(/^tsvm: triple fault\n.*[ER]AX=/s);
-}, 30_000);
+});
 
 test("Ctrl-A x on a pipe ends a guest that never stops", async () => {
   const child = start("-kernel", spin);
   child.stdin.write("\x01x");
   expect(await finish(child)).toEqual({ code: 0, stdout: "", stderr: "" });
-}, 30_000);
+});
 
 test("SIGTERM ends it at any moment", async () => {
   const child = start("-kernel", spin, "-serial", "null");
   setTimeout(() => child.kill("SIGTERM"), 700);
   const [code, signal] = await once(child, "close");
   expect([code, signal]).toEqual([null, "SIGTERM"]);
-}, 30_000);
+});
 
 test("a missing kernel is one line", async () => {
   const { code, stderr } = await finish(start("-kernel", join(folder, "none")));
   expect(code).toBe(1);
   expect(stderr).toBe(`tsvm: -kernel ${join(folder, "none")}: no such file\n`);
-}, 30_000);
+});

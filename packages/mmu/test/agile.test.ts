@@ -202,9 +202,7 @@ describe("the adaptive policy", () => {
     expect(translator.interceptedFaults).toBe(1);
   });
 
-  test("comes within four per cent of native, and is better by twelve than the best of the others", {
-    timeout: 60_000,
-  }, () => {
+  test("comes within four per cent of native, and is better by twelve than the best of the others", () => {
     // Time of a program of 50 cycles an access, in 64 MByte and with an mmap or two at times.
     const timeUnder = (scheme: "native" | "ept" | "shadow" | "agile"): number => {
       const simulation = createSimulation({ scheme, ...PROCESSOR });

@@ -181,7 +181,7 @@ describe.each<[Mode, PageShift, PageShift]>([
   ["pae", 21, 12],
   ["legacy32", 12, 12],
 ])("a %s guest, pages 2^%i on host pages 2^%i", (mode, guest, host) => {
-  test("is the same under all schemes", { timeout: 60_000 }, () => {
+  test("is the same under all schemes", () => {
     const controls = fc.record({ wp: fc.boolean(), smep: fc.boolean(), smap: fc.boolean() });
     fc.assert(
       fc.property(fc.integer(), controls, fc.boolean(), (seed, registers, hasHoles) => {

@@ -185,7 +185,7 @@ describe("openFileBlock", () => {
     child.kill("SIGKILL");
     await once(child, "exit");
     await open({ path });
-  }, 30_000);
+  });
 });
 
 it.runIf(process.platform === "linux")(

@@ -4,8 +4,6 @@ import { runCommand } from "./command-line.ts";
 
 const terminal: Terminal = { progress: () => {}, pause: async () => {}, isInterrupted: false };
 const run = (...args: readonly string[]): Promise<CommandResult> => runCommand(args, terminal);
-/** Under load a simulation takes its time. */
-const SLOW = 60_000;
 
 interface Point {
   readonly sweep: string;
@@ -14,9 +12,7 @@ interface Point {
   readonly cyclesPerAccess: number;
 }
 
-test("beyond the reach of the TLB, EPT costs more and shadow tables what native ones cost", {
-  timeout: SLOW,
-}, async () => {
+test("beyond the reach of the TLB, EPT costs more and shadow tables what native ones cost", async () => {
   const { output } = await run(
     "compare",
     "--sweep",
@@ -35,7 +31,7 @@ test("beyond the reach of the TLB, EPT costs more and shadow tables what native 
   expect(at("ept", 32)).toBeGreaterThan(1.3 * at("native", 32));
 });
 
-test("with table churn, shadow tables cost more the more there is, and EPT little", { timeout: SLOW }, async () => {
+test("with table churn, shadow tables cost more the more there is, and EPT little", async () => {
   const { output } = await run("compare", "--sweep", "churn", "--schemes", "ept,shadow", "--accesses", "4K", "--json");
   const points = JSON.parse(output) as readonly Point[];
   const ratios = points
@@ -50,7 +46,7 @@ test("with table churn, shadow tables cost more the more there is, and EPT littl
   expect(ratios.at(-1)).toBeGreaterThan(5);
 });
 
-test("draws a curve for each scheme, and prints a row for each point", { timeout: SLOW }, async () => {
+test("draws a curve for each scheme, and prints a row for each point", async () => {
   const args = ["compare", "--sweep", "churn", "--schemes", "native,ept", "--accesses", "1K"];
   const { output: svg } = await run(...args, "--svg");
   expect(svg).toMatch(/^<svg /);
@@ -75,7 +71,7 @@ test("Ctrl-C ends it with what was done", async () => {
   expect(JSON.parse(result.output)).toHaveLength(2);
 });
 
-test("paper: the trends of the EPT study come out", { timeout: SLOW }, async () => {
+test("paper: the trends of the EPT study come out", async () => {
   const { output } = await run("paper", "vmware2009", "--json");
   const rows = JSON.parse(output) as readonly { readonly sides: readonly { readonly percent: number }[] }[];
   const [application, mmap, fork, small, large] = rows.map(({ sides }) => sides[0]?.percent ?? Number.NaN);
@@ -86,7 +82,7 @@ test("paper: the trends of the EPT study come out", { timeout: SLOW }, async () 
   expect(Math.abs(large as number)).toBeLessThan(2);
 });
 
-test("paper: walk caches in two dimensions are worth tens of per cent", { timeout: SLOW }, async () => {
+test("paper: walk caches in two dimensions are worth tens of per cent", async () => {
   const { output } = await run("paper", "bhargava2008");
   const ours = [...output.matchAll(/ours +walk caches \+(\d+) %/g)].map((match) => Number(match[1]));
   expect(ours).toHaveLength(2);

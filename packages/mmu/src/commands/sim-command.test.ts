@@ -114,7 +114,7 @@ describe("files", () => {
   };
   const packed = gzipSync(LACKEY);
 
-  test("plain, packed by gzip or xz, or the standard input are the same", { timeout: 60_000 }, () => {
+  test("plain, packed by gzip or xz, or the standard input are the same", () => {
     const plain = run(file("plain", LACKEY));
     expect(JSON.parse(plain.stdout as string)).toMatchObject({ accesses: 4 });
     expect(run(file("trace.gz", packed)).stdout).toBe(plain.stdout);

@@ -128,7 +128,7 @@ function compile(blocks: readonly Block[]) {
 }
 
 describe("a region", () => {
-  test("does what its blocks do, from every entry, to every way out", { timeout: 60_000 }, () => {
+  test("does what its blocks do, from every entry, to every way out", () => {
     fc.assert(
       fc.property(programs, fc.integer({ min: 0, max: 1000 }), fc.integer({ min: 1, max: 60 }), (blocks, x, fuel) => {
         const { flow, view, region } = compile(blocks);
