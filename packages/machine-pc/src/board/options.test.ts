@@ -28,6 +28,7 @@ describe("resolvePcOptions", () => {
       debugConsole: undefined,
       debugExit: undefined,
       testDevice: false,
+      vga: false,
       hpet: true,
       cpu: {},
       rtcBaseMs: Date.UTC(2000, 0, 1),
