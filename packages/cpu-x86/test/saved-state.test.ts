@@ -51,6 +51,17 @@ describe("saved registers", () => {
       expect(names).toContain(name);
   });
 
+  it("leave no trace of the address spaces before: translations come to lie in the same places", () => {
+    const saved = saveRegisters(m.cpu);
+    const restoredContexts = (): bigint[] => {
+      restoreRegisters(m.cpu, saved);
+      return [0, 1, 2].map((privilege) => m.cpu.get64("tlbContexts", privilege));
+    };
+    const first = restoredContexts();
+    m.cpu.linear.pagingChanged(false);
+    expect(restoredContexts()).toEqual(first);
+  });
+
   it("missing names keep their values", () => {
     const before = saveRegisters(m.cpu);
     restoreRegisters(m.cpu, { rax: 7n });

@@ -54,6 +54,15 @@ export class AddressSpaces {
     this.dropAll();
   }
 
+  /**
+   * Numbers contexts from the beginning again; {@link pagingChanged} follows. What lies where in the tables then does not
+   * depend on what was before, and a repeated string instruction takes as many turns wherever a state is restored.
+   */
+  restart(): void {
+    this.#shared = 0;
+    this.#recycle();
+  }
+
   /** Drops every translation of every address space. */
   dropAll(): void {
     this.#tlb.forgetLargePages();

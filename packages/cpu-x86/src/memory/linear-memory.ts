@@ -83,6 +83,12 @@ export class LinearMemory {
     return true;
   }
 
+  /** As {@link pagingChanged} with PDPTEs, for a state that was restored: nothing of the time before is left. */
+  restart(): boolean {
+    this.#spaces.restart();
+    return this.pagingChanged(true);
+  }
+
   /** After a write of PKRU or IA32_PKRS. */
   protectionKeysChanged(): void {
     if (this.#adoptProtectionKeys()) this.flushAll();

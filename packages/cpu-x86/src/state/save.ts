@@ -66,7 +66,7 @@ function deriveAll(cpu: Cpu): void {
   cpu.set32(AT.cpl, privilegeOf(cpu));
   for (let i = 0; i <= SEGMENT.tr; i++) deriveRanges(cpu, i);
   // PDPTEs that memory does not have right are dropped: the guest then faults where it would have later.
-  cpu.linear.pagingChanged(true);
+  cpu.linear.restart();
   recomputeMode(cpu);
 }
 
