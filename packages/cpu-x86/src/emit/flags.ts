@@ -1,16 +1,29 @@
-// Arithmetic flags, lazily: three words in CPU state from which every flag can be had without knowing the operation.
+// Arithmetic flags, lazily: four words in CPU state from which every flag can be had without knowing the operation.
 //
 // Invariants:
 // 1. ccResult: the result, sign-extended to 64 bits. ZF = (ccResult == 0); SF = sign of (ccResult xor ccAux).
-// 2. ccCarry: bit 63 is CF, bit 62 is CF xor OF; the other bits are meaningless. For additions and subtractions these
-//    are the carry out of and into the most significant bit.
-// 3. ccAux: bit 4 is AF; PF is the parity of the low byte of (ccResult xor ccAux >> 8); bit 63 flips SF. Bits 8-15
-//    and 63 are set only where flags are loaded as such (POPF, SAHF, comparisons of floats).
+// 2. CF, OF and AF are those of a subtraction, ccMinuend - ccSubtrahend, both zero-extended: an addition's sum less one
+//    operand is the other, with the same carries. CF = (ccMinuend < ccSubtrahend), flipped by bit 0 of ccAux; AF is the
+//    borrow into bit 4; OF the borrow into the most significant bit xor the one out of it.
+// 3. ccAux: bits 21:16 are 64 less the width of that subtraction; PF is the parity of the low byte of (ccResult xor
+//    ccAux >> 8); bit 63 flips SF. Bits 15:8 and 63 are set only where flags are loaded as such (POPF, SAHF, comparisons
+//    of floats).
+// 4. Additions, subtractions and comparisons compute nothing: what they leave is what they have in hand.
 import type { Val } from "@tsvm/tcg";
 import { FLAG } from "../state/bits.ts";
 import type { X86Builder } from "./x86-builder.ts";
 
 const MSB = -0x8000_0000_0000_0000n;
+
+/** Bits 63 and 62: what a carry word says. */
+const CARRY_BITS = 0xc000_0000_0000_0000n;
+const BIT4 = 0x10;
+/** Places in ccAux. */
+const WIDTH_SHIFT = 16;
+const CARRY_FLIP = 1;
+/** What belongs to the subtraction, and what does not. */
+const SUBTRACTION_BITS = (0x3f << WIDTH_SHIFT) | CARRY_FLIP;
+const RESULT_FLIPS = 0x8000_0000_0000_ff00n;
 
 /** An operation whose operands say more directly what its flags say. */
 interface Origin {
@@ -18,9 +31,8 @@ interface Origin {
   readonly width: number;
   readonly x: Val;
   readonly y: Val;
-  /** What it left in ccResult and ccCarry: the flags are still its own if both are there. */
-  readonly result: Val;
-  readonly carry: Val;
+  /** What it left in ccResult, ccSubtrahend and ccAux: the flags are still its own if all are there. */
+  readonly left: readonly Val[];
 }
 
 /** Sets flags; every method commits. Operands are zero-extended to the width, results need not be. */
@@ -33,55 +45,74 @@ export class FlagWriter {
   }
 
   /** After `result = x + y`, computed in 64 bits without cutting. */
-  add(width: number, x: Val, y: Val, result: Val): void {
-    this.#store(width, result, this.#carryIn(x, y, result), () => this.#bit63(this.#b.ltU(result, y)));
+  add(width: number, _x: Val, y: Val, result: Val): void {
+    this.#difference(width, this.#b.zext(result, width), y, result);
   }
 
   /** After `result = x + y + carry`, computed in 64 bits without cutting. */
   addWithCarry(width: number, x: Val, y: Val, result: Val): void {
     const b = this.#b;
-    this.#store(width, result, this.#carryIn(x, y, result), () =>
-      b.and(b.or(b.and(x, y), b.and(b.or(x, y), b.not(result))), b.const(MSB)),
-    );
+    this.#withCarryIn(width, x, y, result, () => b.or(b.and(x, y), b.and(b.or(x, y), b.not(result))));
   }
 
   /** After `result = x - y`, computed in 64 bits without cutting. */
   sub(width: number, x: Val, y: Val, result: Val): void {
-    this.#store(width, result, this.#carryIn(x, y, result), () => this.#bit63(this.#b.ltU(x, y)));
+    this.#difference(width, x, y, result);
     this.#note("sub", width, x, y);
   }
 
   /** After `result = x - y - borrow`, computed in 64 bits without cutting. */
   subWithBorrow(width: number, x: Val, y: Val, result: Val): void {
     const b = this.#b;
-    this.#store(width, result, this.#carryIn(x, y, result), () =>
-      b.and(b.or(b.and(b.not(x), y), b.and(b.not(b.xor(x, y)), result)), b.const(MSB)),
-    );
+    this.#withCarryIn(width, x, y, result, () => b.or(b.and(b.not(x), y), b.and(b.not(b.xor(x, y)), result)));
   }
 
-  /** The carry or borrow into each bit. */
-  #carryIn(x: Val, y: Val, result: Val): Val {
+  #difference(width: number, minuend: Val, subtrahend: Val, result: Val): void {
     const b = this.#b;
-    return b.xor(b.xor(x, y), result);
+    b.setState("ccMinuend", minuend);
+    b.setState("ccSubtrahend", subtrahend);
+    b.setState("ccAux", b.const((64 - width) << WIDTH_SHIFT));
+    b.setState("ccResult", b.sext(result, width));
   }
 
-  #bit63(condition: Val): Val {
-    return this.#b.shl(this.#b.bool(condition), this.#b.const(63));
+  /** @param carryOut of 64 bits, in bit 63. */
+  #withCarryIn(width: number, x: Val, y: Val, result: Val, carryOut: () => Val): void {
+    const b = this.#b;
+    const carryIn = b.xor(b.xor(x, y), result);
+    const word =
+      width === 64
+        ? b.or(b.and(carryOut(), b.const(MSB)), b.shr(carryIn, b.const(1)))
+        : b.shl(carryIn, b.const(63 - width));
+    this.#carries(word, b.and(carryIn, b.const(BIT4)));
+    b.setState("ccAux", b.const(0));
+    b.setState("ccResult", b.sext(result, width));
+  }
+
+  /** A subtraction of 64 bits with these carries: CF in bit 63 of `word`, CF xor OF in bit 62, AF in bit 4 of `adjust`. */
+  #carries(word: Val, adjust: Val): void {
+    const b = this.#b;
+    // Bit 63 borrows as CF says, bit 62 as the borrow into bit 63 is to be, bit 3 for AF; bit 4 of the minuend ends that.
+    b.setState("ccMinuend", b.or(b.and(b.not(word), b.const(MSB)), b.const(BIT4)));
+    b.setState("ccSubtrahend", b.or(b.and(word, b.const(CARRY_BITS)), b.shr(adjust, b.const(1))));
   }
 
   /** Semantics of later instructions of the same block may use the operands instead of the words in CPU state. */
   #note(kind: Origin["kind"], width: number, x: Val, y: Val): void {
     const b = this.#b;
     if (!b.keepsState) return;
-    this.#origin = { kind, width, x, y, result: b.state("ccResult"), carry: b.state("ccCarry") };
+    this.#origin = { kind, width, x, y, left: this.#left() };
   }
 
   /** The operation that made the flags as they are, if it is known. */
   #current(kind: Origin["kind"]): Origin | undefined {
-    const b = this.#b;
     const origin = this.#origin;
-    if (origin?.kind !== kind || b.state("ccResult") !== origin.result) return undefined;
-    return b.state("ccCarry") === origin.carry ? origin : undefined;
+    if (origin?.kind !== kind) return undefined;
+    return this.#left().every((word, i) => word === origin.left[i]) ? origin : undefined;
+  }
+
+  #left(): readonly Val[] {
+    const b = this.#b;
+    return [b.state("ccResult"), b.state("ccSubtrahend"), b.state("ccAux")];
   }
 
   /** Signed x < y of the last comparison (`orEqual`: x <= y), if that is what made the flags. */
@@ -110,64 +141,65 @@ export class FlagWriter {
     return b.either(this.less(), this.zero());
   }
 
-  /** @param carryOut of 64 bits, as bit 63 alone. */
-  #store(width: number, result: Val, carryIn: Val, carryOut: () => Val): void {
-    const b = this.#b;
-    const carry = width === 64 ? b.or(carryOut(), b.shr(carryIn, b.const(1))) : b.shl(carryIn, b.const(63 - width));
-    b.setState("ccCarry", carry);
-    b.setState("ccAux", b.and(carryIn, b.const(FLAG.AF)));
-    b.setState("ccResult", b.sext(result, width));
-  }
-
   /** CF = OF = AF = 0 and the rest by the result. */
   logic(width: number, result: Val): void {
     const b = this.#b;
-    b.setState("ccCarry", b.const(0));
+    this.#noCarries();
     b.setState("ccAux", b.const(0));
     b.setState("ccResult", b.sext(result, width));
     this.#note("logic", width, result, result);
   }
 
+  #noCarries(): void {
+    const b = this.#b;
+    b.setState("ccMinuend", b.const(0));
+    b.setState("ccSubtrahend", b.const(0));
+  }
+
   /** SF ZF PF by the result, CF and OF (and AF) as given: conditions, i32. */
   result(width: number, result: Val, carry: Val, overflow: Val, adjust?: Val): void {
     const b = this.#b;
-    b.setState("ccCarry", this.#carryWord(carry, overflow));
-    b.setState("ccAux", adjust === undefined ? b.const(0) : b.shl(b.bool(adjust), b.const(4)));
+    const adjusted = adjust === undefined ? b.const(0) : b.shl(b.bool(adjust), b.const(4));
+    this.#carries(this.#carryWord(carry, overflow), adjusted);
+    b.setState("ccAux", b.const(0));
     b.setState("ccResult", b.sext(result, width));
   }
 
-  /** SF ZF PF by the result; CF and OF by `carryWord`, which is as invariant 2 has it; AF set, as AMD leaves it. */
+  /** SF ZF PF by the result; CF in bit 63 of `carryWord`, CF xor OF in bit 62; AF set, as AMD leaves it. */
   shift(width: number, result: Val, carryWord: Val): void {
     const b = this.#b;
-    b.setState("ccCarry", carryWord);
-    b.setState("ccAux", b.const(FLAG.AF));
+    this.#carries(carryWord, b.const(BIT4));
+    b.setState("ccAux", b.const(0));
     b.setState("ccResult", b.sext(result, width));
   }
 
-  /** CF and OF by `carryWord`, which is as invariant 2 has it; the others stay. */
+  /** CF and OF by `carryWord`, as for {@link shift}; the others stay. */
   rotate(carryWord: Val): void {
-    this.#b.setState("ccCarry", carryWord);
+    const b = this.#b;
+    this.#carries(carryWord, this.#adjust());
+    b.setState("ccAux", b.and(b.state("ccAux"), b.const(RESULT_FLIPS)));
   }
 
-  /** As add or sub of 1, but CF stays. SDM vol. 2A, INC and DEC. */
-  step(width: number, x: Val, result: Val, overflow: Val): void {
+  /** As `result = x + 1` or `x - 1`, but CF stays. SDM vol. 2A, INC and DEC. */
+  step(width: number, x: Val, result: Val, isIncrement: boolean): void {
     const b = this.#b;
-    // CF in all bits, then OF: loops that count by INC or DEC come here each turn.
-    const kept = b.sar(b.state("ccCarry"), b.const(63));
-    b.setState("ccCarry", b.xor(kept, b.shl(b.bool(overflow), b.const(62))));
-    b.setState("ccAux", b.and(b.xor(b.xor(x, b.const(1)), result), b.const(FLAG.AF)));
-    b.setState("ccResult", b.sext(result, width));
+    const carry = this.carry();
+    const [minuend, one] = [isIncrement ? b.zext(result, width) : x, b.const(1)];
+    this.#difference(width, minuend, one, result);
+    const flip = b.op("i32.xor", carry, b.ltU(minuend, one));
+    b.setState("ccAux", b.or(b.bool(flip), b.const((64 - width) << WIDTH_SHIFT)));
   }
 
   /** CF and OF as given, the others stay. */
   carryOverflow(carry: Val, overflow: Val): void {
-    this.#b.setState("ccCarry", this.#carryWord(carry, overflow));
+    this.rotate(this.#carryWord(carry, overflow));
   }
 
   /** CF as given, the others stay. */
   setCarry(carry: Val): void {
-    const overflow = this.overflow();
-    this.#b.setState("ccCarry", this.#carryWord(carry, overflow));
+    const b = this.#b;
+    const flip = b.op("i32.xor", this.carry(), carry);
+    b.setState("ccAux", b.xor(b.state("ccAux"), b.bool(flip)));
   }
 
   /** ZF as given, the others stay. */
@@ -179,7 +211,7 @@ export class FlagWriter {
     const next = b.bool(b.isFalse(zero));
     // PF comes from next ^ aux >> 8, which is to be the old byte again; SF from the sign of next ^ aux.
     const correction = b.shl(b.and(b.xor(parityByte, next), b.const(0xff)), b.const(8));
-    const kept = b.or(sign, b.and(aux, b.const(FLAG.AF)));
+    const kept = b.or(sign, b.and(aux, b.const(SUBTRACTION_BITS)));
     b.setState("ccAux", b.or(kept, correction));
     b.setState("ccResult", next);
   }
@@ -187,7 +219,7 @@ export class FlagWriter {
   /** ZF as given, the others clear. */
   zeroAlone(zero: Val): void {
     const b = this.#b;
-    b.setState("ccCarry", b.const(0));
+    this.#noCarries();
     b.setState("ccResult", b.bool(b.isFalse(zero)));
     // The result is 0 or 1; either way the byte whose parity counts is 1.
     b.setState("ccAux", b.shl(b.bool(zero), b.const(8)));
@@ -197,7 +229,9 @@ export class FlagWriter {
   comparison(image: Val): void {
     const b = this.#b;
     const bit = (position: number): Val => b.and(b.shr(image, b.const(position)), b.const(1));
-    b.setState("ccCarry", b.sar(b.shl(image, b.const(63)), b.const(1)));
+    // Nothing less 3 x 2^62: borrows into and out of bit 63.
+    b.setState("ccMinuend", b.const(0));
+    b.setState("ccSubtrahend", b.sar(b.shl(image, b.const(63)), b.const(1)));
     // As in `load`: a result of 0 has even parity, 1 has odd.
     b.setState("ccResult", b.xor(bit(6), b.const(1)));
     b.setState("ccAux", b.shl(b.xor(bit(2), bit(6)), b.const(8)));
@@ -208,34 +242,51 @@ export class FlagWriter {
     const b = this.#b;
     const bit = (mask: number): Val => b.ne(b.and(image, b.const(mask)), b.const(0));
     const zero = bit(FLAG.ZF);
-    b.setState("ccCarry", this.#carryWord(bit(FLAG.CF), bit(FLAG.OF)));
+    this.#carries(this.#carryWord(bit(FLAG.CF), bit(FLAG.OF)), b.and(image, b.const(FLAG.AF)));
     b.setState("ccResult", b.bool(b.isFalse(zero)));
     // The result is 0 (even parity) or 1 (odd); bit 8 of ccAux flips that where PF says otherwise.
     const flip = b.op("i32.ne", zero, bit(FLAG.PF));
     const sign = b.shl(b.bool(bit(FLAG.SF)), b.const(63));
-    const adjust = b.and(image, b.const(FLAG.AF));
-    b.setState("ccAux", b.or(b.or(b.shl(b.bool(flip), b.const(8)), sign), adjust));
+    b.setState("ccAux", b.or(b.shl(b.bool(flip), b.const(8)), sign));
   }
 
   /** The six flags at their places in EFLAGS, i64. */
   image(): Val {
     const b = this.#b;
     const at = (condition: Val, position: number): Val => b.shl(b.bool(condition), b.const(position));
-    const adjust = b.and(b.state("ccAux"), b.const(FLAG.AF));
-    const low = b.or(b.or(b.bool(this.carry()), at(this.parity(), 2)), adjust);
+    const low = b.or(b.or(b.bool(this.carry()), at(this.parity(), 2)), this.#adjust());
     return b.or(low, b.or(b.or(at(this.zero(), 6), at(this.sign(), 7)), at(this.overflow(), 11)));
   }
 
   carry(): Val {
+    const b = this.#b;
     const sub = this.#current("sub");
-    if (sub !== undefined) return this.#b.ltU(sub.x, sub.y);
-    return this.#b.ltS(this.#b.state("ccCarry"), this.#b.const(0));
+    if (sub !== undefined) return b.ltU(sub.x, sub.y);
+    return b.op("i32.xor", this.#borrow(), b.wrap(b.and(b.state("ccAux"), b.const(CARRY_FLIP))));
   }
 
   overflow(): Val {
     const b = this.#b;
-    const carry = b.state("ccCarry");
-    return b.ltS(b.xor(carry, b.shl(carry, b.const(1))), b.const(0));
+    const intoTop = b.shl(this.#borrows(), b.shr(b.state("ccAux"), b.const(WIDTH_SHIFT)));
+    return b.op("i32.xor", b.ltS(intoTop, b.const(0)), this.#borrow());
+  }
+
+  /** The borrow out of the subtraction. */
+  #borrow(): Val {
+    const b = this.#b;
+    return b.ltU(b.state("ccMinuend"), b.state("ccSubtrahend"));
+  }
+
+  /** The borrow into each bit. */
+  #borrows(): Val {
+    const b = this.#b;
+    const [minuend, subtrahend] = [b.state("ccMinuend"), b.state("ccSubtrahend")];
+    return b.xor(b.xor(minuend, subtrahend), b.sub(minuend, subtrahend));
+  }
+
+  /** AF at its place. */
+  #adjust(): Val {
+    return this.#b.and(this.#borrows(), this.#b.const(FLAG.AF));
   }
 
   zero(): Val {
@@ -262,11 +313,10 @@ export class FlagWriter {
     const bySub = this.#lessBySub(false);
     if (bySub !== undefined) return bySub;
     if (this.#current("logic")) return this.sign();
-    const carry = b.state("ccCarry");
-    const sign = b.xor(b.state("ccResult"), b.state("ccAux"));
-    return b.ltS(b.xor(sign, b.xor(carry, b.shl(carry, b.const(1)))), b.const(0));
+    return b.op("i32.xor", this.sign(), this.overflow());
   }
 
+  /** See {@link shift}. */
   #carryWord(carry: Val, overflow: Val): Val {
     const b = this.#b;
     const out = b.shl(b.bool(carry), b.const(63));

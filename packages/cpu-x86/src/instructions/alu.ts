@@ -54,9 +54,7 @@ const step =
     const x = dst!.modify();
     const result = b.add(x, b.const(direction));
     dst!.store(result);
-    const { width } = dst!;
-    const extreme = direction === 1 ? -(1n << BigInt(width - 1)) : (1n << BigInt(width - 1)) - 1n;
-    b.flags.step(width, x, result, b.eq(b.sext(result, width), b.const(extreme)));
+    b.flags.step(dst!.width, x, result, direction === 1);
   };
 
 /** DEST <- 0 - DEST; CF tells whether DEST was not 0. */

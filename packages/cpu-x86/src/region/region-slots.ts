@@ -13,7 +13,8 @@ const mirrored = (address: number, type: Slot["type"]): Slot => ({ address, type
 export const REGION_SLOTS: SlotTable = new SlotTable([
   ...Array.from({ length: REGISTERS }, (_, i) => cached(AT.gpr + i * 8, "i64")),
   { ...cached(AT.ccResult, "i64"), lazy: true },
-  { ...cached(AT.ccCarry, "i64"), lazy: true },
+  { ...cached(AT.ccMinuend, "i64"), lazy: true },
+  { ...cached(AT.ccSubtrahend, "i64"), lazy: true },
   { ...cached(AT.ccAux, "i64"), lazy: true },
   { ...cached(AT.fuel, "i32"), lazy: true },
   ...Array.from({ length: REGISTERS }, (_, i) => cached(AT.zmm + i * ZMM_BYTES, "v128")),

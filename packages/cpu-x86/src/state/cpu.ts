@@ -178,12 +178,9 @@ export class Cpu {
     const result = AT.ccResult >> 2;
     const low = this.u32[result] as number;
     const high = this.u32[result + 1] as number;
-    const carryHigh = this.u32[(AT.ccCarry >> 2) + 1] as number;
     const aux = this.u32[AT.ccAux >> 2] as number;
     const auxHigh = this.u32[(AT.ccAux >> 2) + 1] as number;
-    let flags = (this.u32[AT.rflags >> 2] as number) | (aux & FLAG.AF);
-    if (carryHigh >>> 31 !== 0) flags |= FLAG.CF;
-    if (((carryHigh ^ (carryHigh << 1)) & 0x8000_0000) !== 0) flags |= FLAG.OF;
+    let flags = (this.u32[AT.rflags >> 2] as number) | this.#carryFlags(aux);
     if ((low | high) === 0) flags |= FLAG.ZF;
     if (((high ^ auxHigh) & 0x8000_0000) !== 0) flags |= FLAG.SF;
     if (evenParity((low ^ (aux >>> 8)) & 0xff)) flags |= FLAG.PF;
@@ -200,13 +197,32 @@ export class Cpu {
     const parity = (value & FLAG.PF) !== 0;
     this.setLow(AT.ccResult, zero ? 0 : 1);
     const lowParity = zero; // 0 has even parity, 1 has odd
-    const auxLow = (value & FLAG.AF) | (parity === lowParity ? 0 : 0x100);
     const auxAt = AT.ccAux >> 2;
-    this.u32[auxAt] = auxLow;
+    this.u32[auxAt] = parity === lowParity ? 0 : 0x100;
     this.u32[auxAt + 1] = sign ? 0x8000_0000 : 0;
-    const carryAt = AT.ccCarry >> 2;
-    this.u32[carryAt] = 0;
-    this.u32[carryAt + 1] = (carry ? 0x8000_0000 : 0) | (carry !== overflow ? 0x4000_0000 : 0);
+    // As FlagWriter makes a subtraction with given carries.
+    const [minuend, subtrahend] = [AT.ccMinuend >> 2, AT.ccSubtrahend >> 2];
+    this.u32[minuend] = 0x10;
+    this.u32[minuend + 1] = carry ? 0 : 0x8000_0000;
+    this.u32[subtrahend] = (value & FLAG.AF) >> 1;
+    this.u32[subtrahend + 1] = (carry ? 0x8000_0000 : 0) | (carry !== overflow ? 0x4000_0000 : 0);
+  }
+
+  /** CF, OF and AF; see invariants 2 and 3 of emit/flags.ts. */
+  #carryFlags(aux: number): number {
+    const [minuend, subtrahend] = [AT.ccMinuend >> 2, AT.ccSubtrahend >> 2];
+    const [low, high] = [this.u32[minuend] as number, this.u32[minuend + 1] as number];
+    const [lessLow, lessHigh] = [this.u32[subtrahend] as number, this.u32[subtrahend + 1] as number];
+    const lowBorrows = low < lessLow ? 1 : 0;
+    const borrows = high < lessHigh || (high === lessHigh && lowBorrows === 1);
+    const into = low ^ lessLow ^ (low - lessLow);
+    const intoHigh = high ^ lessHigh ^ (high - lessHigh - lowBorrows);
+    const top = 63 - ((aux >>> 16) & 63);
+    const intoTop = top >= 32 ? (intoHigh >>> (top - 32)) & 1 : (into >>> top) & 1;
+    let flags = into & FLAG.AF;
+    if (borrows !== ((aux & 1) !== 0)) flags |= FLAG.CF;
+    if (borrows !== (intoTop === 1)) flags |= FLAG.OF;
+    return flags;
   }
 
   /** Sets or clears one arithmetic flag and keeps the others. */

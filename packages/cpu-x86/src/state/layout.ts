@@ -31,9 +31,10 @@ const FIELDS = {
   rip: u64(),
   /** Lazy flags, see emit/flags.ts: result sign-extended to 64 bits. */
   ccResult: u64(),
-  /** Bit 63: CF; bit 62: CF xor OF. */
-  ccCarry: u64(),
-  /** Bit 4: AF; bits 15:8 are xored into the byte whose parity is PF; bit 63 is xored into SF. */
+  /** The subtraction whose carries CF, OF and AF are, zero-extended. */
+  ccMinuend: u64(),
+  ccSubtrahend: u64(),
+  /** Bits 15:8 are xored into the byte whose parity is PF, bit 0 into CF, bit 63 into SF; bits 21:16: 64 less the width. */
   ccAux: u64(),
   /** RFLAGS without CF PF AF ZF SF OF (those are lazy); bit 1 always set. */
   rflags: u64(),

@@ -96,11 +96,11 @@ export const GOLDENS: readonly Golden[] = [
   },
   {
     name: "counting-down",
-    shows: "DEC leaves CF alone: the word with CF and OF is made of the one before, each turn, and by few operations.",
+    shows: "DEC leaves CF alone: each turn a bit says whether it is the borrow of this subtraction or not.",
     code: { 0: "ff c9 75 fc" },
     claims: [
-      [/i64\.shr_s/g, 3],
-      [/i64\.or/g, 0],
+      [/i64\.lt_u/g, 6],
+      [/i64\.shl/g, 0],
     ],
   },
   {
