@@ -11,16 +11,13 @@
 // 4. Additions, subtractions and comparisons compute nothing: what they leave is what they have in hand.
 import type { Val } from "@tsvm/tcg";
 import { FLAG } from "../state/bits.ts";
+import { BORROW_END, CARRY_FLIP, WIDTH_SHIFT } from "../state/lazy-flags.ts";
 import type { X86Builder } from "./x86-builder.ts";
 
 const MSB = -0x8000_0000_0000_0000n;
 
 /** Bits 63 and 62: what a carry word says. */
 const CARRY_BITS = 0xc000_0000_0000_0000n;
-const BIT4 = 0x10;
-/** Places in ccAux. */
-const WIDTH_SHIFT = 16;
-const CARRY_FLIP = 1;
 /** What belongs to the subtraction, and what does not. */
 const SUBTRACTION_BITS = (0x3f << WIDTH_SHIFT) | CARRY_FLIP;
 const RESULT_FLIPS = 0x8000_0000_0000_ff00n;
@@ -32,7 +29,9 @@ interface Origin {
   readonly x: Val;
   readonly y: Val;
   /** What it left in ccResult, ccSubtrahend and ccAux: the flags are still its own if all are there. */
-  readonly left: readonly Val[];
+  readonly result: Val;
+  readonly subtrahend: Val;
+  readonly aux: Val;
 }
 
 /** Sets flags; every method commits. Operands are zero-extended to the width, results need not be. */
@@ -83,7 +82,7 @@ export class FlagWriter {
       width === 64
         ? b.or(b.and(carryOut(), b.const(MSB)), b.shr(carryIn, b.const(1)))
         : b.shl(carryIn, b.const(63 - width));
-    this.#carries(word, b.and(carryIn, b.const(BIT4)));
+    this.#carries(word, b.and(carryIn, b.const(FLAG.AF)));
     b.setState("ccAux", b.const(0));
     b.setState("ccResult", b.sext(result, width));
   }
@@ -92,7 +91,7 @@ export class FlagWriter {
   #carries(word: Val, adjust: Val): void {
     const b = this.#b;
     // Bit 63 borrows as CF says, bit 62 as the borrow into bit 63 is to be, bit 3 for AF; bit 4 of the minuend ends that.
-    b.setState("ccMinuend", b.or(b.and(b.not(word), b.const(MSB)), b.const(BIT4)));
+    b.setState("ccMinuend", b.or(b.and(b.not(word), b.const(MSB)), b.const(BORROW_END)));
     b.setState("ccSubtrahend", b.or(b.and(word, b.const(CARRY_BITS)), b.shr(adjust, b.const(1))));
   }
 
@@ -100,19 +99,16 @@ export class FlagWriter {
   #note(kind: Origin["kind"], width: number, x: Val, y: Val): void {
     const b = this.#b;
     if (!b.keepsState) return;
-    this.#origin = { kind, width, x, y, left: this.#left() };
+    const [result, subtrahend, aux] = [b.state("ccResult"), b.state("ccSubtrahend"), b.state("ccAux")];
+    this.#origin = { kind, width, x, y, result, subtrahend, aux };
   }
 
   /** The operation that made the flags as they are, if it is known. */
   #current(kind: Origin["kind"]): Origin | undefined {
-    const origin = this.#origin;
-    if (origin?.kind !== kind) return undefined;
-    return this.#left().every((word, i) => word === origin.left[i]) ? origin : undefined;
-  }
-
-  #left(): readonly Val[] {
     const b = this.#b;
-    return [b.state("ccResult"), b.state("ccSubtrahend"), b.state("ccAux")];
+    const origin = this.#origin;
+    if (origin?.kind !== kind || b.state("ccResult") !== origin.result) return undefined;
+    return b.state("ccSubtrahend") === origin.subtrahend && b.state("ccAux") === origin.aux ? origin : undefined;
   }
 
   /** Signed x < y of the last comparison (`orEqual`: x <= y), if that is what made the flags. */
@@ -168,7 +164,7 @@ export class FlagWriter {
   /** SF ZF PF by the result; CF in bit 63 of `carryWord`, CF xor OF in bit 62; AF set, as AMD leaves it. */
   shift(width: number, result: Val, carryWord: Val): void {
     const b = this.#b;
-    this.#carries(carryWord, b.const(BIT4));
+    this.#carries(carryWord, b.const(FLAG.AF));
     b.setState("ccAux", b.const(0));
     b.setState("ccResult", b.sext(result, width));
   }

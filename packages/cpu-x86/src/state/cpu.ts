@@ -5,6 +5,7 @@ import { LinearMemory } from "../memory/linear-memory.ts";
 import type { CpuHost } from "../memory/physical-memory.ts";
 import { FLAG } from "./bits.ts";
 import { AT, type FieldName, GPR, SEGMENT } from "./layout.ts";
+import { BORROW_END, CARRY_FLIP, WIDTH_SHIFT } from "./lazy-flags.ts";
 
 /** What a TypeScript helper tells generated code. */
 export const HELPER = {
@@ -202,7 +203,7 @@ export class Cpu {
     this.u32[auxAt + 1] = sign ? 0x8000_0000 : 0;
     // As FlagWriter makes a subtraction with given carries.
     const [minuend, subtrahend] = [AT.ccMinuend >> 2, AT.ccSubtrahend >> 2];
-    this.u32[minuend] = 0x10;
+    this.u32[minuend] = BORROW_END;
     this.u32[minuend + 1] = carry ? 0 : 0x8000_0000;
     this.u32[subtrahend] = (value & FLAG.AF) >> 1;
     this.u32[subtrahend + 1] = (carry ? 0x8000_0000 : 0) | (carry !== overflow ? 0x4000_0000 : 0);
@@ -217,10 +218,10 @@ export class Cpu {
     const borrows = high < lessHigh || (high === lessHigh && lowBorrows === 1);
     const into = low ^ lessLow ^ (low - lessLow);
     const intoHigh = high ^ lessHigh ^ (high - lessHigh - lowBorrows);
-    const top = 63 - ((aux >>> 16) & 63);
+    const top = 63 - ((aux >>> WIDTH_SHIFT) & 63);
     const intoTop = top >= 32 ? (intoHigh >>> (top - 32)) & 1 : (into >>> top) & 1;
     let flags = into & FLAG.AF;
-    if (borrows !== ((aux & 1) !== 0)) flags |= FLAG.CF;
+    if (borrows !== ((aux & CARRY_FLIP) !== 0)) flags |= FLAG.CF;
     if (borrows !== (intoTop === 1)) flags |= FLAG.OF;
     return flags;
   }
