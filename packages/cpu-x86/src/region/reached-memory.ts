@@ -27,6 +27,15 @@ interface LinearPlace {
 const MOST_DISTANCE = 512;
 const NARROW_MASK = 0xffff_ffff;
 
+/** What there is to reach an access from. */
+export interface Near {
+  readonly reached: Reached;
+  /** Bytes from there to here. */
+  readonly distance: number;
+  /** All of the access was part of that one. */
+  readonly isPart: boolean;
+}
+
 /** Of a block, in the order they came. */
 export class ReachedMemory {
   readonly #accesses: (Reached | undefined)[] = [];
@@ -50,8 +59,8 @@ export class ReachedMemory {
     this.#accesses.push({ ...access, place: placeOf(access.linear) });
   }
 
-  /** An access that all of this one was part of, or the nearest that was looked up; and how far behind it `linear` is. */
-  near(linear: Val, bytes: number, writes: boolean): { reached: Reached; distance: number } | undefined {
+  /** An access that all of this one was part of, or the nearest that was looked up. */
+  near(linear: Val, bytes: number, writes: boolean): Near | undefined {
     const { base, distance, narrow } = placeOf(linear);
     let nearest: Reached | undefined;
     let least = MOST_DISTANCE + 1;
@@ -61,12 +70,12 @@ export class ReachedMemory {
       const { place } = reached;
       if (place.base !== base || place.narrow !== narrow || (writes && !reached.writable)) continue;
       const behind = distance - place.distance;
-      if (behind >= 0 && behind + bytes <= reached.bytes) return { reached, distance: behind };
+      if (behind >= 0 && behind + bytes <= reached.bytes) return { reached, distance: behind, isPart: true };
       if (Math.abs(behind) >= least || !reached.lookedUp) continue;
       nearest = reached;
       least = Math.abs(behind);
     }
-    return nearest && { reached: nearest, distance: distance - nearest.place.distance };
+    return nearest && { reached: nearest, distance: distance - nearest.place.distance, isPart: false };
   }
 }
 

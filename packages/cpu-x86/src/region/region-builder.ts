@@ -20,7 +20,7 @@ import { AT, type FieldName, GPR } from "../state/layout.ts";
 import { TLB_LOOKS, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
 import { copyOf, offsetOf, type Place } from "./place.ts";
-import { type Reached, ReachedMemory } from "./reached-memory.ts";
+import { type Near, ReachedMemory } from "./reached-memory.ts";
 import { RecordConstants } from "./record-constants.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
 import type { SideCause } from "./side-causes.ts";
@@ -83,10 +83,8 @@ export class RegionBuilder extends X86Builder {
   /** Units that were found usable in this block. */
   readonly #checkedUnits = new Set<FpuUse>();
   readonly #reached = new ReachedMemory();
-
-  /** Conditions that are known to hold, and the same in the order they came. */
-  readonly #proven = new Set<Val>();
-  readonly #provenOrder: Val[] = [];
+  /** Conditions that are known to hold, in the order they came. */
+  readonly #proven: Val[] = [];
 
   constructor(context: RegionContext, first: number) {
     super(context.shapeOf(first), (b) => new RecordConstants(b, context.view, first), REGION_SLOTS);
@@ -103,8 +101,7 @@ export class RegionBuilder extends X86Builder {
     this.beginBlock();
     this.#completed = 0;
     this.#checkedUnits.clear();
-    this.#proven.clear();
-    this.#provenOrder.length = 0;
+    this.#proven.length = 0;
     this.#reached.forgetSince(0);
     this.#insn = { ...NOTHING, offset: offsetOf(place), copy: copyOf(place) };
   }
@@ -137,18 +134,13 @@ export class RegionBuilder extends X86Builder {
   }
 
   override prove(condition: Val, otherwise: () => void): void {
-    if (this.#proven.has(condition)) return;
+    if (this.#proven.includes(condition)) return;
     super.prove(condition, otherwise);
-    this.#noteProven(condition);
+    this.#proven.push(condition);
   }
 
   override assume(condition: () => Val): void {
-    this.#noteProven(condition());
-  }
-
-  #noteProven(condition: Val): void {
-    this.#proven.add(condition);
-    this.#provenOrder.push(condition);
+    this.#proven.push(condition());
   }
 
   override gpr(width: Width, offset: Val): Val {
@@ -230,12 +222,8 @@ export class RegionBuilder extends X86Builder {
     this.faultPoint("guest access");
     const writes = table === TLB_WRITE;
     const near = this.#reached.near(linear, bytes, writes);
-    if (near !== undefined && near.distance >= 0 && near.distance + bytes <= near.reached.bytes)
-      return this.op("i32.add", near.reached.host, this.const32(near.distance));
-    const host =
-      near === undefined
-        ? this.#look(table, bytes, linear)
-        : this.#reachFrom(near.reached, near.distance, table, bytes, linear);
+    if (near?.isPart) return this.op("i32.add", near.reached.host, this.const32(near.distance));
+    const host = near === undefined ? this.#look(table, bytes, linear) : this.#reachFrom(near, table, bytes, linear);
     this.#reached.add({ linear, host, bytes, writable: writes, lookedUp: near === undefined });
     return host;
   }
@@ -247,15 +235,9 @@ export class RegionBuilder extends X86Builder {
   }
 
   /** `linear` is `distance` bytes behind what was reached: in the same page, or the TLB is asked. */
-  #reachFrom(
-    { linear: from, host: fromHost }: Reached,
-    distance: number,
-    table: number,
-    bytes: number,
-    linear: Val,
-  ): Val {
-    const inPage = this.op("i32.and", this.wrap(from), this.const32(PAGE - 1));
-    const host = this.variable(this.op("i32.add", fromHost, this.const32(distance)));
+  #reachFrom({ reached, distance }: Near, table: number, bytes: number, linear: Val): Val {
+    const inPage = this.op("i32.and", this.wrap(reached.linear), this.const32(PAGE - 1));
+    const host = this.variable(this.op("i32.add", reached.host, this.const32(distance)));
     const most = PAGE - bytes;
     const isOutside =
       distance >= 0
@@ -320,9 +302,9 @@ export class RegionBuilder extends X86Builder {
 
   protected override branch(build: () => void): void {
     const reached = this.#reached.mark;
-    const proven = this.#provenOrder.length;
+    const proven = this.#proven.length;
     build();
-    while (this.#provenOrder.length > proven) this.#proven.delete(this.#provenOrder.pop() as Val);
+    this.#proven.length = proven;
     this.#reached.forgetSince(reached);
   }
 
