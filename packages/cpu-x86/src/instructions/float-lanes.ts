@@ -234,16 +234,26 @@ const INEXACT_SEEN = MXCSR.PM | MXCSR.PE;
 /** Proof of several parts together. */
 export function allProven(b: X86Builder, proofs: readonly Proof[]): Proof {
   if (proofs.length === 1) return proofs[0] as Proof;
-  const quiet = proofs.map((proof) => wholeOf(b, proof)).reduce((p, q) => b.both(p, q));
+  const quiet = everyOf(
+    b,
+    proofs.map((proof) => wholeOf(b, proof)),
+  );
   const exacts = proofs.flatMap(({ exact }) => exact ?? []);
   return {
     quiet,
-    ...(exacts.length > 0 && { exact: () => exacts.map((exact) => exact()).reduce((p, q) => b.both(p, q)) }),
+    ...(exacts.length > 0 && {
+      exact: () =>
+        everyOf(
+          b,
+          exacts.map((exact) => exact()),
+        ),
+    }),
   };
 }
 
-const wholeOf = (b: X86Builder, { operands = [], quiet }: Proof): Val =>
-  [...operands, quiet].reduce((p, q) => b.both(p, q));
+const everyOf = (b: X86Builder, conditions: readonly Val[]): Val => conditions.reduce((p, q) => b.both(p, q));
+
+const wholeOf = (b: X86Builder, { operands = [], quiet }: Proof): Val => everyOf(b, [...operands, quiet]);
 
 /** The native result, in parts, where `proof` holds, else what `slow` leaves in `helperArgs`. */
 export function provenOr(b: X86Builder, native: readonly Val[], proof: Proof, slow: () => void): readonly Val[] {
@@ -281,9 +291,8 @@ function proveAtOnce(b: X86Builder, proof: Proof, seen: Val, last: () => void): 
   const { rarelyQuiet, exact, operands = [] } = proof;
   const quiet = wholeOf(b, proof);
   b.whenRarely(b.isFalse(exact === undefined ? quiet : b.both(quiet, seen)), () => {
-    const rarely = (): Val => [...operands, rarelyQuiet!()].reduce((p, q) => b.both(p, q));
-    const nowQuiet = rarelyQuiet === undefined ? quiet : b.either(quiet, rarely());
     if (exact === undefined) return last();
+    const nowQuiet = rarelyQuiet === undefined ? quiet : b.either(quiet, everyOf(b, [...operands, rarelyQuiet()]));
     const toNearest = b.eqz(b.and(b.state("mxcsr"), b.const(MXCSR.RC)));
     b.when(b.isFalse(b.both(nowQuiet, b.either(seen, b.both(toNearest, exact())))), last);
   });
