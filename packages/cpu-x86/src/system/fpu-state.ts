@@ -5,7 +5,7 @@ import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
 import { isValidMxcsr, LEGACY_BYTES, readMxcsr, readX87, readXmm, writeMxcsr, writeX87, writeXmm } from "./fpu-area.ts";
-import { area, checkLegacyOperand, openOperand } from "./save-area.ts";
+import { area, isOperandCanonical, openOperand } from "./save-area.ts";
 
 /** FXSAVE. Arguments: linear address, operand size in bits, segment. */
 export function fxsave(cpu: Cpu): HelperResult {
@@ -29,8 +29,13 @@ export function fxrstor(cpu: Cpu): HelperResult {
 
 function mayMoveLegacy(cpu: Cpu): boolean {
   if ((cpu.low(AT.cr0) & (CR0.EM | CR0.TS)) !== 0) cpu.raise("NM");
-  else checkLegacyOperand(cpu);
+  else checkArea(cpu);
   return !cpu.faulted;
+}
+
+/** #SS(0) or #GP(0) for an area that is not canonical, then #GP(0) for one that is no multiple of 16: XSAVE has it the other way. */
+function checkArea(cpu: Cpu): void {
+  if (isOperandCanonical(cpu, cpu.argHigh(0), cpu.arg32(2)) && (cpu.arg32(0) & 15) !== 0) cpu.raise("GP", 0);
 }
 
 /** LDMXCSR. Argument: the value. Reserved bits: #GP(0). */

@@ -94,12 +94,6 @@ export function openOperand(cpu: Cpu, length: number, access: 0 | typeof ACCESS_
   return area.open(cpu, cpu.arg32(0) | 0, cpu.argHigh(0) | 0, length, cpu.explicitAccess | access);
 }
 
-/** #SS(0) or #GP(0) for an operand of FXSAVE that is not canonical, else #GP(0) for one that is no multiple of 16. */
-export function checkLegacyOperand(cpu: Cpu): boolean {
-  if (isOperandCanonical(cpu, cpu.argHigh(0), cpu.arg32(2)) && (cpu.arg32(0) & 15) !== 0) cpu.raise("GP", 0);
-  return !cpu.faulted;
-}
-
 /**
  * In the stack segment an address that is not canonical is #SS, else #GP. @param high bits 63:32 of the linear address.
  * @returns false: exception pending.
