@@ -179,16 +179,16 @@ export class IrBuilder {
     if (vector.kind !== "lane" || replacement === undefined || vector.op.slice(1, 5) !== op.slice(1, 5))
       return undefined;
     if (vector.immediate !== lane) return this.lane(op, lane, inner as Val);
-    if (vector.op[0] === op[0]) return /16x8|8x16/.test(op) ? undefined : replacement;
+    // Narrower lanes are extended as they are extracted.
+    if (vector.op[0] === op[0]) return op.endsWith("extract_lane") ? replacement : undefined;
     return this.op(REINTERPRET[replacement.type as "i64"], replacement);
   }
 
   #extract(op: LaneOp, lane: number, vector: Val): Val {
     const hash = this.#slots === undefined ? -1 : hashOf(LANES + lane, vector.id, op.charCodeAt(0) + op.charCodeAt(1));
     const known = hash < 0 ? undefined : this.#known[hash];
-    const isIt =
-      known?.block === this.#block && known.op === op && known.immediate === lane && known.args[0] === vector;
-    if (isIt) return known as Node;
+    if (known?.block === this.#block && known.op === op && known.immediate === lane && known.args[0] === vector)
+      return known;
     const made = this.#pure("lane", resultType(op), op, [vector], lane);
     if (hash >= 0) this.#remember(hash, made);
     return made;
