@@ -18,6 +18,8 @@ const IO_INTERRUPT = 3;
 const LOCAL_INTERRUPT = 4;
 
 const SPECIFICATION_1_4 = 4;
+/** The pointer structure is one of them long, and says so. */
+const PARAGRAPH = 16;
 const CONFIGURATION_HEADER_BYTES = 44;
 const CHECKSUM_AT = 7;
 const POINTER_CHECKSUM_AT = 10;
@@ -52,16 +54,14 @@ const PCI_PINS = 4;
  * Configuration Table". Interrupts come by the PIC until the system turns to the APICs ("Virtual Wire Mode").
  */
 export function buildMpTable(platform: MpPlatform, gpa: Gpa): readonly BootSegment[] {
-  const table = createArena(gpa + 16);
-  const tableGpa = table.place(configurationTable(platform));
-  const pointer = createArena(gpa);
-  pointer.place(floatingPointer(tableGpa));
-  return [...pointer.segments, ...table.segments];
+  const arena = createArena(gpa);
+  arena.place(floatingPointer(gpa + PARAGRAPH));
+  arena.place(configurationTable(platform));
+  return arena.segments;
 }
 
 function floatingPointer(tableGpa: Gpa): Uint8Array {
-  const paragraphs = 1;
-  const head = [...ascii("_MP_"), ...u32(tableGpa), paragraphs, SPECIFICATION_1_4];
+  const head = [...ascii("_MP_"), ...u32(tableGpa), 1, SPECIFICATION_1_4];
   // Checksum, filled in below; feature bytes: there is a table, and no IMCR.
   const bytes = Uint8Array.from([...head, ...u8(0), ...zeros(5)]);
   bytes[POINTER_CHECKSUM_AT] = checksumOf(bytes);
