@@ -126,7 +126,7 @@ const stateField = recordField<IsaVgaState>({
 
 /**
  * Regions: the registers at 3c0h (16 ports), the CRT controller and status as monochrome adapters have them, at 3b0h, and as
- * colour adapters, at 3d0h (12 ports each, one of them silent), and text memory at b8000h (32 KiB).
+ * colour adapters, at 3d0h (16 ports each; one of the two is silent), and text memory at b8000h (32 KiB).
  */
 export function createIsaVga(options: IsaVgaOptions): Device<IsaVgaState> {
   return new IsaVga(options);
