@@ -68,7 +68,7 @@ function main(): void {
   const last = Number(options.programs);
   const checker = new ProgramChecker();
   const opponent = OPPONENTS[options.against as keyof typeof OPPONENTS];
-  if (opponent === undefined) throw new RangeError(`--against ${options.against}: regions, host or qemu`);
+  if (opponent === undefined) return refuse(`--against ${options.against}: regions, host or qemu`);
   if (options.against === "qemu" && qemuVersion() === undefined)
     return console.log("qemu-system-x86_64 is not there: skipped");
   const check: Check = (programs) => opponent.check(checker, programs);
@@ -80,14 +80,18 @@ function main(): void {
     for (const [i, differences] of check(programs).entries()) {
       if (differences.length === 0) continue;
       report(seeds[i] as number, programs[i] as Program, differences, check);
-      if (++found > 0 && !options["keep-going"]) return fail(checker, found);
+      found++;
+      if (!options["keep-going"]) return conclude(checker, found);
     }
     done += seeds.length;
     seed += seeds.length;
   }
-  if (found > 0) return fail(checker, found);
-  for (const [reason, count] of checker.known) console.log(`${count} times: ${reason}`);
-  console.log(`${describe(checker)}: nothing found`);
+  conclude(checker, found);
+}
+
+function refuse(why: string): void {
+  console.error(`fuzz: ${why}`);
+  process.exitCode = 1;
 }
 
 function describe({ counts }: ProgramChecker): string {
@@ -96,10 +100,10 @@ function describe({ counts }: ProgramChecker): string {
     .join(", ");
 }
 
-function fail(checker: ProgramChecker, found: number): void {
+function conclude(checker: ProgramChecker, found: number): void {
   for (const [reason, count] of checker.known) console.log(`${count} times: ${reason}`);
-  console.log(`${describe(checker)}: ${found} differ`);
-  process.exitCode = 1;
+  console.log(`${describe(checker)}: ${found === 0 ? "nothing found" : `${found} differ`}`);
+  if (found > 0) process.exitCode = 1;
 }
 
 function report(seed: number, program: Program, differences: readonly Difference[], check: Check): void {

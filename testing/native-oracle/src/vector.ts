@@ -14,11 +14,13 @@ export interface Bytes {
   readonly bytes: Uint8Array;
 }
 
-/** What a vector may set over the seeded state. Order is the file format's. */
-export const OVERRIDABLE = [
+/** General registers in encoding order. */
+export const GENERAL_REGISTERS: readonly string[] = [
   ...["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi", "r8", "r9", "r10", "r11", "r12", "r13", "r14", "r15"],
-  "rflags",
-] as const;
+];
+
+/** What a vector may set over the seeded state. Order is the file format's. */
+export const OVERRIDABLE = [...GENERAL_REGISTERS, "rflags"] as const;
 /** Index of RFLAGS among the overrides; smaller ones are general registers in encoding order. */
 export const RFLAGS_OVERRIDE = 16;
 

@@ -10,6 +10,7 @@
 import { FXSAVE } from "../cpu-state.ts";
 import { PAGE_BYTES } from "../environment.ts";
 import { GUEST_IMAGE_PAGES, kernelPage, SYSTEM_REGISTERS } from "../guest-tables.ts";
+import { GENERAL_REGISTERS } from "../vector.ts";
 import { listingBytes, listingOffset } from "./listing.ts";
 
 /** RAM the machine must have: room for three hundred images. */
@@ -276,7 +277,7 @@ export function writeSwitch(ram: DataView, registers: Readonly<Record<string, bi
   writeBytes(ram, gpa + SWITCH.enter, listingBytes(ENTER));
   writeTableRegister(ram, gpa + SWITCH.supervisorGdtr, BigInt(SUPERVISOR + GDT), 23);
   set(SWITCH.back, BigInt(SUPERVISOR + CODE + listingOffset(KERNEL, "back")));
-  for (const [i, name] of GPR_NAMES.entries()) set(SWITCH.gpr + i * 8, of(name));
+  for (const [i, name] of GENERAL_REGISTERS.entries()) set(SWITCH.gpr + i * 8, of(name));
   for (const [i, name] of ["rip", "cs.selector", "rflags", "rsp", "ss.selector"].entries())
     set(SWITCH.frame + i * 8, of(name));
   set(SWITCH.cr0, of("cr0"));
@@ -311,32 +312,13 @@ function modelSpecific(of: (name: string) => bigint): readonly (readonly [number
   return [[0xc000_0080, SYSTEM_REGISTERS["efer"] ?? 0n], ...systemCall, ...bases, [0x277, RESET_PAT]];
 }
 
-const GPR_NAMES = [
-  "rax",
-  "rcx",
-  "rdx",
-  "rbx",
-  "rsp",
-  "rbp",
-  "rsi",
-  "rdi",
-  "r8",
-  "r9",
-  "r10",
-  "r11",
-  "r12",
-  "r13",
-  "r14",
-  "r15",
-];
-
 /** Registers that a program left, by their names in VcpuState; XMM registers, too. */
 export function readSwitch(ram: DataView): Readonly<Record<string, bigint>> {
   const { gpa } = kernelPage("switch");
   const { left } = SWITCH;
   const at = (offset: number): bigint => ram.getBigUint64(gpa + offset, true);
   const registers: Record<string, bigint> = {};
-  for (const [i, name] of GPR_NAMES.entries()) registers[name] = at(left.gpr + i * 8);
+  for (const [i, name] of GENERAL_REGISTERS.entries()) registers[name] = at(left.gpr + i * 8);
   for (const name of ["cr0", "cr2", "cr3", "cr4"] as const) registers[name] = at(left[name]);
   for (const name of ["ds", "es", "fs", "gs"] as const) registers[`${name}.selector`] = at(left[name]) & 0xffffn;
   for (const [i, { name }] of ASKED_MSRS.entries()) registers[name] = at(left.msrs + i * 16 + 8);
