@@ -130,6 +130,29 @@ describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
   });
 });
 
+describe("a region of straight-line code in two pages", () => {
+  /** Loops 200 times over a function whose last instructions (mov dl, imm8; add esi, edx; ret) lie in another page. */
+  function loopOver(change: string): TinyMachine {
+    const second = CODE + 0x2000;
+    const m = new TinyMachine(64, HOT).set({ rcx: 200n, rbx: BigInt(second + 1) });
+    m.onAccess = () => m.mapPage(second, 0x10_0000 | 7);
+    m.code(second - 8, "83 c0 01 90 90 90 90 90 b2 05 01 d6 c3").code(0x10_0000, "b2 06 01 d6 c3");
+    // (0) call second - 8; sub ecx, 1; jz 22; cmp ecx, 100; jnz 0; the change in five bytes; jmp 0; (22) hlt
+    m.runToHalt(`e8 f3 1f 00 00 83 e9 01 74 0c 83 f9 64 75 f1 ${change} eb ea f4`);
+    expect(counters(m).regionsMade).toBeGreaterThan(0);
+    return m;
+  }
+
+  it.each([
+    // inc byte [rbx]
+    ["changed", "fe 03 90 90 90"],
+    // out 80h, al, which maps another page; invlpg [rbx]
+    ["mapped elsewhere", "e6 80 0f 01 3b"],
+  ])("is executed no more when the second one is %s", (_, change) => {
+    expect(loopOver(change).reg("rsi") & 0xffffn).toBe(100n * 5n + 100n * 6n);
+  });
+});
+
 describe("verification", () => {
   it("counts nothing twice: fuel, instructions and stores are those of one run", () => {
     const m = new TinyMachine(64, HOT).set({ rdi: BigInt(DATA) });

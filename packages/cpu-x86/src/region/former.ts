@@ -41,6 +41,8 @@ const MAX_WITH_SMALL = 320;
 /** No further called function is taken along if there are as many already. */
 const ENOUGH_INSNS = 100;
 
+const PAGE_SHIFT = 12;
+
 const PSEUDO_ROWS: ReadonlySet<Row> = new Set(Object.values(PSEUDO));
 const ADDRESS_ROWS: ReadonlySet<Row> = new Set([PSEUDO.addressRead, PSEUDO.addressWrite, PSEUDO.addressOnly]);
 
@@ -231,6 +233,8 @@ class Search {
       if (insn.called !== undefined) this.#calls.push(insn);
       if (insn.ends) return true;
       at += insn.length;
+      // Another page may be changed or mapped elsewhere by itself: a block is of one page.
+      if (offsetOf(at) >> PAGE_SHIFT !== insn.offset >> PAGE_SHIFT) this.#lead(at);
     }
     return true;
   }
@@ -279,7 +283,7 @@ class Search {
   /** Offset a relative branch goes to. */
   #relativeTarget({ opsize }: Shape, record: number, place: Place): number | undefined {
     if (opsize === 16) return undefined;
-    return (offsetOf(place) >> 12) * 4096 + this.#source.view.getInt32(record + RECORD.immediate, true);
+    return (offsetOf(place) >> PAGE_SHIFT) * 4096 + this.#source.view.getInt32(record + RECORD.immediate, true);
   }
 
   #isWarm(offset: number): boolean {
