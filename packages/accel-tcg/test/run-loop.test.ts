@@ -102,6 +102,15 @@ describe("kick", () => {
   });
 });
 
+test.each(MODES)("a kick by what an OUT reaches ends the run behind it, in %i-bit code", (bits) => {
+  const m = new TinyMachine(bits);
+  m.code(CODE, "fe c0 e6 80 fe c0 f4");
+  m.onAccess = () => m.vcpu.kick();
+  expect(m.run()).toBe("intr");
+  expect([m.rip, m.al]).toEqual([CODE + 4, 1]);
+  expect(m.vcpu.instructionCount).toBe(2);
+});
+
 describe.each(MODES)("interrupts in %i-bit code", (bits) => {
   it("wake a halted processor, which goes on behind the HLT", () => {
     const m = new TinyMachine(bits).set({ rflags: IF });
@@ -158,12 +167,19 @@ describe.each(MODES)("interrupts in %i-bit code", (bits) => {
     expect(m.event()).toMatchObject({ vector: 0x31, rip: CODE + 2 });
   });
 
-  it("stay away for one instruction behind MOV SS", () => {
-    const m = new TinyMachine(bits).set({ rflags: IF, rax: bits === 16 ? 0n : 0x10n });
-    // Raised by the port access; what follows is MOV SS, AX; INC AL; INC AL.
+  it("come in behind the OUT that raised them at once", () => {
+    const m = new TinyMachine(bits).set({ rflags: IF });
     m.onAccess = () => m.interrupt(0x31);
-    m.runToHalt("e6 80 8e d0 fe c0 fe c0 f4");
-    expect(m.event()).toMatchObject({ vector: 0x31, rip: CODE + 6 });
+    m.runToHalt("e6 80 fe c0 fe c0 f4");
+    expect(m.event()).toMatchObject({ vector: 0x31, rip: CODE + 2 });
+  });
+
+  it("stay away for one instruction behind MOV SS", () => {
+    const m = new TinyMachine(bits).set({ rax: bits === 16 ? 0n : 0x10n });
+    m.interrupt(0x31);
+    // STI, which keeps it away from MOV SS, AX; INC AL; INC AL.
+    m.runToHalt("fb 8e d0 fe c0 fe c0 f4");
+    expect(m.event()).toMatchObject({ vector: 0x31, rip: CODE + 5 });
   });
 
   it("break into a loop at once", () => {

@@ -54,7 +54,8 @@ export function portOut(cpu: Cpu): HelperResult {
   if (!checkIoPermission(cpu, port, size)) return HELPER.fault;
   const value = cpu.gpr32(GPR.rax);
   cpu.host.portOut(port, size, size === 4 ? value : value & (size === 1 ? 0xff : 0xffff));
-  return HELPER.next;
+  // A device can end the machine by this, or put it to sleep: no instruction comes behind that.
+  return (cpu.i32[AT.fuel >> 2] as number) <= 0 ? HELPER.exit : HELPER.next;
 }
 
 /** Elements moved before interrupts get a chance. */
