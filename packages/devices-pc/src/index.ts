@@ -10,6 +10,7 @@ export {
   PM_TIMER_OFFSET,
   PM1_CONTROL_OFFSET,
   PM1_EVENT_OFFSET,
+  S3_SLEEP_TYPE,
 } from "./acpi/acpi-pm.ts";
 export { type ApicBus, type ApicBusMember, createApicBus } from "./apic/apic-bus.ts";
 export type { ApicTimerState } from "./apic/apic-timer.ts";

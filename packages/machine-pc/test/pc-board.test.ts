@@ -54,6 +54,72 @@ async function runOnce(program: (cpu: FakeCpu) => void, change: Partial<PcOption
 const CONFIG_ADDRESS = 0xcf8;
 const CONFIG_DATA = 0xcfc;
 
+/** PM1 status, enable and control; SLP_TYP 1 with SLP_EN; the FACS's waking vector. */
+const PM1 = { STATUS: 0x600, ENABLE: 0x602, CONTROL: 0x604 } as const;
+const SUSPEND = 0x2400;
+const WAKING_VECTOR = 0xf0040 + 12;
+const RTC_EVENT = 0x0400;
+
+/** Alarm at the next second, and asleep. */
+function suspend({ io }: FakeCpu): void {
+  io.out(PM1.ENABLE, 2, RTC_EVENT);
+  for (const [register, value] of [
+    [1, 0xc0],
+    [3, 0xc0],
+    [5, 0xc0],
+    [11, 0x22],
+  ] as const) {
+    io.out(0x70, 1, register);
+    io.out(0x71, 1, value);
+  }
+  io.out(PM1.CONTROL, 2, SUSPEND);
+}
+
+describe("suspend to RAM", () => {
+  it("runs nothing until the RTC's alarm, then the guest's own vector, with RAM as it was", async () => {
+    const { machine, accelerator, clock } = build((cpu, slice) => {
+      if (slice > 0) {
+        expect([cpu.io.in(PM1.STATUS, 2), cpu.io.in(PM1.ENABLE, 2)]).toEqual([0x8400, RTC_EVENT]);
+        return TRIPLE_FAULT;
+      }
+      machine.memory.write(WAKING_VECTOR, Uint8Array.of(0x34, 0x12, 9, 0));
+      machine.memory.write(MIB, Uint8Array.of(0x90, 0x90));
+      // The master's mask, as a register that does not live on.
+      cpu.io.out(0x21, 1, 0x55);
+      suspend(cpu);
+      return INTR;
+    });
+    const resets = accelerator.resets;
+    expect(await machine.run()).toEqual({ reason: "crash" });
+    expect(clock.now()).toBeGreaterThan(100_000_000);
+    expect(clock.now()).toBeLessThanOrEqual(1_100_000_000);
+    expect(accelerator.resets).toBe(resets + 1);
+    expect(accelerator.regs).toMatchObject({ rip: 4n, "cs.selector": 0x9123n, "cs.base": 0x91230n });
+    expect([...(machine.memory.view(MIB, 2) ?? [])]).toEqual([0x90, 0x90]);
+  });
+
+  it("resets the machine of a guest that has left no vector", async () => {
+    const { machine } = build((cpu) => {
+      suspend(cpu);
+      return INTR;
+    });
+    expect(await machine.run()).toEqual({ reason: "reset" });
+  });
+
+  it("is over with the reset button", async () => {
+    const { machine, accelerator } = build((cpu, slice) => {
+      if (slice > 0) return TRIPLE_FAULT;
+      cpu.io.out(PM1.CONTROL, 2, SUSPEND);
+      queueMicrotask(() => machine.pause());
+      return INTR;
+    });
+    expect(await machine.run()).toEqual({ reason: "paused" });
+    machine.reset();
+    expect(await machine.run()).toEqual({ reason: "crash" });
+    expect(accelerator.regs["rip"]).toBe(BigInt(MIB));
+  });
+});
+
 describe("pc board", () => {
   it("loads the kernel and starts the vCPU at its entry", () => {
     const { accelerator, machine } = build(() => HLT);

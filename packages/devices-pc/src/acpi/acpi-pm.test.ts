@@ -1,13 +1,13 @@
 import { createFakeClock, createProbeLine, testDevice } from "@tsvm-testing/fakes";
 import { describe, expect, it } from "vitest";
-import { ACPI_DISABLE, ACPI_ENABLE, createAcpiPm } from "./acpi-pm.ts";
+import { ACPI_DISABLE, ACPI_ENABLE, type AcpiPmOptions, createAcpiPm } from "./acpi-pm.ts";
 
 const STATUS = 0;
 const ENABLE = 2;
 const CONTROL = 4;
 const TIMER = 8;
 
-function setUp(options: { timerBits?: 24 | 32; acpiMode?: boolean } = {}) {
+function setUp(options: Partial<AcpiPmOptions> = {}) {
   const clock = createFakeClock();
   const sci = createProbeLine();
   const events: string[] = [];
@@ -15,7 +15,8 @@ function setUp(options: { timerBits?: 24 | 32; acpiMode?: boolean } = {}) {
     clock,
     sci,
     onPowerOff: () => events.push("off"),
-    onSleep: (type) => events.push(`sleep ${type}`),
+    onSuspend: () => events.push("suspend"),
+    onWakeEvent: () => events.push("event"),
     ...options,
   });
   const [block, gpe, smi] = pm.regions;
@@ -29,6 +30,8 @@ testDevice(
     const { pm, clock, sci } = setUp({ timerBits: 24 });
     const disturb = (random: () => number): void => {
       if (random() % 8 === 0) pm.pressPowerButton();
+      if (random() % 8 === 0) pm.rtcAlarm.set(random() % 2 === 0);
+      if (pm.wakeDue) pm.wake();
       pm.raiseGpe(random() % 16);
       clock.advance(random());
     };
@@ -76,9 +79,9 @@ describe("power", () => {
     block.write(CONTROL, 2, 5 << 10);
     expect(events).toEqual([]);
     block.write(CONTROL, 2, (5 << 10) | 0x2000);
-    block.write(CONTROL, 2, (1 << 10) | 0x2000);
+    block.write(CONTROL, 2, (2 << 10) | 0x2000);
     block.write(CONTROL + 1, 1, 0x34);
-    expect(events).toEqual(["off", "sleep 1", "off"]);
+    expect(events).toEqual(["off", "off"]);
     expect(block.read(CONTROL, 2) & 0x2000).toBe(0);
   });
 
@@ -91,6 +94,64 @@ describe("power", () => {
     expect(block.read(STATUS, 4)).toBe(0x0100_0100);
     block.write(STATUS + 1, 1, 0x01);
     expect(sci.level).toBe(false);
+  });
+});
+
+describe("S3", () => {
+  const SUSPEND = (1 << 10) | 0x2000;
+
+  it("lasts from SLP_TYP 1 to an enabled event, and says that it is over", () => {
+    const { pm, block, events } = setUp();
+    block.write(ENABLE, 2, 0x0400);
+    block.write(CONTROL, 2, SUSPEND);
+    pm.pressPowerButton();
+    expect([pm.asleep, pm.wakeDue]).toEqual([true, false]);
+    pm.rtcAlarm.set(true);
+    expect([pm.asleep, pm.wakeDue]).toEqual([true, true]);
+    pm.wake();
+    expect([pm.asleep, pm.wakeDue]).toEqual([false, false]);
+    expect(events).toEqual(["suspend", "event"]);
+    expect(block.read(STATUS, 4)).toBe(0x0400_8500);
+    block.write(STATUS, 2, 0x8000);
+    expect(block.read(STATUS, 2)).toBe(0x0500);
+  });
+
+  it("is over as soon as it begins where an enabled event waits already", () => {
+    const { pm, block, events } = setUp();
+    block.write(ENABLE, 2, 0x0100);
+    pm.pressPowerButton();
+    block.write(CONTROL, 2, SUSPEND);
+    expect(pm.wakeDue).toBe(true);
+    expect(events).toEqual(["suspend", "event"]);
+  });
+
+  it("is over with a reset, without a trace", () => {
+    const { pm, block } = setUp();
+    block.write(CONTROL, 2, SUSPEND);
+    pm.reset();
+    expect([pm.asleep, block.read(STATUS, 2)]).toEqual([false, 0]);
+  });
+
+  it("is not there unless somebody stops the processor", () => {
+    const clock = createFakeClock();
+    const pm = createAcpiPm({ clock, sci: createProbeLine(), onPowerOff: () => {} });
+    pm.regions[0]?.write(CONTROL, 2, SUSPEND);
+    expect(pm.asleep).toBe(false);
+  });
+});
+
+describe("the RTC's alarm", () => {
+  it("sets its status once for each time the line rises", () => {
+    const { pm, block, sci } = setUp({ acpiMode: true });
+    block.write(ENABLE, 2, 0x0400);
+    pm.rtcAlarm.set(true);
+    expect(sci.level).toBe(true);
+    block.write(STATUS, 2, 0x0400);
+    pm.rtcAlarm.set(true);
+    expect([sci.level, block.read(STATUS, 2)]).toEqual([false, 0]);
+    pm.rtcAlarm.set(false);
+    pm.rtcAlarm.set(true);
+    expect([sci.level, block.read(STATUS, 2)]).toEqual([true, 0x0400]);
   });
 });
 

@@ -28,6 +28,8 @@ export const ACPI_ENABLE = 0xf1;
 export const ACPI_DISABLE = 0xf0;
 /** SLP_TYP of S5, for the `_S5` package of the DSDT. */
 export const DEFAULT_S5_SLEEP_TYPE = 5;
+/** SLP_TYP of S3, for the `_S3` package of the DSDT. */
+export const S3_SLEEP_TYPE = 1;
 
 const TMR_STS = 0x0001;
 const PWRBTN_STS = 0x0100;
@@ -52,8 +54,13 @@ export interface AcpiPmOptions {
   readonly onPowerOff: () => void;
   /** SLP_TYP that means S5. Default 5. */
   readonly s5SleepType?: number;
-  /** SLP_EN with another SLP_TYP. The machine goes on: sleeping states are not there. */
-  readonly onSleep?: (sleepType: number) => void;
+  /**
+   * The guest asked for S3: the processor is to stop behind the instruction that did. Absent: there is no S3; the machine
+   * goes on, as with every other SLP_TYP.
+   */
+  readonly onSuspend?: () => void;
+  /** `wakeDue` is true; told until `wake` at every change. */
+  readonly onWakeEvent?: () => void;
   /** Whether the timer has 32 bits (FADT flag TMR_VAL_EXT) or 24. Default 32. */
   readonly timerBits?: 24 | 32;
   /** Start with SCI_EN set, as firmware without SMI command port leaves it. Default false. */
@@ -73,9 +80,21 @@ export interface AcpiPmState {
   /** Half periods of the timer (carries out of its high bit) that TMR_STS has taken note of. */
   notedCarries: number;
   timerDue: boolean;
+  /** Level of the RTC's interrupt. */
+  rtcLevel: boolean;
+  /** In S3. */
+  asleep: boolean;
 }
 
 export interface AcpiPm extends Device<AcpiPmState> {
+  /** The RTC's interrupt: RTC_STS is set when it rises, whoever else listens. */
+  readonly rtcAlarm: IrqLine;
+  /** In S3: from `onSuspend` to `wake` or `reset`. */
+  readonly asleep: boolean;
+  /** Asleep, and an enabled event is there. */
+  readonly wakeDue: boolean;
+  /** S3 is over: sets WAK_STS. The registers stand in the suspend well: instead of `reset`, and behind that of all others. */
+  wake(): void;
   /** The power button is pressed: an ACPI event; the guest decides what comes of it. */
   pressPowerButton(): void;
   /** Sets status bit `bit` (0 to 15) of GPE0, which stays until the guest clears it. */
@@ -91,6 +110,8 @@ const stateField = recordField<AcpiPmState>({
   smiData: u16Field,
   notedCarries: finiteField,
   timerDue: booleanField,
+  rtcLevel: booleanField,
+  asleep: booleanField,
 });
 
 /** Regions: PM block (64 bytes), GPE0 block (4 bytes), SMI command and data ports (2 bytes). */
@@ -101,6 +122,7 @@ export function createAcpiPm(options: AcpiPmOptions): AcpiPm {
 class PowerManagement implements AcpiPm {
   readonly name: string;
   readonly regions: readonly IoRegion[];
+  readonly rtcAlarm: IrqLine = { set: (level) => this.#setRtc(level) };
   readonly #options: AcpiPmOptions;
   readonly #rate = createTickRate(PM_TIMER_HZ);
   readonly #alarm: ReturnType<typeof createAlarm>;
@@ -136,6 +158,20 @@ class PowerManagement implements AcpiPm {
     this.regions = [pm, gpe, smi];
   }
 
+  get asleep(): boolean {
+    return this.#s.asleep;
+  }
+
+  get wakeDue(): boolean {
+    return this.#s.asleep && this.#eventPending();
+  }
+
+  wake(): void {
+    this.#s.asleep = false;
+    this.#s.status |= WAK_STS;
+    this.#update();
+  }
+
   pressPowerButton(): void {
     this.#s.status |= PWRBTN_STS;
     this.#update();
@@ -147,7 +183,7 @@ class PowerManagement implements AcpiPm {
   }
 
   reset(): void {
-    this.#s = this.#powerOn();
+    this.#s = { ...this.#powerOn(), rtcLevel: this.#s.rtcLevel };
     this.#update();
   }
 
@@ -172,6 +208,8 @@ class PowerManagement implements AcpiPm {
       smiData: 0,
       notedCarries: this.#carries(),
       timerDue: false,
+      rtcLevel: false,
+      asleep: false,
     };
   }
 
@@ -230,8 +268,18 @@ class PowerManagement implements AcpiPm {
 
   #sleep(sleepType: number): void {
     const s5 = this.#options.s5SleepType ?? DEFAULT_S5_SLEEP_TYPE;
-    if (sleepType === s5) this.#options.onPowerOff();
-    else this.#options.onSleep?.(sleepType);
+    if (sleepType === s5) return this.#options.onPowerOff();
+    const { onSuspend } = this.#options;
+    if (sleepType !== S3_SLEEP_TYPE || onSuspend === undefined) return;
+    this.#s.asleep = true;
+    onSuspend();
+  }
+
+  #setRtc(level: boolean): void {
+    const s = this.#s;
+    if (level && !s.rtcLevel) s.status |= RTC_STS;
+    s.rtcLevel = level;
+    this.#update();
   }
 
   #writeGpe(offset: number, byte: number): void {
@@ -261,6 +309,7 @@ class PowerManagement implements AcpiPm {
     const s = this.#s;
     this.#noteCarries();
     this.#driveSci();
+    if (this.wakeDue) this.#options.onWakeEvent?.();
     this.#alarm.cancel();
     // Nobody waits for the timer: its status is found out when it is read.
     s.timerDue = (s.enable & TMR_STS) !== 0 && (s.status & TMR_STS) === 0;
@@ -271,10 +320,13 @@ class PowerManagement implements AcpiPm {
     this.#alarm.set(this.#rate.nsOf((this.#s.notedCarries + 1) * this.#halfPeriod));
   }
 
-  #driveSci(): void {
+  #eventPending(): boolean {
     const s = this.#s;
-    const event = (s.status & s.enable) !== 0 || (s.gpeStatus & s.gpeEnable) !== 0;
-    this.#options.sci.set(event && (s.control & SCI_EN) !== 0);
+    return (s.status & s.enable) !== 0 || (s.gpeStatus & s.gpeEnable) !== 0;
+  }
+
+  #driveSci(): void {
+    this.#options.sci.set(this.#eventPending() && (this.#s.control & SCI_EN) !== 0);
   }
 }
 

@@ -71,6 +71,14 @@ describe("buildAcpi", () => {
     expect(sum(tableAt(dsdt))).toBe(0);
   });
 
+  it("has S3 in the DSDT where the board has it", () => {
+    const dsdtOf = ({ tableAt, u32, find }: ReturnType<typeof build>): string =>
+      String.fromCharCode(...tableAt(u32(find("FACP") + 40)));
+    expect(dsdtOf(build())).not.toContain("_S3_");
+    const type = String.fromCharCode(0x0a, 3, 0x0a, 3, 0, 0);
+    expect(dsdtOf(build({ pm: { ...platform.pm, s3SleepType: 3 } }))).toContain(`_S3_\x12\x08\x04${type}`);
+  });
+
   it("describes the PM registers and how to reset", () => {
     const { find, u32, bios } = build();
     const fadt = find("FACP");

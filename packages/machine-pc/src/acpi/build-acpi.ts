@@ -9,6 +9,8 @@ import { facs, hpetTable, madt, mcfg, rsdp, rsdt, table, xsdt } from "./tables.t
 /** The tables, ready to be put into memory. */
 export interface AcpiTables {
   readonly rsdpGpa: Gpa;
+  /** Where the guest leaves its waking vector. */
+  readonly facsGpa: Gpa;
   readonly segments: readonly BootSegment[];
   /** First byte behind the tables. */
   readonly end: Gpa;
@@ -28,5 +30,5 @@ export function buildAcpi(platform: AcpiPlatform, gpa: Gpa): AcpiTables {
   const xsdtGpa = arena.place(xsdt(tables));
   const root = createArena(gpa);
   const rsdpGpa = root.place(rsdp(rsdtGpa, xsdtGpa));
-  return { rsdpGpa, segments: [...root.segments, ...arena.segments], end: arena.end };
+  return { rsdpGpa, facsGpa, segments: [...root.segments, ...arena.segments], end: arena.end };
 }

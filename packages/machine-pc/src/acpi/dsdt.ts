@@ -53,10 +53,11 @@ function interruptModel(): Aml {
   return [...defineName("\\PICM", integer(0)), ...method("\\_PIC", 1, store(arg(0), name("\\PICM")))];
 }
 
-/** S5 only: there is nothing to suspend to. */
-function sleepStates(platform: AcpiPlatform): Aml {
-  const type = integer(platform.pm.s5SleepType);
-  return defineName("\\_S5", packageOf(type, type, integer(0), integer(0)));
+/** What PM1a_CNT and PM1b_CNT are given for each sleeping state there is. */
+function sleepStates({ pm }: AcpiPlatform): Aml {
+  const state = (path: string, type: number): Aml =>
+    defineName(path, packageOf(integer(type), integer(type), integer(0), integer(0)));
+  return [...(pm.s3SleepType === undefined ? [] : state("\\_S3", pm.s3SleepType)), ...state("\\_S5", pm.s5SleepType)];
 }
 
 /** The host bridge; `children` are the devices whose ports lie in its range. */

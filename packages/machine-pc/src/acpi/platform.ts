@@ -51,4 +51,6 @@ export interface PmBlocks {
   readonly sciIrq: number;
   /** SLP_TYP that means S5. */
   readonly s5SleepType: number;
+  /** SLP_TYP that means S3; absent: there is no suspend to RAM. */
+  readonly s3SleepType?: number;
 }

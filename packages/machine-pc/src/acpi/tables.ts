@@ -45,6 +45,9 @@ export const rsdt = (tables: readonly Gpa[]): Uint8Array => table("RSDT", 1, tab
 
 export const xsdt = (tables: readonly Gpa[]): Uint8Array => table("XSDT", 1, tables.flatMap(u64));
 
+/** Offset of the Firmware_Waking_Vector in the FACS. */
+export const FACS_WAKING_VECTOR = 12;
+
 /** Firmware ACPI Control Structure: no header as the others have, no checksum, 64-aligned. */
 export function facs(): Uint8Array {
   return Uint8Array.from([...ascii("FACS"), ...u32(64), ...zeros(24), ...u8(1), ...zeros(31)]);

@@ -5,6 +5,7 @@ import {
   PM1_CONTROL_OFFSET,
   PM1_EVENT_OFFSET,
   RESET_VALUE,
+  S3_SLEEP_TYPE,
 } from "@tsvm/devices-pc";
 import type { AcpiPlatform } from "../acpi/platform.ts";
 import { ISA_TIMER_GSI, PCI_ROUTES } from "./interrupt-lines.ts";
@@ -42,8 +43,10 @@ function commonPlatform(options: ResolvedPcOptions) {
 
 /** The `pc` board as its ACPI tables describe it. */
 export function pcPlatform(options: ResolvedPcOptions, map: MemoryMap): AcpiPlatform {
+  const common = commonPlatform(options);
   return {
-    ...commonPlatform(options),
+    ...common,
+    pm: { ...common.pm, s3SleepType: S3_SLEEP_TYPE },
     keyboardController: true,
     pci: { ecam: { gpa: GPA.ECAM, length: ECAM_LENGTH }, memory: map.pciHoles, interrupts: PCI_ROUTES },
     virtioWindows: [],

@@ -1,5 +1,6 @@
-import type { Clock, GuestMemory, InterruptPort, MachineStop, MsiTarget } from "@tsvm/contracts";
+import type { Clock, GuestMemory, InterruptPort, IrqLine, MachineStop, MsiTarget } from "@tsvm/contracts";
 import {
+  type AcpiPm,
   createAcpiPm,
   createApicBus,
   createDebugExit,
@@ -35,6 +36,10 @@ export interface BoardWiring {
   readonly memory: GuestMemory;
   /** The guest turned the machine off, or reset it. */
   readonly stop: (why: MachineStop) => void;
+  /** The guest fell asleep: the vCPU is to stop behind its instruction. */
+  readonly suspend: () => void;
+  /** Something wants it awake. */
+  readonly wake: () => void;
 }
 
 /** Everything on a board but CPU and RAM. */
@@ -42,6 +47,8 @@ export interface BoardDevices {
   readonly bus: BoardBus;
   /** The CPU's interrupt pins. */
   readonly interrupts: InterruptPort;
+  /** Knows whether the machine sleeps. */
+  readonly power: AcpiPm;
   /** Does to devices that were just reset what firmware would do before it hands over. */
   setUp(): void;
   /** Hands output that waits for company to its chardevs. */
@@ -73,8 +80,16 @@ export function plugInterruptControllers(bus: BoardBus, { clock, options, stop }
   return { interrupts, lines: createInterruptLines({ pic: pic.inputs, ioApic: ioApic.inputs }), msi: apicBus };
 }
 
-/** The HPET, where there is one, stands between the old timers and their interrupts, which it can take over. */
-export function plugTimers(bus: BoardBus, lines: InterruptLines, { clock, options }: BoardWiring): void {
+/**
+ * The HPET, where there is one, stands between the old timers and their interrupts, which it can take over; the RTC's reaches
+ * `rtcAlarm` all the same.
+ */
+export function plugTimers(
+  bus: BoardBus,
+  lines: InterruptLines,
+  { clock, options }: BoardWiring,
+  rtcAlarm: IrqLine,
+): void {
   let irqs = { pit: lines.isa(IRQ.PIT), rtc: lines.isa(IRQ.RTC) };
   if (options.hpet) {
     const routes = new Map(HPET_ROUTES.map((pin) => [pin, lines.ioApic(pin)]));
@@ -85,13 +100,27 @@ export function plugTimers(bus: BoardBus, lines: InterruptLines, { clock, option
   const pit = bus.plug(createPit({ clock, irq: irqs.pit }), PORT.PIT);
   bus.plug(createSystemControlPortB({ clock, counter: pit }), PORT.SYSTEM_CONTROL_B);
   const epochSeconds = Math.floor(options.rtcBaseMs / 1000);
-  bus.plug(createRtc({ clock, irq: irqs.rtc, epochSeconds }), PORT.RTC);
+  bus.plug(createRtc({ clock, irq: joined(irqs.rtc, rtcAlarm), epochSeconds }), PORT.RTC);
 }
 
-/** ACPI's power button side: turning off by software. */
-export function plugAcpiPm(bus: BoardBus, lines: InterruptLines, { clock, stop }: BoardWiring): void {
+/** One wire to two places. */
+const joined = (one: IrqLine, other: IrqLine): IrqLine => ({
+  set(level) {
+    one.set(level);
+    other.set(level);
+  },
+});
+
+/** ACPI's power button side: turning off by software, and suspending to RAM on a board that has that. */
+export function plugAcpiPm(
+  bus: BoardBus,
+  lines: InterruptLines,
+  { clock, stop, suspend, wake }: BoardWiring,
+  hasS3: boolean,
+): AcpiPm {
   const onPowerOff = (): void => stop({ reason: "shutdown" });
-  bus.plug(createAcpiPm({ clock, sci: lines.isa(IRQ.SCI), onPowerOff, acpiMode: true }), PORT.ACPI_PM);
+  const s3 = hasS3 ? { onSuspend: suspend, onWakeEvent: wake } : {};
+  return bus.plug(createAcpiPm({ clock, sci: lines.isa(IRQ.SCI), onPowerOff, acpiMode: true, ...s3 }), PORT.ACPI_PM);
 }
 
 /** What guests ask without firmware of ours in between: the size of the machine, and which one it is. */

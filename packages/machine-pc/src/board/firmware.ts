@@ -11,6 +11,7 @@ import { GPA } from "./memory-map.ts";
 export interface FirmwareImage {
   readonly segments: readonly BootSegment[];
   readonly rsdpGpa: Gpa;
+  readonly facsGpa: Gpa;
 }
 
 /** What the maker is called in the guest's log. */
@@ -30,7 +31,8 @@ export function buildFirmware(
   const smbiosEnd = Math.max(...smbios.map(({ gpa, length }) => gpa + length));
   const mpTable = buildMpTable(platform, nextParagraph(smbiosEnd));
   const ports = platform.serialPorts.map(({ port }) => port);
-  return { segments: [biosDataArea(ports), ...acpi.segments, ...smbios, ...mpTable], rsdpGpa: acpi.rsdpGpa };
+  const { rsdpGpa, facsGpa } = acpi;
+  return { segments: [biosDataArea(ports), ...acpi.segments, ...smbios, ...mpTable], rsdpGpa, facsGpa };
 }
 
 const nextParagraph = (gpa: Gpa): Gpa => Math.ceil(gpa / 16) * 16;

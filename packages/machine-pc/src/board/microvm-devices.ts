@@ -20,8 +20,8 @@ import { PORT } from "./port-map.ts";
 export function createMicrovmDevices(wiring: BoardWiring): BoardDevices {
   const bus = createBoardBus();
   const { interrupts, lines } = plugInterruptControllers(bus, wiring);
-  plugTimers(bus, lines, wiring);
-  plugAcpiPm(bus, lines, wiring);
+  const power = plugAcpiPm(bus, lines, wiring, false);
+  plugTimers(bus, lines, wiring, power.rtcAlarm);
   bus.plug(createResetControl({ onReset: () => wiring.stop({ reason: "reset" }) }), PORT.RESET_CONTROL);
   plugVirtio(bus, lines, wiring);
   plugFwCfg(bus, wiring);
@@ -31,6 +31,7 @@ export function createMicrovmDevices(wiring: BoardWiring): BoardDevices {
   return {
     bus,
     interrupts,
+    power,
     setUp(): void {},
     flush() {
       for (const output of outputs) output.flush();

@@ -33,8 +33,8 @@ const A20_ALWAYS_OPEN: IrqLine = { set: () => {} };
 export function createPcDevices(wiring: BoardWiring): BoardDevices {
   const bus = createBoardBus();
   const { interrupts, lines, msi } = plugInterruptControllers(bus, wiring);
-  plugTimers(bus, lines, wiring);
-  plugAcpiPm(bus, lines, wiring);
+  const power = plugAcpiPm(bus, lines, wiring, true);
+  plugTimers(bus, lines, wiring, power.rtcAlarm);
   plugResetPorts(bus, lines, wiring);
   const pci = plugPci(bus, lines, msi, wiring);
   plugFwCfg(bus, wiring);
@@ -44,6 +44,7 @@ export function createPcDevices(wiring: BoardWiring): BoardDevices {
   return {
     bus,
     interrupts,
+    power,
     setUp: () => setUpPci(pci.functions, largest(wiring.map.pciHoles)),
     flush() {
       for (const output of outputs) output.flush();

@@ -70,8 +70,18 @@ function build(script: (slice: number) => VcpuExit, virtual = false) {
   const host = new FakeHost();
   const clock = virtual ? createVirtualClock() : createRealTimeClock(host);
   const vcpu = new FakeVcpu(host, script);
-  const loop = createRunLoop({ vcpu: vcpu as unknown as Vcpu, clock, host });
-  return { host, clock, vcpu, loop };
+  const sleep = { asleep: false, due: false };
+  const suspension = {
+    get asleep() {
+      return sleep.asleep;
+    },
+    wakeIfDue() {
+      if (sleep.due) sleep.asleep = false;
+      return sleep.due;
+    },
+  };
+  const loop = createRunLoop({ vcpu: vcpu as unknown as Vcpu, clock, host, suspension });
+  return { host, clock, vcpu, loop, sleep };
 }
 
 describe("createRunLoop", () => {
@@ -153,6 +163,21 @@ describe("createRunLoop", () => {
     expect(clock.now()).toBe(at);
     expect(await loop.run()).toEqual({ reason: "paused" });
     expect(clock.now()).toBeGreaterThan(at);
+  });
+
+  it("does not run the vCPU of a machine asleep, whose timers go on, until it wakes", async () => {
+    const { clock, vcpu, loop, sleep, host } = build((slice) => {
+      if (slice > 0) return { reason: "shutdown" };
+      sleep.asleep = true;
+      return { reason: "intr" };
+    });
+    clock.arm(3_000_000, () => {});
+    clock.arm(5_000_000, () => {
+      sleep.due = true;
+    });
+    await loop.run();
+    expect(vcpu.budgets.length).toBe(2);
+    expect(host.ns).toBe(5_000_000);
   });
 
   it("reports what the guest did first, and passes the accelerator's trouble on", async () => {

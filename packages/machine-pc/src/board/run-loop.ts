@@ -23,14 +23,23 @@ export interface RunLoop {
   run(): Promise<MachineStop>;
   /** Ends `run` with `why`; the first reason counts. Before `run`, it ends that run at once. */
   stop(why: MachineStop): void;
-  /** An interrupt was raised: a halted vCPU is looked at again. */
+  /** An interrupt was raised, or an event that wakes: a halted vCPU, or a machine asleep, is looked at again. */
   wake(): void;
+}
+
+/** Suspend to RAM, as the run loop sees it. */
+export interface Suspension {
+  /** The vCPU is not to run; timers and the host's events go on. */
+  readonly asleep: boolean;
+  /** Wakes the machine if something asks for that. @returns whether it did */
+  wakeIfDue(): boolean;
 }
 
 export interface RunLoopOptions {
   readonly vcpu: Vcpu;
   readonly clock: MachineClock;
   readonly host: MachineHost;
+  readonly suspension: Suspension;
 }
 
 /** Longest stretch of guest time between two looks at the timers. */
@@ -46,7 +55,7 @@ const BUDGET_MAX = 4_000_000;
 const RATE_GUESS = 0.05;
 
 export function createRunLoop(options: RunLoopOptions): RunLoop {
-  const { vcpu, clock, host } = options;
+  const { vcpu, clock, host, suspension } = options;
   let stopped: MachineStop | undefined;
   let woken = false;
   let asleep: HostSleep | undefined;
@@ -134,7 +143,7 @@ export function createRunLoop(options: RunLoopOptions): RunLoop {
       // Cleared first: a wake-up from here on, by a timer or by the guest itself, must survive until the check below.
       woken = false;
       clock.fireDue();
-      const waits = runSlice();
+      const waits = suspension.asleep ? !suspension.wakeIfDue() : runSlice();
       if (waits && !woken) await idle();
       if (host.monotonicNs() >= turnEndsNs) await turn();
     }
