@@ -2,7 +2,8 @@ import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import type { GuestRun, TestCase, Verdict } from "./test-case.ts";
 
-const TIMEOUT_S = 900;
+/** Minutes of a processor for itself; a loaded machine takes longer. */
+const TIMEOUT_S = 3600;
 
 /** Every folder in `folder` with a Linux kernel, `vmlinuz`, and the bench guest's initial RAM disk, `initrd`. */
 export function bootMatrix(folder: string): readonly TestCase[] {
