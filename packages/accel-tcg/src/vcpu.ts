@@ -312,9 +312,11 @@ export class TcgVcpu implements Vcpu {
         continue;
       }
       this.#run(0);
-      if (cpu.i32[AT.exitReason >> 2] === EXIT.fuel) this.#noteFuelSpent();
+      const reason = cpu.i32[AT.exitReason >> 2];
+      // A helper looks at the fuel too, where what it did may have been an end or an interrupt.
+      if (reason === EXIT.fuel || (reason === EXIT.helper && this.#deferred !== 0)) this.#noteFuelSpent();
       // A record that went stale comes back like a fault of which nothing is known; the jump cache must lead there no more.
-      if (!cpu.faulted && cpu.i32[AT.exitReason >> 2] === EXIT.exception) this.#records.lookup();
+      if (!cpu.faulted && reason === EXIT.exception) this.#records.lookup();
       if (sysretTraps(cpu, this.#lastHelper)) raiseDebug(cpu, DR6.BS);
     }
   }
