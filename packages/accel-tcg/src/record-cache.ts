@@ -28,7 +28,7 @@ const ROOM_TO_TRANSLATE = 1 << 20;
 /** Pages to either side of the first one that a region may reach into. */
 const MAX_DISTANCE = 8191;
 /** A way that is gone more seldom than one in so many of the times that make code hot is not translated. */
-const WARM_PARTS = 100;
+const WARM_PARTS = 400;
 /** Bytes of code whose change is looked at together. */
 const CHUNK = 64;
 
@@ -221,6 +221,10 @@ export class RecordCache {
       },
       copyAt: (offset) => this.#copy(pageAt(offset >> 12) as CodePage, offset & 0xfff),
       handlerOf: (at) => regions.handlerOf(view, at),
+      cool: (at) => {
+        const cools = !this.decoder.isRegion(at) && view.getUint32(at + RECORD.heat, true) > warm;
+        if (cools) view.setUint32(at + RECORD.heat, warm, true);
+      },
       isWarm: (at) => view.getUint32(at + RECORD.heat, true) >= warm,
       isPassed: (at) => view.getUint32(at + RECORD.passed, true) >= warm,
       usualTarget: (at) => {

@@ -32,6 +32,8 @@ export interface HotCode extends TranslationSource {
   readonly pageAddress: bigint;
   /** A copy of the code at `offset`. */
   bytesAt(offset: number, length: number): Uint8Array;
+  /** The block at `record` is in a region now: it is hot only if it goes on being entered in another way. */
+  cool(record: number): void;
   /** The page at this distance, in pages, from the first one; any object stands for a page. */
   pageAt(distance: number): object;
 }
@@ -151,6 +153,7 @@ export class RegionCache {
       this.#handlerOf.set(record, handler);
       links.push([record, handler]);
     }
+    for (const { offset } of translation.blocks) code.cool(code.recordAt(offset));
     this.#keep({ slot, links, pages: [...translation.pages].map((distance) => code.pageAt(distance)) });
   }
 

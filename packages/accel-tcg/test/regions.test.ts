@@ -2,7 +2,7 @@
 // the interpreter computes: step-by-step.test.ts under TSVM_HEAT, `verify`, and the tests below on both engines.
 import { describe, expect, it } from "vitest";
 import type { VcpuCounters } from "../src/index.ts";
-import { CODE, DATA, TinyMachine } from "./tiny-machine.ts";
+import { CODE, DATA, DEVICE, TinyMachine } from "./tiny-machine.ts";
 
 const HOT = { heatLimit: 3, verify: true } as const;
 const COLD = { heatLimit: 0 } as const;
@@ -107,6 +107,13 @@ describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
     m.runToHalt("b9 14 00 00 00 b0 01 00 c3 83 e9 01 75 f7 fe 07 80 3f 04 72 eb f4");
     expect(m.reg("rbx") & 0xffn).toBe(20n * (1n + 2n + 3n));
     expect(counters(m).regionsDropped).toBeGreaterThan(0);
+  });
+
+  it("is not made again of a block in it that was about to get hot, too", () => {
+    const m = new TinyMachine(bits, { heatLimit: 20 }).set({ rsi: BigInt(DEVICE) });
+    // mov ecx, 30; (5) inc byte [rsi], which the interpreter does; cmp ecx, 29; jb 12; (12) add eax, 1; sub ecx, 1; jnz 5; hlt
+    m.runToHalt("b9 1e 00 00 00 fe 06 83 f9 1d 72 00 83 c0 01 83 e9 01 75 f1 f4");
+    expect([m.al, counters(m).regionsMade]).toEqual([30, 1]);
   });
 
   it("ends within its budget, whatever it loops over", () => {

@@ -44,6 +44,8 @@ export interface Translation {
   readonly bytes: Uint8Array<ArrayBuffer>;
   /** Offsets (from the first page) where it may be entered, in the order of their numbers, which count from 1. */
   readonly entries: readonly number[];
+  /** Straight-line code it was made of, each piece in one page. */
+  readonly blocks: readonly Pick<RegionBlock, "offset" | "length">[];
   /** Pages it has code of, counted from the first one. */
   readonly pages: ReadonlySet<number>;
 }
@@ -112,7 +114,7 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
     code,
   );
   module.defineFunction(module.declareFunction(), { params: ["i32"], results: ["i32"] }, locals, code, "region");
-  return { bytes: module.build(), entries, pages };
+  return { bytes: module.build(), entries, blocks, pages };
 }
 
 function importFunction(module: ModuleBuilder, imports: Map<string, number>, name: string): number {
