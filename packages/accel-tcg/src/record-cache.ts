@@ -13,7 +13,6 @@ import {
   UNDO_LOG,
 } from "@tsvm/cpu-x86";
 import type { GuestFrames } from "./guest-frames.ts";
-import { RecordIndex } from "./record-index.ts";
 import type { HotCode, RegionCache, TranslationManner } from "./region-cache.ts";
 
 const FRAME = 4096;
@@ -36,9 +35,11 @@ const CHUNK = 64;
 interface CodePage {
   readonly gfn: number;
   readonly mode: number;
-  /** Key in the record index; never used twice between flushes. Another one when the code changed. */
+  /** Never used twice between flushes. Another one when the code changed. */
   number: number;
   readonly hva: number;
+  /** Records by the offset of their instruction; 0: not decoded. */
+  readonly records: Int32Array;
   /** First record and end of each run. */
   readonly runs: number[];
   /** Which chunks of the frame hold decoded bytes. */
@@ -69,7 +70,6 @@ export class RecordCache {
   readonly decoder: Decoder;
   /** Regions made of this code; they go when it goes. */
   regions: RegionCache | undefined;
-  readonly #index = new RecordIndex();
   readonly #pages = new Map<number, CodePage>();
   readonly #pagesOfFrame = new Map<number, CodePage[]>();
   readonly #fetchTag = new Float64Array(FETCH_ENTRIES).fill(-1);
@@ -105,7 +105,7 @@ export class RecordCache {
       this.#inOnePage = false;
       return this.lookupSingle();
     }
-    const known = this.#index.get(page.number, offset);
+    const known = page.records[offset] as number;
     let record = known !== 0 ? known : this.#decodeRun(page, offset);
     if (known === 0 && record !== 0) this.onDecoded?.(this.#codeOf(page, offset), this.#linear, page.mode);
     this.#inOnePage = record !== 0;
@@ -170,7 +170,6 @@ export class RecordCache {
     for (const gfn of this.#pagesOfFrame.keys()) this.#frames.setCode(gfn, false);
     this.#pages.clear();
     this.#pagesOfFrame.clear();
-    this.#index.clear();
     this.#fetchTag.fill(-1);
     cpu.linear.clearJumpCache();
     this.#next = RECORDS_BASE;
@@ -200,7 +199,7 @@ export class RecordCache {
     const { view } = cpu;
     const start = view.getUint16(record + RECORD.pageOffset, true);
     const first = pageAt(0);
-    if (first === undefined || this.#index.get(first.number, start) !== record) return undefined;
+    if (first === undefined || first.records[start] !== record) return undefined;
     const regions = this.regions as RegionCache;
     const warm = Math.ceil(cpu.get32(AT.heatLimit) / WARM_PARTS);
     return {
@@ -243,7 +242,7 @@ export class RecordCache {
 
   /** The record at an offset, decoded if need be. @returns 0: the instruction crosses into the next page, or no room. */
   #recordIn(page: CodePage, offset: number): number {
-    const known = this.#index.get(page.number, offset);
+    const known = page.records[offset] as number;
     if (known !== 0) return known;
     return this.#next + RUN_BYTES > UNDO_LOG ? 0 : this.#decodeRun(page, offset);
   }
@@ -319,6 +318,7 @@ export class RecordCache {
       mode,
       hva,
       number: ++this.#pageCount,
+      records: new Int32Array(FRAME),
       runs: [],
       chunks: new Uint8Array(FRAME / CHUNK),
       crossings: new Map(),
@@ -338,7 +338,7 @@ export class RecordCache {
   /** @returns the first record, or 0: the first instruction crosses into the next page. */
   #decodeRun(page: CodePage, start: number): number {
     if (page.hva < 0) return 0;
-    if (this.#next + RUN_BYTES > UNDO_LOG || this.#pageCount > 0x7_0000) {
+    if (this.#next + RUN_BYTES > UNDO_LOG) {
       this.flush();
       return this.lookup();
     }
@@ -357,16 +357,16 @@ export class RecordCache {
         break;
       }
       if (decoder.readsClock && ordinal > 0) break;
-      this.#index.set(page.number, offset, at);
+      page.records[offset] = at;
       this.#markChunks(page, offset, decoder.length);
       at += count * RECORD_BYTES;
       offset += decoder.length;
       ordinal++;
       if (decoder.flow === FLOW.jump) break;
-      if (offset >= FRAME || ordinal === MAX_RUN || this.#index.get(page.number, offset) !== 0) break;
+      if (offset >= FRAME || ordinal === MAX_RUN || page.records[offset] !== 0) break;
     }
     if (crossing || decoder.flow !== FLOW.jump) {
-      const known = offset < FRAME && !crossing ? this.#index.get(page.number, offset) : 0;
+      const known = offset < FRAME && !crossing ? (page.records[offset] as number) : 0;
       decoder.link(at, offset & 0xfff, ordinal - 1, offset, known, crossing);
       at += RECORD_BYTES;
     }
@@ -468,7 +468,7 @@ export class RecordCache {
     page.chunks.fill(0);
     page.crossings.clear();
     page.copies.clear();
-    // What the index knows is of a page with another number.
+    page.records.fill(0);
     page.number = ++this.#pageCount;
   }
 
