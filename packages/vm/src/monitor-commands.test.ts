@@ -16,6 +16,7 @@ function run(
     pause: async () => void calls.push("pause"),
     resume: () => void calls.push("resume"),
     reset: () => void calls.push("reset"),
+    wakeUp: () => calls.push("wake") > 0 && argument !== "awake",
     counters: () => ({ instructions: 12, guestNs: 1.5e9, resets: 1, accelerator: { instructions: 12, tlbFills: 3 } }),
   } as unknown as VirtualMachine;
   const command = createMonitorCommands(vm, () => calls.push("quit")).find((one) => one.name === name);
@@ -31,6 +32,10 @@ test.each([
   expect(run(name).answer).toBe(answer);
 });
 
+test("who is awake cannot be woken", () => {
+  expect(run("system_wakeup", "awake").answer).toBe("the guest is not suspended");
+});
+
 test("info jit is made of the accelerator's counters", () => {
   expect(run("info jit").answer).toMatch(/^ {2}entries made +3$/m);
 });
@@ -39,6 +44,7 @@ test.each([
   ["stop", "pause"],
   ["cont", "resume"],
   ["system_reset", "reset"],
+  ["system_wakeup", "wake"],
   ["quit", "quit"],
   ["q", "quit"],
 ])("%s does it", (name, call) => {

@@ -30,6 +30,11 @@ export function createMonitorCommands(vm: VirtualMachine, quit: () => void): Mon
     { name: "stop", help: "hold the guest", run: silently(() => void vm.pause()) },
     { name: "cont", help: "let a held guest go on", run: silently(() => vm.resume()) },
     { name: "system_reset", help: "press the reset button", run: silently(() => vm.reset()) },
+    {
+      name: "system_wakeup",
+      help: "wake a guest that is suspended to RAM",
+      run: () => (vm.wakeUp() ? undefined : "the guest is not suspended"),
+    },
     { name: "quit", help: "end tsvm", run: silently(quit), ends: true },
     { name: "q", help: "end tsvm", run: silently(quit), ends: true },
   ];

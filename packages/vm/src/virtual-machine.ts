@@ -46,6 +46,8 @@ export interface VirtualMachine {
   reset(): void;
   /** A break condition on serial port `port`, counted from 0; Linux takes it for SysRq. No effect without that port. */
   sendBreak(port: number): void;
+  /** Wakes a guest that is suspended to RAM. @returns false: it is not */
+  wakeUp(): boolean;
   /** Registers of every vCPU, for people. */
   describe(): string;
   /** Undefined: the machine has none. */
@@ -211,6 +213,10 @@ export function superviseMachine(options: SupervisorOptions): VirtualMachine {
     sendBreak(port: number): void {
       const uart = machine.devices.find(({ name }) => name === `com${port + 1}`);
       (uart as { readonly sendBreak?: () => void } | undefined)?.sendBreak?.();
+    },
+    wakeUp(): boolean {
+      const power = machine.devices.find(({ name }) => name === "acpi-pm");
+      return (power as { readonly requestWake?: () => boolean } | undefined)?.requestWake?.() ?? false;
     },
     balloon: options.balloon,
     describe: () => machine.vcpus.map((vcpu) => vcpu.describe()).join("\n"),

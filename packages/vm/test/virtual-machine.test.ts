@@ -178,3 +178,13 @@ test("a break goes to the serial port meant", () => {
   for (const port of [1, 0, 2]) vm.sendBreak(port);
   expect(breaks).toEqual(["com2", "com1"]);
 });
+
+test("only a machine that sleeps can be woken", () => {
+  const { machine, vm } = createBench();
+  expect(vm.wakeUp()).toBe(false);
+  let asleep = true;
+  machine.devices.push({ name: "acpi-pm", requestWake: () => asleep } as unknown as Device);
+  expect(vm.wakeUp()).toBe(true);
+  asleep = false;
+  expect(vm.wakeUp()).toBe(false);
+});

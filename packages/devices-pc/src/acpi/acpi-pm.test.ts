@@ -31,6 +31,7 @@ testDevice(
     const disturb = (random: () => number): void => {
       if (random() % 8 === 0) pm.pressPowerButton();
       if (random() % 8 === 0) pm.rtcAlarm.set(random() % 2 === 0);
+      if (random() % 8 === 0) pm.requestWake();
       if (pm.wakeDue) pm.wake();
       pm.raiseGpe(random() % 16);
       clock.advance(random());
@@ -123,6 +124,18 @@ describe("S3", () => {
     block.write(CONTROL, 2, SUSPEND);
     expect(pm.wakeDue).toBe(true);
     expect(events).toEqual(["suspend", "event"]);
+  });
+
+  it("is over when somebody outside wants that, whatever is enabled", () => {
+    const { pm, block, events } = setUp();
+    expect(pm.requestWake()).toBe(false);
+    block.write(CONTROL, 2, SUSPEND);
+    expect([pm.wakeDue, pm.requestWake(), pm.wakeDue]).toEqual([false, true, true]);
+    pm.wake();
+    expect(block.read(STATUS, 2)).toBe(0x8000);
+    block.write(CONTROL, 2, SUSPEND);
+    expect(pm.wakeDue).toBe(false);
+    expect(events).toEqual(["suspend", "event", "suspend"]);
   });
 
   it("is over with a reset, without a trace", () => {

@@ -84,6 +84,8 @@ export interface AcpiPmState {
   rtcLevel: boolean;
   /** In S3. */
   asleep: boolean;
+  /** In S3, and `requestWake` was called. */
+  wakeRequested: boolean;
 }
 
 export interface AcpiPm extends Device<AcpiPmState> {
@@ -91,8 +93,10 @@ export interface AcpiPm extends Device<AcpiPmState> {
   readonly rtcAlarm: IrqLine;
   /** In S3: from `onSuspend` to `wake` or `reset`. */
   readonly asleep: boolean;
-  /** Asleep, and an enabled event is there. */
+  /** Asleep, and an enabled event is there, or `requestWake` was called. */
   readonly wakeDue: boolean;
+  /** Somebody outside wants it awake; no event tells the guest who. @returns false: it does not sleep */
+  requestWake(): boolean;
   /** S3 is over: sets WAK_STS. The registers stand in the suspend well: instead of `reset`, and behind that of all others. */
   wake(): void;
   /** The power button is pressed: an ACPI event; the guest decides what comes of it. */
@@ -112,6 +116,7 @@ const stateField = recordField<AcpiPmState>({
   timerDue: booleanField,
   rtcLevel: booleanField,
   asleep: booleanField,
+  wakeRequested: booleanField,
 });
 
 /** Regions: PM block (64 bytes), GPE0 block (4 bytes), SMI command and data ports (2 bytes). */
@@ -163,11 +168,19 @@ class PowerManagement implements AcpiPm {
   }
 
   get wakeDue(): boolean {
-    return this.#s.asleep && this.#eventPending();
+    return this.#s.asleep && (this.#s.wakeRequested || this.#eventPending());
+  }
+
+  requestWake(): boolean {
+    if (!this.#s.asleep) return false;
+    this.#s.wakeRequested = true;
+    this.#update();
+    return true;
   }
 
   wake(): void {
     this.#s.asleep = false;
+    this.#s.wakeRequested = false;
     this.#s.status |= WAK_STS;
     this.#update();
   }
@@ -210,6 +223,7 @@ class PowerManagement implements AcpiPm {
       timerDue: false,
       rtcLevel: false,
       asleep: false,
+      wakeRequested: false,
     };
   }
 
