@@ -3,7 +3,7 @@ import { parseArgs } from "node:util";
 /** A guest of the suite. */
 export type GuestName = "64" | "32";
 /** Whom tsvm is compared with. */
-export type PeerName = "qemu" | "v86";
+export type PeerName = "qemu" | "v86" | "chromium";
 
 /** What to measure. */
 export interface BenchOptions {
@@ -23,12 +23,14 @@ export interface BenchOptions {
 }
 
 const GUESTS: readonly GuestName[] = ["64", "32"];
-const PEERS: readonly PeerName[] = ["qemu", "v86"];
+const PEERS: readonly PeerName[] = ["qemu", "v86", "chromium"];
+/** Chromium runs tsvm itself: it is a peer for those who ask. */
+const USUAL_PEERS: readonly PeerName[] = ["qemu", "v86"];
 
 export const USAGE = `usage: pnpm --filter @tsvm-tools/bench run bench [GUESTS] [options]
   GUESTS            folder made by the guest suite's build.sh (default: $TSVM_GUESTS)
   --guests 64,32    which guests
-  --peers qemu,v86  whom to compare with, or none
+  --peers qemu,v86  whom to compare with (chromium: tsvm in a headless tab), or none
   --rows a,b        only these rows of the suite
   --percent N       share of the full work, 1 to 100
   --rounds N        runs of each emulator, whose medians count (default 3)
@@ -52,8 +54,8 @@ export function parseBenchOptions(
   if (positionals.length > 1) throw new Error(`one folder of guests is enough; ${positionals[1]} is one more`);
   return {
     folder: positionals[0] ?? environment["TSVM_GUESTS"],
-    guests: choose("--guests", values.guests, GUESTS),
-    peers: values.peers === "none" ? [] : choose("--peers", values.peers, PEERS),
+    guests: choose("--guests", values.guests, GUESTS, GUESTS),
+    peers: values.peers === "none" ? [] : choose("--peers", values.peers, PEERS, USUAL_PEERS),
     rows: rowNames(values.rows),
     percent: wholeNumber("--percent", values.percent ?? "100", 100),
     rounds: wholeNumber("--rounds", values.rounds ?? "3", 99),
@@ -62,8 +64,13 @@ export function parseBenchOptions(
   };
 }
 
-function choose<T extends string>(option: string, text: string | undefined, known: readonly T[]): readonly T[] {
-  if (text === undefined) return known;
+function choose<T extends string>(
+  option: string,
+  text: string | undefined,
+  known: readonly T[],
+  usual: readonly T[],
+): readonly T[] {
+  if (text === undefined) return usual;
   const names = text.split(",");
   const strange = names.find((name) => !known.includes(name as T));
   if (strange !== undefined) throw new Error(`${option}: "${strange}" is none of ${known.join(", ")}`);

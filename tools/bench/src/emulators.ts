@@ -40,9 +40,7 @@ const qemuStyle = ({ kernel, initrd, commandLine }: Guest): readonly string[] =>
 /** The repository's own command line as users install it: built, unmeasured, not run from sources. */
 export function findTsvm(): Emulator {
   const program = join(ROOT, "packages/cli/dist/main.js");
-  const { packageManager } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { packageManager: string };
-  const build = ["-y", packageManager, "run", "turbo", "build", "--filter=@tsvm/cli"];
-  execFileSync("npx", build, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
+  buildPackage("@tsvm/cli");
   return {
     name: "tsvm",
     version: `commit ${commit()}, Node ${firstLine(NODE, ["--version"])}`,
@@ -50,8 +48,16 @@ export function findTsvm(): Emulator {
   };
 }
 
+/** Builds a package and all it needs. */
+function buildPackage(name: string): void {
+  const { packageManager } = JSON.parse(readFileSync(join(ROOT, "package.json"), "utf8")) as { packageManager: string };
+  const build = ["-y", packageManager, "run", "turbo", "build", `--filter=${name}`];
+  execFileSync("npx", build, { cwd: ROOT, stdio: ["ignore", "ignore", "inherit"] });
+}
+
 /** `peer` on this machine, or one line saying what it lacks. */
 export function findPeer(peer: PeerName): Emulator | string {
+  if (peer === "chromium") return findChromium();
   return peer === "qemu" ? findQemu() : findV86();
 }
 
@@ -65,6 +71,23 @@ function findQemu(): Emulator | string {
     };
   } catch {
     return `${program} is not installed (Debian: qemu-system-x86)`;
+  }
+}
+
+function findChromium(): Emulator | string {
+  const program = "chromium";
+  try {
+    buildPackage("@tsvm/web");
+    return {
+      name: "chromium",
+      version: `the same commit in ${firstLine(program, ["--version"])}`,
+      command: ({ kernel, initrd, commandLine }) => [
+        ...[NODE, join(import.meta.dirname, "chromium-host.ts")],
+        ...[program, String(GUEST_MIB), kernel, initrd, commandLine],
+      ],
+    };
+  } catch {
+    return `${program} is not installed (Debian: chromium)`;
   }
 }
 

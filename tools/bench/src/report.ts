@@ -6,7 +6,12 @@ import { PEAK_TARGET_MIB, targetsFor } from "./targets.ts";
 /** Where and when it was measured: lines of "what: value". */
 export type Circumstances = readonly (readonly [what: string, value: string])[];
 
-const TITLES: Readonly<Record<"tsvm" | PeerName, string>> = { tsvm: "tsvm", qemu: "QEMU", v86: "v86" };
+const TITLES: Readonly<Record<"tsvm" | PeerName, string>> = {
+  tsvm: "tsvm",
+  qemu: "QEMU",
+  v86: "v86",
+  chromium: "Chromium",
+};
 const titleOf = (name: string): string => TITLES[name as PeerName] ?? name;
 
 /** The whole report, with a line feed at its end. */

@@ -28,7 +28,7 @@ test("the command line goes before the environment", () => {
 
 test.each([
   [["--guests", "16"], '--guests: "16" is none of 64, 32'],
-  [["--peers", "bochs"], '--peers: "bochs" is none of qemu, v86'],
+  [["--peers", "bochs"], '--peers: "bochs" is none of qemu, v86, chromium'],
   [["--percent", "0"], '--percent: "0" is no whole number from 1 to 100'],
   [["--rounds", "1.5"], '--rounds: "1.5" is no whole number from 1 to 99'],
   [["--rows", "int poweroff"], '--rows: "int poweroff" is no name of a row, as int or bb_sort are'],
