@@ -114,6 +114,7 @@ function createFakeVm(options: VmOptions, guest: FakeGuest, io: FakeIo): Virtual
     pause: () => Promise.resolve(),
     resume: () => {},
     reset: () => {},
+    wakeUp: () => false,
     sendBreak: (port) => io.breaks.push(port),
     describe: () => "RAX=0000000000000001",
     counters: () => ({ instructions: 1000, guestNs: 0, resets: 0, accelerator: { "sideExits.readMiss": 7 } }),
