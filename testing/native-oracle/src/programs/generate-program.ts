@@ -11,6 +11,7 @@ import { draftInstruction } from "../generate/generate.ts";
 import { createRandom, type Random } from "../random.ts";
 import { type Bytes, RFLAGS_OVERRIDE } from "../vector.ts";
 import { Assembler, littleEndian } from "./assembler.ts";
+import { isOtherInQemu } from "./other-in-qemu.ts";
 import {
   CODE_BYTES,
   FIRST_SLOT,
@@ -30,7 +31,6 @@ import { isPrivileged, needsDefinedFlags, pickForm, type Vocabulary } from "./vo
 const NOP = 0x90;
 const RET = 0xc3;
 const LOCK = 0xf0;
-const REX = 0x40;
 const { rsp } = REGISTERS;
 const SEEDS = 1 << 14;
 const DF = 0x400n;
@@ -281,11 +281,6 @@ const addressOf = (slot: number): number => FIRST_SLOT + slot * SLOT_BYTES;
 function mostlyFaults({ prefixes, form, memoryAddress }: Draft): boolean {
   if (prefixes.includes(LOCK) && !form.options.lock) return true;
   return memoryAddress !== undefined && (memoryAddress < DATA.address || memoryAddress >= READ_ONLY.address - 64);
-}
-
-/** QEMU 7.2 lets LOCK pass where it is undefined (LEA), and obeys W of a REX in front of a legacy prefix, which does nothing. */
-function isOtherInQemu({ prefixes, form }: Draft): boolean {
-  return prefixes.some((prefix) => (prefix & 0xf0) === REX || (prefix === LOCK && !form.options.lock));
 }
 
 /** Whether the instruction names rSP, as an operand or a base. */
