@@ -74,6 +74,8 @@ function fitsBytes(parsed: ParsedRow, modrm: number, context: OpcodeContext): bo
 function fitsVex(parsed: ParsedRow, context: OpcodeContext): boolean {
   if (parsed.vexL !== undefined && parsed.vexL !== context.vexL) return false;
   if (parsed.vexW !== undefined && parsed.vexW !== context.vexW) return false;
+  // pp is a field and always says something: a row that names no prefix is of pp 0. SDM vol. 2A, "VEX.pp".
+  if ((parsed.prefix ?? 0) === 0 && (context.operandPrefix || context.repeat !== 0)) return false;
   return parsed.usesVvvv || context.vvvv === 0;
 }
 

@@ -105,6 +105,6 @@ export const rows: readonly Row[] = [
   row("FB", "STI", [], sti),
   row("9C", "PUSHF", [], pushf, stackFlags),
   row("9D", "POPF", [], popf, stackFlags),
-  row("0F 01 CA", "CLAC", [], setAlignmentCheck("clac"), { cpuid: "smap" }),
-  row("0F 01 CB", "STAC", [], setAlignmentCheck("stac"), { cpuid: "smap" }),
+  row("NP 0F 01 CA", "CLAC", [], setAlignmentCheck("clac"), { cpuid: "smap", no66: true }),
+  row("NP 0F 01 CB", "STAC", [], setAlignmentCheck("stac"), { cpuid: "smap", no66: true }),
 ];

@@ -274,5 +274,5 @@ export const rows: readonly Row[] = [
   row("NP 0F D7 /r", "PMOVMSKB", ["Gd", "Nq"], signMask, MMX_SSE),
   row("NP 0F E7 /r", "MOVNTQ", ["Mq", "Pq"], fromMmx, MMX_SSE),
   row("NP 0F F7 /r", "MASKMOVQ", ["Pq", "Nq"], maskedStore, { ...MMX_SSE, asize: true }),
-  row("NP 0F 77", "EMMS", [], emms, MMX),
+  row("NP 0F 77", "EMMS", [], emms, { ...MMX, no66: true }),
 ];

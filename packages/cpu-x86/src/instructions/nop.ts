@@ -14,7 +14,7 @@ export const rows: readonly Row[] = [
   row("F3 90", "PAUSE", [], nop),
   row("0F 0D /r", "PREFETCHW", [], nop),
   ...HINTS.map((opcode) => row(`0F ${opcode} /r`, opcode === "18" ? "PREFETCH" : "NOP", [], nop)),
-  row("NP 0F AE E8+i", "LFENCE", [], nop),
-  row("NP 0F AE F0+i", "MFENCE", [], nop),
-  row("NP 0F AE F8+i", "SFENCE", [], nop),
+  row("NP 0F AE E8+i", "LFENCE", [], nop, { no66: true }),
+  row("NP 0F AE F0+i", "MFENCE", [], nop, { no66: true }),
+  row("NP 0F AE F8+i", "SFENCE", [], nop, { no66: true }),
 ];

@@ -221,8 +221,8 @@ export const rows: readonly Row[] = [
 
   row("0F 01 C8", "MONITOR", [], monitor, { cpuid: "monitor", asize: true }),
   row("0F 01 C9", "MWAIT", [], helper("mwait"), { cpuid: "monitor" }),
-  row("0F 01 D0", "XGETBV", [], helper("xgetbv"), { cpuid: "xsave" }),
-  row("0F 01 D1", "XSETBV", [], helper("xsetbv"), { cpuid: "xsave" }),
+  row("NP 0F 01 D0", "XGETBV", [], helper("xgetbv"), { cpuid: "xsave", no66: true }),
+  row("NP 0F 01 D1", "XSETBV", [], helper("xsetbv"), { cpuid: "xsave", no66: true }),
   row("NP 0F 01 E8", "SERIALIZE", [], () => {}, { cpuid: "serialize", no66: true }),
   row("NP 0F 01 EE", "RDPKRU", [], rdpkru, { cpuid: "pku", no66: true }),
   row("NP 0F 01 EF", "WRPKRU", [], wrpkru, { cpuid: "pku", no66: true }),
