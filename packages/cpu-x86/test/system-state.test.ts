@@ -172,6 +172,7 @@ describe("ports", () => {
 
   it("user code needs IOPL or the TSS bit map", () => {
     m.user();
+    m.cpu.set32("fuel", 1);
     expect(m.faultOf("portOut", 0x80, 1)).toBe("#GP(0)");
     m.cpu.rflags = 0x3002;
     expect(m.call("portOut", 0x80, 1)).toBe("next");
