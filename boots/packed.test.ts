@@ -136,18 +136,23 @@ describe("the whole set", () => {
   });
 });
 
-/** A script in a page of somebody's own; its value is the guest's first words. In text: its `import` is the browser's. */
+/** A script in a page of somebody's own; its value is the guest's first line. In text: its `import` is the browser's. */
 const BOOT_BY_LIBRARY = `(async () => {
   const { createWebMachine } = await import("/index.js");
   const printed = Promise.withResolvers();
+  const decoder = new TextDecoder();
+  let words = "";
   const machine = await createWebMachine({
     kernel: "/page/guest/vmlinuz",
     initrd: "/page/guest/initrd.cpio.gz",
     commandLine: "console=ttyS0",
-    onSerial: (bytes) => printed.resolve(new TextDecoder().decode(bytes)),
+    onSerial: (bytes) => {
+      words += decoder.decode(bytes, { stream: true });
+      if (words.includes("\\n")) printed.resolve();
+    },
   });
   void machine.run().catch(printed.reject);
-  const words = await printed.promise;
+  await printed.promise;
   await machine.close();
   return words;
 })()`;

@@ -17,7 +17,8 @@ test.each(Object.keys(CPU_MODELS))("a kernel prints and exits on %s", async (cpu
   const vm = await boot(HELLO, { cpu, serial: [serial] });
   expect(await vm.run()).toEqual({ reason: "debug-exit", value: 5 });
   expect(serial.text()).toBe("Hi");
-  expect(vm.counters().instructions).toBeGreaterThan(8);
+  // Nothing is executed behind the OUT that ends the machine.
+  expect(vm.counters().instructions).toBe(8);
 });
 
 test("everything pasted at once is echoed", async () => {
