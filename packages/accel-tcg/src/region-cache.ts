@@ -42,7 +42,7 @@ interface LiveRegion {
   readonly slot: number;
   /** Records that lead in, and the handlers they had. */
   readonly links: readonly (readonly [record: number, handler: number])[];
-  readonly pages: readonly object[];
+  readonly pages: ReadonlySet<object>;
 }
 
 /** Counters of the translator. */
@@ -153,8 +153,12 @@ export class RegionCache {
       this.#handlerOf.set(record, handler);
       links.push([record, handler]);
     }
-    for (const { offset } of translation.blocks) code.cool(code.recordAt(offset));
-    this.#keep({ slot, links, pages: [...translation.pages].map((distance) => code.pageAt(distance)) });
+    const pages = new Set<object>();
+    for (const { offset } of translation.blocks) {
+      code.cool(code.recordAt(offset));
+      pages.add(code.pageAt(offset >> 12));
+    }
+    this.#keep({ slot, links, pages });
   }
 
   #ended(stage: TranslationStage | "compile"): void {

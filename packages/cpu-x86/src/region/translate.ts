@@ -46,8 +46,6 @@ export interface Translation {
   readonly entries: readonly number[];
   /** Straight-line code it was made of, each piece in one page. */
   readonly blocks: readonly Pick<RegionBlock, "offset" | "length">[];
-  /** Pages it has code of, counted from the first one. */
-  readonly pages: ReadonlySet<number>;
 }
 
 interface EmittedBlock extends RegionBlock {
@@ -98,7 +96,6 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
   const nodes = blocks.map((block) => block.nodes);
   const imports = new Map<string, number>();
   const entries = flow.entries.map((block) => (blocks[block] as EmittedBlock).offset);
-  const pages = new Set(blocks.map(({ offset }) => offset >> 12));
   const code = new CodeWriter();
   const locals = lowerRegion(
     {
@@ -114,7 +111,7 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
     code,
   );
   module.defineFunction(module.declareFunction(), { params: ["i32"], results: ["i32"] }, locals, code, "region");
-  return { bytes: module.build(), entries, blocks, pages };
+  return { bytes: module.build(), entries, blocks };
 }
 
 function importFunction(module: ModuleBuilder, imports: Map<string, number>, name: string): number {
