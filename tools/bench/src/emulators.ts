@@ -76,19 +76,21 @@ function findQemu(): Emulator | string {
 
 function findChromium(): Emulator | string {
   const program = "chromium";
+  let version: string;
   try {
-    buildPackage("@tsvm/web");
-    return {
-      name: "chromium",
-      version: `the same commit in ${firstLine(program, ["--version"])}`,
-      command: ({ kernel, initrd, commandLine }) => [
-        ...[NODE, join(import.meta.dirname, "chromium-host.ts")],
-        ...[program, String(GUEST_MIB), kernel, initrd, commandLine],
-      ],
-    };
+    version = firstLine(program, ["--version"]);
   } catch {
     return `${program} is not installed (Debian: chromium)`;
   }
+  buildPackage("@tsvm/web");
+  return {
+    name: "chromium",
+    version: `the same commit in ${version}`,
+    command: ({ kernel, initrd, commandLine }) => [
+      ...[NODE, join(import.meta.dirname, "chromium-host.ts")],
+      ...[program, String(GUEST_MIB), kernel, initrd, commandLine],
+    ],
+  };
 }
 
 function findV86(): Emulator | string {
