@@ -30,6 +30,14 @@ export interface ConsoleOptions {
   readonly cwd?: string;
 }
 
+/** Types a command at a shell, and resolves with what was printed up to its next `prompt`. */
+export const askAt =
+  (guest: GuestConsole, prompt: string) =>
+  (command: string): Promise<string> => {
+    guest.type(`${command}\n`);
+    return guest.waitFor(prompt);
+  };
+
 /** Starts `command` with pipes as its terminal. */
 export function startConsole(command: string, args: readonly string[], options: ConsoleOptions): GuestConsole {
   const child = spawn(command, args, { cwd: options.cwd, stdio: "pipe" });

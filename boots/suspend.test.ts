@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { READY_MARKER } from "@tsvm/guest-images";
 import { afterAll, expect, test } from "vitest";
-import { startConsole } from "./guest-console.ts";
+import { askAt, startConsole } from "./guest-console.ts";
 
 const PROMPT = "~ # ";
 const main = join(import.meta.dirname, "../packages/cli/src/main.ts");
@@ -21,10 +21,7 @@ test("a guest suspends to RAM, is woken by its clock, and finds everything there
   const drive = `file=${image},if=virtio,format=raw,readonly=on`;
   const args = ["--conditions=@tsvm/source", main, "-drive", drive];
   const guest = startConsole(process.execPath, args, { name: "suspend" });
-  const ask = async (command: string): Promise<string> => {
-    guest.type(`${command}\n`);
-    return guest.waitFor(PROMPT);
-  };
+  const ask = askAt(guest, PROMPT);
   try {
     await guest.waitFor(READY_MARKER);
     await guest.waitFor(PROMPT);

@@ -5,7 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { READY_MARKER } from "@tsvm/guest-images";
 import { afterAll, expect, test } from "vitest";
-import { startConsole } from "./guest-console.ts";
+import { askAt, startConsole } from "./guest-console.ts";
 
 const PROMPT = "~ # ";
 const SECTORS = 32_768;
@@ -36,10 +36,7 @@ test.each([
   const limit = more.length > 0 ? "unlimited" : WRITABLE_KIB;
   const limited = ["-c", `ulimit -f ${limit}; exec "$@"`, "bash", process.execPath, ...args];
   const guest = startConsole("bash", limited, { name: `virtio-disk${more.join("")}` });
-  const ask = async (command: string): Promise<string> => {
-    guest.type(`${command}\n`);
-    return guest.waitFor(PROMPT);
-  };
+  const ask = askAt(guest, PROMPT);
   try {
     await guest.waitFor(READY_MARKER);
     await guest.waitFor(PROMPT);
