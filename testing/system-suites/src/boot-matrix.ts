@@ -1,9 +1,6 @@
 import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
-import type { GuestRun, TestCase, Verdict } from "./test-case.ts";
-
-/** Minutes of a processor for itself; a loaded machine takes longer. */
-const TIMEOUT_S = 3600;
+import { type GuestRun, type TestCase, type Verdict, WHOLE_SYSTEM_TIMEOUT_S } from "./test-case.ts";
 
 /** Every folder in `folder` with a Linux kernel, `vmlinuz`, and the bench guest's initial RAM disk, `initrd`. */
 export function bootMatrix(folder: string): readonly TestCase[] {
@@ -16,7 +13,7 @@ export function bootMatrix(folder: string): readonly TestCase[] {
       ...["-kernel", join(folder, name, "vmlinuz"), "-initrd", join(folder, name, "initrd")],
       ...["-append", "console=ttyS0 poweroff"],
     ],
-    timeoutS: TIMEOUT_S,
+    timeoutS: WHOLE_SYSTEM_TIMEOUT_S,
     judge: judgeBoot,
   }));
 }

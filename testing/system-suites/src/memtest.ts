@@ -1,9 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { GuestRun, TestCase, Verdict } from "./test-case.ts";
+import { type GuestRun, type TestCase, type Verdict, WHOLE_SYSTEM_TIMEOUT_S } from "./test-case.ts";
 
-/** Minutes of a processor for itself; a loaded machine takes longer. */
-const TIMEOUT_S = 3600;
 /** Tests 0 to 9; the tenth only waits for memory to fade. */
 const TESTS = 10;
 
@@ -17,7 +15,7 @@ export function memtest(folder: string): readonly TestCase[] {
       ...["-m", "16", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"],
       ...["-kernel", join(folder, file), "-append", "console=ttyS0,115200"],
     ],
-    timeoutS: TIMEOUT_S,
+    timeoutS: WHOLE_SYSTEM_TIMEOUT_S,
     until: /#10 \[/,
     judge: judgeMemtest,
   }));

@@ -1,3 +1,6 @@
+/** For a whole system that works for minutes, or a quarter of an hour, with a processor for itself; a loaded machine takes longer. */
+export const WHOLE_SYSTEM_TIMEOUT_S = 3600;
+
 /** One whole machine and how its run is judged. */
 export interface TestCase {
   readonly suite: string;

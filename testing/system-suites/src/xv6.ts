@@ -1,9 +1,7 @@
 import { existsSync } from "node:fs";
 import { join } from "node:path";
-import type { GuestRun, TestCase, Verdict } from "./test-case.ts";
+import { type GuestRun, type TestCase, type Verdict, WHOLE_SYSTEM_TIMEOUT_S } from "./test-case.ts";
 
-/** A quarter of an hour of a processor for itself; a loaded machine takes longer. */
-const TIMEOUT_S = 3600;
 const PASSED = "ALL TESTS PASSED";
 /** What `usertests`, or the kernel, says last. */
 const LAST_WORDS = /ALL TESTS PASSED|panic|FAILED/;
@@ -23,7 +21,7 @@ export function xv6(folder: string): readonly TestCase[] {
         ...["-m", "512", "-nodefaults", "-display", "none", "-serial", "stdio", "-no-reboot"],
         ...["-device", "isa-vga", "-kernel", kernel],
       ],
-      timeoutS: TIMEOUT_S,
+      timeoutS: WHOLE_SYSTEM_TIMEOUT_S,
       typing: [{ after: /\$ $/, text: "usertests\n" }],
       until: LAST_WORDS,
       judge: judgeXv6,
