@@ -109,6 +109,9 @@ export function superviseMachine(options: SupervisorOptions): VirtualMachine {
     pausers = [];
     for (const resolve of resolves) resolve();
   };
+  /** A device with abilities that not every one has: they are looked for when used. */
+  const deviceNamed = <T>(wanted: string): Partial<T> | undefined =>
+    machine.devices.find(({ name }) => name === wanted) as Partial<T> | undefined;
   const reset = (cause: "guest" | "crash" | "host"): void => {
     options.beforeReset?.();
     machine.reset();
@@ -211,12 +214,10 @@ export function superviseMachine(options: SupervisorOptions): VirtualMachine {
       stopLoop();
     },
     sendBreak(port: number): void {
-      const uart = machine.devices.find(({ name }) => name === `com${port + 1}`);
-      (uart as { readonly sendBreak?: () => void } | undefined)?.sendBreak?.();
+      deviceNamed<{ sendBreak(): void }>(`com${port + 1}`)?.sendBreak?.();
     },
     wakeUp(): boolean {
-      const power = machine.devices.find(({ name }) => name === "acpi-pm");
-      return (power as { readonly requestWake?: () => boolean } | undefined)?.requestWake?.() ?? false;
+      return deviceNamed<{ requestWake(): boolean }>("acpi-pm")?.requestWake?.() ?? false;
     },
     balloon: options.balloon,
     describe: () => machine.vcpus.map((vcpu) => vcpu.describe()).join("\n"),
