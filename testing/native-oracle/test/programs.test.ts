@@ -89,6 +89,33 @@ describe.runIf(qemuVersion() !== undefined)("programs that once differed from QE
   });
 });
 
+describe.runIf(qemuVersion() !== undefined)("QEMU", () => {
+  /** @param slot code in hex */
+  const privileged = (slot: string): Program =>
+    readProgram(
+      JSON.stringify({
+        environment: 2,
+        seed: 1,
+        flavour: "integer",
+        slots: [slot],
+        patches: {},
+        system: { privilege: 0, interruptsAt: [] },
+      }),
+    );
+
+  it("does not survive LTR of a null selector, and the next program runs", { timeout: TIMEOUT_MS }, () => {
+    const checker = new ProgramChecker();
+    // xor eax, eax; ltr ax; int3, and int3
+    const programs = [privileged("31c00f00d8cc"), privileged("cc")];
+    const outcomes = runOnQemu(programs);
+    expect(outcomes[0]).toEqual({ failure: "qemu: fatal: invalid tss" });
+    expect(outcomes[1]).toHaveProperty("faults", []);
+    for (const [i, outcome] of outcomes.entries())
+      expect(checker.checkAgainstQemu(programs[i] as Program, outcome)).toEqual([]);
+    expect([...checker.known]).toEqual([["QEMU does not survive: qemu: fatal: invalid tss", 1]]);
+  });
+});
+
 describe("shrinking", () => {
   it("leaves the pieces and patches that a failure needs", () => {
     const program = generateProgram(3, "all");

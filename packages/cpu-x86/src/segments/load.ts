@@ -116,7 +116,8 @@ export function loadLocalTable(cpu: Cpu, selector: number, fault: VectorName): b
 
 /**
  * After a return to less privilege: data segments that the new CPL must not use become null, lest it inherit them, and null
- * selectors lose their RPL: a null segment has DPL 0. SDM vol. 2B, "RET", RETURN-TO-OUTER-PRIVILEGE-LEVEL.
+ * selectors lose their RPL: a null segment has DPL 0. SDM vol. 2B, "RET", RETURN-TO-OUTER-PRIVILEGE-LEVEL. In 64-bit code, too, and
+ * for FS and GS: an AMD EPYC does so, QEMU does not.
  */
 export function dropInnerSegments(cpu: Cpu, cpl: number): void {
   for (const segment of [SEGMENT.es, SEGMENT.ds, SEGMENT.fs, SEGMENT.gs]) {

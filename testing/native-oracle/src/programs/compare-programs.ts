@@ -44,7 +44,7 @@ function cleared(outcome: ProgramOutcome): ProgramOutcome {
   const fxsave = outcome.state.fxsave.slice();
   const image = new DataView(fxsave.buffer);
   image.setUint16(FXSAVE.fsw, image.getUint16(FXSAVE.fsw, true) & ~CONDITION_BITS, true);
-  // Returning to user code, the host's kernel clears a null selector's privilege level.
+  // IRET to user code clears a null selector's privilege level, and the host is interrupted where it likes.
   const selectors = outcome.state.selectors.map((selector) => (selector < 4 ? 0 : selector));
   return { ...outcome, state: { ...outcome.state, fxsave, selectors } };
 }

@@ -37,25 +37,34 @@ export interface MachineOutcome {
   readonly ram: Uint8Array;
 }
 
+/** A program that QEMU itself did not survive. */
+export interface MachineFailure {
+  /** What QEMU said on its way down. */
+  readonly failure: string;
+}
+
+/** Undefined for a program that reset the machine or did not end. */
+export type QemuOutcome = MachineOutcome | MachineFailure | undefined;
+
 /** Its version, or undefined where there is no QEMU. */
 export function qemuVersion(): string | undefined {
   const { status, stdout } = spawnSync(QEMU, ["--version"], { encoding: "utf8" });
   return status === 0 ? /version (\S+)/.exec(stdout)?.[1] : undefined;
 }
 
-/** Runs privileged programs; undefined for those that reset the machine or do not end. @throws Error when QEMU fails. */
-export function runOnQemu(programs: readonly Program[]): readonly (MachineOutcome | undefined)[] {
+/** Runs privileged programs. @throws Error when QEMU does not start. */
+export function runOnQemu(programs: readonly Program[]): readonly QemuOutcome[] {
   const directory = mkdtempSync(join(tmpdir(), "tsvm-qemu-"));
   try {
     const kernel = join(directory, "supervisor");
     writeFileSync(kernel, supervisorKernel());
-    const outcomes: (MachineOutcome | undefined)[] = [];
+    const outcomes: QemuOutcome[] = [];
     while (outcomes.length < programs.length) {
       const batch = programs.slice(outcomes.length, outcomes.length + BATCH_PROGRAMS);
-      const done = runBatch(kernel, join(directory, "ram"), batch);
+      const { done, failure } = runBatch(kernel, join(directory, "ram"), batch);
       outcomes.push(...done);
-      // The one that stopped the machine tells nothing; the others come after it.
-      if (done.length < batch.length) outcomes.push(undefined);
+      // The others come after the one that stopped the machine.
+      if (done.length < batch.length) outcomes.push(failure);
     }
     return outcomes;
   } finally {
@@ -63,8 +72,13 @@ export function runOnQemu(programs: readonly Program[]): readonly (MachineOutcom
   }
 }
 
-/** The outcomes of those that ended. */
-function runBatch(kernel: string, ramFile: string, programs: readonly Program[]): readonly MachineOutcome[] {
+/** Outcomes of those that ended, and of the next one when QEMU did not survive it. */
+interface Batch {
+  readonly done: readonly MachineOutcome[];
+  readonly failure: MachineFailure | undefined;
+}
+
+function runBatch(kernel: string, ramFile: string, programs: readonly Program[]): Batch {
   const file = openSync(ramFile, "w+");
   try {
     ftruncateSync(file, MACHINE_RAM_BYTES);
@@ -72,9 +86,9 @@ function runBatch(kernel: string, ramFile: string, programs: readonly Program[])
     const count = Buffer.alloc(8);
     count.writeUInt32LE(programs.length);
     writeSync(file, count, 0, 8, BATCH.count);
-    runMachine(kernel, ramFile);
+    const failure = runMachine(kernel, ramFile);
     readSync(file, count, 0, 8, BATCH.done);
-    return Array.from({ length: count.readUInt32LE() }, (_, i) => readOutcome(file, i));
+    return { done: Array.from({ length: count.readUInt32LE() }, (_, i) => readOutcome(file, i)), failure };
   } finally {
     closeSync(file);
   }
@@ -82,9 +96,12 @@ function runBatch(kernel: string, ramFile: string, programs: readonly Program[])
 
 const imageAt = (index: number): number => IMAGES + index * IMAGE_BYTES;
 
-function runMachine(kernel: string, ramFile: string): void {
+/** By which QEMU ends when it gives up on its guest, or is broken. */
+const FATAL_SIGNALS: ReadonlySet<string | null> = new Set(["SIGABRT", "SIGSEGV", "SIGBUS", "SIGFPE"]);
+
+function runMachine(kernel: string, ramFile: string): MachineFailure | undefined {
   const size = `${MACHINE_RAM_BYTES >> 20}M`;
-  const { error, stderr } = spawnSync(
+  const { error, stderr, signal } = spawnSync(
     QEMU,
     [
       ...["-accel", "tcg", "-cpu", "max", "-m", size, "-nodefaults", "-display", "none", "-no-reboot"],
@@ -94,8 +111,10 @@ function runMachine(kernel: string, ramFile: string): void {
     ],
     { encoding: "utf8", timeout: TIMEOUT_MS },
   );
+  if (FATAL_SIGNALS.has(signal)) return { failure: stderr.split("\n")[0] || `${signal}` };
   if (error && (error as NodeJS.ErrnoException).code !== "ETIMEDOUT") throw error;
   if (/could not|cannot|invalid|unsupported/i.test(stderr)) throw new Error(`QEMU: ${stderr.trim()}`);
+  return undefined;
 }
 
 /** Low memory and tables as our engines have them, and how the supervisor gets in and out. */
