@@ -42,6 +42,8 @@ export const GUEST_IMAGE_PAGES: number = PAGE.count + 1;
 const PTE = { P: 1n, RW: 2n, US: 4n, A: 0x20n, D: 0x40n, NX: 1n << 63n } as const;
 const TABLE_ENTRY = PTE.P | PTE.RW | PTE.US | PTE.A;
 const KERNEL_PAGE = PTE.P | PTE.RW | PTE.A | PTE.D;
+/** The others cannot be executed: programs that return into their stack would run what emulators push differently. */
+const CODE_PAGES: ReadonlySet<number> = new Set([PAGE.handlers, PAGE.resumption, PAGE.services, PAGE.switch]);
 
 /** Selectors of Linux's GDT. */
 export const SELECTOR = { kernelCode: 0x10, kernelData: 0x18, tss: 0x40, ldt: 0x50 } as const;
@@ -111,7 +113,8 @@ function writePageTables(ram: DataView, windows: readonly Window[]): void {
     }
   }
   for (let page = 0; page < PAGE.count; page++) {
-    ram.setBigUint64(gpaOf(PAGE.highPt) + page * 8, BigInt(gpaOf(page)) | KERNEL_PAGE, true);
+    const bits = KERNEL_PAGE | (CODE_PAGES.has(page) ? 0n : PTE.NX);
+    ram.setBigUint64(gpaOf(PAGE.highPt) + page * 8, BigInt(gpaOf(page)) | bits, true);
   }
 }
 

@@ -41,3 +41,10 @@ it("leaves out prefixes of ES, CS, SS and DS in 64-bit code alone", () => {
   }
   for (const prefix of [0x64, 0x65]) expect(others(ENVIRONMENTS.long, prefix)).toBe(false);
 });
+
+it("leaves out what loads FS and GS", () => {
+  const loads = (["stack", "system"] as const)
+    .flatMap((family) => FAMILIES[family] as readonly Form[])
+    .filter((form) => draftsOf(form, ENVIRONMENTS.flat32).some(isOtherInQemu));
+  expect(loads.map(({ encoding }) => encoding)).toEqual(["0F A1", "0F A9", "0F B4 /r", "0F B5 /r"]);
+});

@@ -1,5 +1,6 @@
 /** Instructions that QEMU 7.2 does otherwise than the manual without a fault that shows it: programs for it have none of them. */
 import type { Draft } from "../generate/draft.ts";
+import { formLabel } from "../vector.ts";
 
 const LOCK = 0xf0;
 const REX = 0x40;
@@ -27,7 +28,19 @@ const namesIgnoredSegment: Leaves = ({ prefixes, environment }) =>
  */
 const rotatesMemoryThroughCarry: Leaves = ({ form, modrm }) => /^RC[LR]$/.test(form.mnemonic) && modrm?.mod !== 3;
 
-const REASONS: readonly Leaves[] = [isLockedInVain, hasRexInFront, namesIgnoredSegment, rotatesMemoryThroughCarry];
+/**
+ * FS and GS keep the RPL of a null selector over returns to less privilege, which clear it: SDM vol. 2A, "IRET". Seeds 129020122 and
+ * 129020158; MOV comes from system-steps.ts.
+ */
+const loadsFsOrGs: Leaves = ({ form }) => /\b(POP [FG]S|L[FG]S)\b/.test(formLabel(form));
+
+const REASONS: readonly Leaves[] = [
+  isLockedInVain,
+  hasRexInFront,
+  namesIgnoredSegment,
+  rotatesMemoryThroughCarry,
+  loadsFsOrGs,
+];
 
 /** Whether QEMU may do `draft` otherwise. */
 export function isOtherInQemu(draft: Draft): boolean {

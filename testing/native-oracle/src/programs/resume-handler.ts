@@ -1,6 +1,7 @@
 /**
  * What native/oracle.c does between a fault and going on, as guest code: the fault is noted in a log, the program goes on at
- * its next slot, and INT3 or one fault too many halts.
+ * its next slot, and INT3 or one fault too many halts. What emulators push differently (the write bit of what is read and written
+ * back, RF) is taken off the stack again, since programs can get there and use it.
  */
 import { LOCAL_DESCRIPTORS } from "../environment.ts";
 import { kernelPage, type TrapFrame, writeNumberedGates } from "../guest-tables.ts";
@@ -17,14 +18,16 @@ const HANDLER = `
   fc 50 51 52 53            cld; push rax; push rcx; push rdx; push rbx
   48bb LOG                  mov rbx, LOG
   837c2420 03               cmp dword [rsp+32], 3
-  0f84 93000000             je finish
+  0f84 9f000000             je finish
   488b03 483b4308           mov rax, [rbx]; cmp rax, [rbx+8]
-  0f83 86000000             jae finish
+  0f83 92000000             jae finish
   48ff03                    inc qword [rbx]
   4889c1 48c1e105           mov rcx, rax; shl rcx, 5
   488d8c0b 00010000         lea rcx, [rbx+rcx+256]
   488b542420 488911         mov rdx, [rsp+32]; mov [rcx], rdx
   488b542428 48895108       mov rdx, [rsp+40]; mov [rcx+8], rdx
+  4883642428 00             and qword [rsp+40], 0
+  0fba742440 10             btr dword [rsp+64], 16
   0f20d2 48895110           mov rdx, cr2; mov [rcx+16], rdx
   488b542430 48895118       mov rdx, [rsp+48]; mov [rcx+24], rdx
   48ffc0                    inc rax

@@ -76,9 +76,11 @@ const msr =
 
 /** Good and bad ones: null, of either privilege, code, data, system segments, local, beyond the table. */
 const SELECTORS = [0, 3, 0x2b, 0x28, 0x18, 0x10, 0x23, 0x33, 0x40, 0x50, 0x07, 0x0f, 0x78, 0xfff8] as const;
-const SEGMENT_LOADS = [
+const LOADS_OF_ES_DS = [
   [0x8e, 0xd8],
   [0x8e, 0xc0],
+] as const;
+const LOADS_OF_FS_GS = [
   [0x8e, 0xe0],
   [0x8e, 0xe8],
 ] as const;
@@ -91,14 +93,37 @@ const SELECTOR_QUESTIONS = [
 const LLDT = [0x0f, 0x00, 0xd0] as const;
 const LTR = [0x0f, 0x00, 0xd8] as const;
 
-/** `mov eax, selector` and what takes it: MOV to a segment register, LAR, LSL, VERR, VERW, LLDT, LTR. */
-const selector: Step = (random) => [
-  ...moveEax(random.pick(SELECTORS)),
-  ...random.pick([...SEGMENT_LOADS, ...SEGMENT_LOADS, ...SELECTOR_QUESTIONS, LLDT, LTR]),
-];
+/** `mov eax, selector` and one of `takers`. */
+const selectorFor =
+  (selectors: readonly number[], takers: readonly (readonly number[])[]): Step =>
+  (random) => [...moveEax(random.pick(selectors)), ...random.pick(takers)];
 
-/** `mov eax, selector; mov ss, eax`. A null one whose RPL is not CPL, which is #GP, QEMU 7.2 takes. */
-const stackSegment: Step = (random) => [...moveEax(random.pick(SELECTORS.filter((each) => each !== 3))), 0x8e, 0xd0];
+/** What takes one: MOV to a segment register, LAR, LSL, VERR, VERW, LLDT. */
+const selector = selectorFor(SELECTORS, [...LOADS_OF_ES_DS, ...LOADS_OF_ES_DS, ...SELECTOR_QUESTIONS, LLDT]);
+
+/**
+ * FS and GS. A null selector keeps its RPL over returns to less privilege in QEMU 7.2; processors clear it, as SDM vol. 2A, "IRET",
+ * has it: seen on an AMD EPYC.
+ */
+const outerSegment = selectorFor(
+  SELECTORS.filter((each) => each !== 3),
+  LOADS_OF_FS_GS,
+);
+
+/** A null one whose RPL is not CPL, which is #GP, QEMU 7.2 takes. */
+const stackSegment = selectorFor(
+  SELECTORS.filter((each) => each !== 3),
+  [[0x8e, 0xd0]],
+);
+
+/** A null one, which is #GP, QEMU 7.2 takes, and gives up at the next event ("fatal: invalid tss"). SDM vol. 2A, "LTR". */
+const taskRegister = selectorFor(
+  SELECTORS.filter((each) => each > 3),
+  [LTR],
+);
+
+/** What QEMU does not do by the manual. */
+const nullSelector = selectorFor([0, 3], [...LOADS_OF_FS_GS, LTR]);
 
 /** NT, IOPL, AC, RF, VIP, VIF, IF, DF and arithmetic flags; never TF. */
 const FLAG_IMAGES = [0x202, 0x4202, 0x3202, 0x1002, 0x4_0202, 0x1_0202, 0x18_0202, 0x602, 0x8d7, 2] as const;
@@ -179,7 +204,9 @@ const SHARED_STEPS: readonly Step[] = [
   msr(MSR_FS_BASE, MSR_KERNEL_GS_BASE),
   selector,
   selector,
+  outerSegment,
   stackSegment,
+  taskRegister,
   popFlags,
   farReturn,
   systemReturn,
@@ -191,6 +218,7 @@ const SHARED_STEPS: readonly Step[] = [
 /** What depends on the machine: clocks, identity, devices; and what QEMU leaves out: alignment checks, memory types that are none. */
 const STEPS: readonly Step[] = [
   ...SHARED_STEPS,
+  nullSelector,
   msr(MSR_PAT),
   constant(0xcd, 0x40), // int 40h, to a gate that user code may not use: the error code is 402h in QEMU 7.2, not 202h
   () => toggle(0, CR0.AM),
