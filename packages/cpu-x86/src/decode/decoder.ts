@@ -249,6 +249,7 @@ export class Decoder {
       write ||= access.write;
     }
     if (facts.accessBytes.every((bytes) => bytes === 0)) return PSEUDO.addressOnly;
+    if (parsed.row.osxsave) return write ? PSEUDO.addressSupervisorSave : PSEUDO.addressSupervisorRestore;
     if (parsed.row.cpl0) return PSEUDO.addressPrivileged;
     return write ? PSEUDO.addressWrite : PSEUDO.addressRead;
   }

@@ -1,5 +1,6 @@
 import type { IrBuilder, Node } from "@tsvm/tcg";
 import { RECORD } from "../decode/decoded-insn.ts";
+import { CR4 } from "../state/bits.ts";
 import { type InsnFields, recordFields } from "./fields.ts";
 import { makeOperand } from "./operands.ts";
 import type { Shape } from "./shape.ts";
@@ -35,6 +36,7 @@ export function runSemantics(b: X86Builder): void {
   const { shape } = b;
   const { row } = shape;
   b.beginInsn(() => describe(shape));
+  if (row.osxsave) b.raiseIf(b.eqz(b.and(b.state("cr4"), b.const(CR4.OSXSAVE))), "UD");
   if (row.cpl0) b.raiseIf(b.ne(b.state("cpl"), b.const(0)), "GP", b.const(0));
   if (row.fpu !== undefined) b.checkUnit(row.fpu);
   row.semantics(b, ...row.operands.map((code) => makeOperand(b, code)));

@@ -59,6 +59,9 @@ export const PSEUDO = {
   addressWrite: pseudo("ADDRESS", address("write"), { asize: true }),
   /** For rows that are #GP above CPL 0: that comes before the limits. */
   addressPrivileged: pseudo("ADDRESS-CPL0", address("read"), { asize: true, cpl0: true }),
+  /** The same of XSAVES and XRSTORS. */
+  addressSupervisorSave: pseudo("ADDRESS-SAVE", address("write"), { asize: true, cpl0: true, osxsave: true }),
+  addressSupervisorRestore: pseudo("ADDRESS-RESTORE", address("read"), { asize: true, cpl0: true, osxsave: true }),
   addressOnly: pseudo("ADDRESS", address("none"), { asize: true }),
   undefinedOpcode: pseudo("UNDEFINED", undefinedOpcode),
   tooLong: pseudo("TOO-LONG", tooLong),

@@ -68,6 +68,8 @@ export interface RowOptions {
   readonly o64?: true;
   /** #GP(0) unless CPL is 0. */
   readonly cpl0?: true;
+  /** #UD unless CR4.OSXSAVE, which comes before the privilege. */
+  readonly osxsave?: true;
   /** CPUID feature without which the opcode is #UD; names as in cpuid/models.ts. */
   readonly cpuid?: string;
   /** The handler depends on a REP prefix: 'rep' ignores which, 'repz' tells REPE from REPNE. */

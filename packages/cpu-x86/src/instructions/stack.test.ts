@@ -66,6 +66,23 @@ describe("PUSHA and POPA", () => {
     for (const [name, value] of Object.entries(values)) expect(m.get(name as keyof typeof values)).toBe(BigInt(value));
     expect(m.get("rsp")).toBe(0x5000n);
   });
+
+  it("that fault halfway have changed no register, and can be begun again", () => {
+    use(32);
+    const values = { rax: 1, rcx: 2, rdx: 3, rbx: 4, rbp: 5, rsi: 6, rdi: 7 };
+    const kept = (): void => {
+      for (const [name, value] of Object.entries(values))
+        expect(m.get(name as keyof typeof values)).toBe(BigInt(value));
+    };
+    m.limit("ss", 0x5fff)
+      .set({ ...values, rsp: 0x5ff0 })
+      .run("61");
+    expect([m.fault, m.get("rsp")]).toEqual(["#SS(0)", 0x5ff0n]);
+    kept();
+    m.set({ rsp: 0x6010 }).run("60");
+    expect([m.fault, m.get("rsp")]).toEqual(["#SS(0)", 0x6010n]);
+    kept();
+  });
 });
 
 describe("ENTER and LEAVE", () => {

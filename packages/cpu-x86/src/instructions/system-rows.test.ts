@@ -1,7 +1,9 @@
 import { describe, expect, it } from "vitest";
+import { InsnMachine } from "../../test/insn-machine.ts";
 import { FEATURE, type FeatureName, Features, featureNamed } from "../cpuid/features.ts";
 import { emitHandler } from "../emit/emit-insn.ts";
 import { HandlerNumbering } from "../emit/handlers.ts";
+import { CR4 } from "../state/bits.ts";
 import { allRows } from "./all-rows.ts";
 import { rows as far } from "./far.ts";
 import { rows as io } from "./io.ts";
@@ -13,6 +15,26 @@ describe("system rows", () => {
     const shapes = [...inline.flat(), ...outOfLine];
     expect(shapes.length).toBeGreaterThan(300);
     for (const shape of shapes) expect(() => emitHandler(shape)).not.toThrow();
+  });
+});
+
+describe("XSAVES and XRSTORS", () => {
+  const save = "670fc76d00";
+  const restore = "670fc75d00";
+  /** Beyond the stack segment, in 16-bit code. */
+  const outside = { rbp: 0x2_c000 };
+
+  it.each([save, restore])("%s looks at CR4.OSXSAVE, then at the privilege, then at the limit", (code) => {
+    const m = new InsnMachine(16);
+    const faultAt = (cpl: number, cr4: number): string => {
+      m.cpu.set32("cpl", cpl);
+      m.cpu.setLow("cr4", cr4);
+      m.set(outside).run(code);
+      return m.fault;
+    };
+    expect(faultAt(3, 0)).toBe("#UD");
+    expect(faultAt(3, CR4.OSXSAVE)).toBe("#GP(0)");
+    expect(faultAt(0, CR4.OSXSAVE)).toBe("#SS(0)");
   });
 });
 

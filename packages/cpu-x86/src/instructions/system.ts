@@ -152,6 +152,7 @@ const protectedOnly = { protectedOnly: true } as const;
 const area = { opsize: true } as const;
 /** Save areas. */
 const saved = { opsize: true, no66: true } as const;
+const supervisorSaved = { ...saved, cpuid: "xsaves", cpl0: true, osxsave: true } as const;
 
 export const rows: readonly Row[] = [
   row("0F 20 /r", "MOV", ["Ry", "Cy"], movFromCr, cr),
@@ -246,8 +247,8 @@ export const rows: readonly Row[] = [
   row("NP 0F AE /5", "XRSTOR", ["M"], onMemory("xrstor", 576, false), { cpuid: "xsave", ...saved }),
   row("NP 0F AE /6", "XSAVEOPT", ["M"], onMemory("xsaveopt", 576, true), { cpuid: "xsaveopt", ...saved }),
   row("NP 0F C7 /4", "XSAVEC", ["M"], onMemory("xsavec", 576, true), { cpuid: "xsavec", ...saved }),
-  row("NP 0F C7 /5", "XSAVES", ["M"], onMemory("xsaves", 576, true), { cpuid: "xsaves", ...saved }),
-  row("NP 0F C7 /3", "XRSTORS", ["M"], onMemory("xrstors", 576, false), { cpuid: "xsaves", ...saved }),
+  row("NP 0F C7 /5", "XSAVES", ["M"], onMemory("xsaves", 576, true), supervisorSaved),
+  row("NP 0F C7 /3", "XRSTORS", ["M"], onMemory("xrstors", 576, false), supervisorSaved),
   row("NP 0F AE /7", "CLFLUSH", ["Mb"], touchLine, { cpuid: "clflush" }),
   row("66 0F AE /7", "CLFLUSHOPT", ["Mb"], touchLine, { cpuid: "clflushopt" }),
   row("66 0F AE /6", "CLWB", ["Mb"], touchLine, { cpuid: "clwb" }),

@@ -61,8 +61,8 @@ function saveStandard(cpu: Cpu, optimize: boolean): HelperResult {
 /** XSAVEC. Arguments: linear address, operand size in bits, segment. */
 export const xsavec = (cpu: Cpu): HelperResult => saveCompacted(cpu);
 
-/** XSAVES: supervisor code only. Arguments as of XSAVEC. */
-export const xsaves = (cpu: Cpu): HelperResult => (mayBeSupervisor(cpu) ? saveCompacted(cpu) : HELPER.fault);
+/** XSAVES, whose row knows that it is the supervisor's. Arguments as of XSAVEC. */
+export const xsaves = (cpu: Cpu): HelperResult => saveCompacted(cpu);
 
 function saveCompacted(cpu: Cpu): HelperResult {
   const wanted = requested(cpu);
@@ -95,9 +95,9 @@ export function xrstor(cpu: Cpu): HelperResult {
   return cpu.model.features.has("xsavec") ? restoreCompacted(cpu) : cpu.raise("GP", 0);
 }
 
-/** XRSTORS: supervisor code only, and the compacted form only. Arguments as of XRSTOR. */
+/** XRSTORS, the supervisor's, too: the compacted form only. Arguments as of XRSTOR. */
 export function xrstors(cpu: Cpu): HelperResult {
-  if (!mayBeSupervisor(cpu) || !mayMove(cpu) || !openOperand(cpu, XSAVE_MINIMUM, 0)) return HELPER.fault;
+  if (!mayMove(cpu) || !openOperand(cpu, XSAVE_MINIMUM, 0)) return HELPER.fault;
   return (header(XCOMP_BV + 4) & COMPACTED) === 0 ? cpu.raise("GP", 0) : restoreCompacted(cpu);
 }
 
@@ -159,12 +159,6 @@ function mayMove(cpu: Cpu): boolean {
 function checkArea(cpu: Cpu): void {
   if ((cpu.arg32(0) & 63) !== 0) cpu.raise("GP", 0);
   else isOperandCanonical(cpu, cpu.argHigh(0), cpu.arg32(2));
-}
-
-function mayBeSupervisor(cpu: Cpu): boolean {
-  if (!hasOsxsave(cpu)) return false;
-  if (cpu.cpl !== 0) cpu.raise("GP", 0);
-  return !cpu.faulted;
 }
 
 function hasOsxsave(cpu: Cpu): boolean {
