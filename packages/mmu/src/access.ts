@@ -20,6 +20,11 @@ export const ACCESS_USER = 0x4;
 /** An instruction fetch. */
 export const ACCESS_FETCH = 0x10;
 /**
+ * A shadow-stack access, of the kind that ACCESS_READ or ACCESS_WRITE says: to shadow-stack pages only, and to those of its
+ * own privilege. Stands where #PF error codes have SS.
+ */
+export const ACCESS_SHADOW = 0x40;
+/**
  * EFLAGS.AC: the access is explicit and SMAP does not apply to it. Leave it clear for implicit supervisor accesses,
  * whatever EFLAGS says (SDM vol. 3A, "Access Rights"). Ignored for user-mode accesses and fetches.
  */

@@ -1,5 +1,13 @@
-import { ACCESS_FETCH, ACCESS_KINDS, ACCESS_READ, ACCESS_WRITE, type AccessBits } from "./access.ts";
-import { PF_ID, PF_P, PF_PK, PF_US, PF_WR } from "./fault.ts";
+import {
+  ACCESS_FETCH,
+  ACCESS_KINDS,
+  ACCESS_READ,
+  ACCESS_SHADOW,
+  ACCESS_USER,
+  ACCESS_WRITE,
+  type AccessBits,
+} from "./access.ts";
+import { PF_ID, PF_P, PF_PK, PF_SS, PF_US, PF_WR } from "./fault.ts";
 import { PTE_A, PTE_D, PTE_G, PTE_RW, PTE_US } from "./pte.ts";
 import { fillRights, RIGHTS_ENTRIES, rightsIndex } from "./rights.ts";
 import {
@@ -100,7 +108,7 @@ export abstract class BaseWalker implements Walker {
     checkRegisters(registers);
     this.#registers = registers;
     fillRights(this.#granted, registers);
-    this.#reported = PF_WR | PF_US | (this.reportsFetches(registers) ? PF_ID : 0);
+    this.#reported = PF_WR | PF_US | PF_SS | (this.reportsFetches(registers) ? PF_ID : 0);
     this.#leafAttributes = PTE_D | (registers.pge ? PTE_G : 0);
     this.applyRegisters(registers);
     this.setCr3(registers.cr3);
@@ -139,24 +147,28 @@ export abstract class BaseWalker implements Walker {
   /**
    * Ends a walk at the entry that maps the page: judges the rights and fills in the result.
    * @param low halves of the address in that entry; the flags of `low` count too.
-   * @param allLow AND of the low halves of all entries used: R/W and U/S count only where all levels grant them.
+   * @param upperLow AND of the low halves of the entries above it: R/W and U/S count only where all levels grant them.
    * @param anyHigh OR of the high halves of all entries used: XD counts where any level has it.
    * @returns the flags (A, D) to set in the entry, or {@link FAULTED}.
    */
   protected mapPage(
     low: number,
     high: number,
-    allLow: number,
+    upperLow: number,
     anyHigh: number,
     gvaLow: number,
     pageShift: PageShift,
     access: AccessBits,
   ): number {
     // PAGE_RW, PAGE_US, PAGE_D and PAGE_G stand where entries have these bits, PAGE_XD is bit 63 brought down to 0.
-    const rights = (allLow & (PTE_RW | PTE_US)) | (anyHigh >>> 31);
+    const rights = (upperLow & low & (PTE_RW | PTE_US)) | (anyHigh >>> 31);
     const keys = (rights & PAGE_US) !== 0 ? this.#userKeys : this.#supervisorKeys;
     const denied = keys === 0 ? 0 : this.#deniedByKey(keys >>> ((high >>> 26) & 0x1e), access);
-    const permits = (this.#granted[rightsIndex(access, rights)] as number) & ~denied;
+    const granted =
+      (access & ACCESS_SHADOW) === 0
+        ? (this.#granted[rightsIndex(access, rights)] as number)
+        : grantedToShadowStack(access, low, upperLow);
+    const permits = granted & ~denied;
     if ((access & ACCESS_KINDS & ~permits) !== 0) {
       this.fault(access, (access & denied) !== 0 ? PF_P | PF_PK : PF_P);
       return FAULTED;
@@ -177,6 +189,17 @@ export abstract class BaseWalker implements Walker {
     if ((rights & 1) !== 0) return ACCESS_READ | ACCESS_WRITE;
     return (rights & 2) !== 0 && ((access & PF_US) !== 0 || this.#registers.wp) ? ACCESS_WRITE : 0;
   }
+}
+
+/**
+ * Kinds that a page grants to shadow-stack accesses: it is one of shadow stacks if R/W is set above the entry that maps it and
+ * clear there, where D is set. SDM vol. 3A, "Access Rights", "Shadow-stack accesses".
+ * @param low the entry that maps the page. @param upperLow AND of those above it.
+ */
+function grantedToShadowStack(access: AccessBits, low: number, upperLow: number): number {
+  const isShadowStack = (upperLow & PTE_RW) !== 0 && (low & (PTE_RW | PTE_D)) === PTE_D;
+  const ofUser = (low & upperLow & PTE_US) !== 0;
+  return isShadowStack && ofUser === ((access & ACCESS_USER) !== 0) ? ACCESS_READ | ACCESS_WRITE : 0;
 }
 
 function checkRegisters(registers: PagingRegisters): void {

@@ -8,5 +8,7 @@ export const PF_US = 0x4;
 export const PF_RSVD = 0x8;
 /** #PF error code, PK: the protection key of the page forbids the access. P is then 1 as well. */
 export const PF_PK = 0x20;
+/** #PF error code, SS: the access was a shadow-stack access. */
+export const PF_SS = 0x40;
 /** #PF error code, I/D: the access was a fetch, and SMEP, or PAE with NXE, is on. */
 export const PF_ID = 0x10;

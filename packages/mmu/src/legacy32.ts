@@ -43,7 +43,7 @@ export class Legacy32Walker extends BaseWalker {
     const pteGpa = ((pde & ~0xfff) >>> 0) + ((gvaLow >>> 10) & 0xffc);
     const pte = this.memory.load32(pteGpa) | 0;
     if ((pte & PTE_P) === 0) return this.fault(access, 0);
-    const missing = this.mapPage(pte, 0, allLow & pte, 0, gvaLow, 12, access);
+    const missing = this.mapPage(pte, 0, allLow, 0, gvaLow, 12, access);
     if (missing > 0) this.memory.or32(pteGpa, missing);
     return missing !== FAULTED;
   }
@@ -51,7 +51,7 @@ export class Legacy32Walker extends BaseWalker {
   #mapLarge(pdeGpa: number, pde: number, gvaLow: number, access: AccessBits): boolean {
     if ((pde & this.#largeReserved) !== 0) return this.fault(access, PF_P | PF_RSVD);
     // PSE-36: PDE bits 20:13 are address bits 39:32.
-    const missing = this.mapPage(pde, (pde >>> 13) & 0xff, pde, 0, gvaLow, 22, access);
+    const missing = this.mapPage(pde, (pde >>> 13) & 0xff, -1, 0, gvaLow, 22, access);
     if (missing > 0) this.memory.or32(pdeGpa, missing);
     return missing !== FAULTED;
   }

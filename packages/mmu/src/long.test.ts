@@ -4,6 +4,7 @@ import {
   ACCESS_FETCH,
   ACCESS_INSPECT,
   ACCESS_READ,
+  ACCESS_SHADOW,
   ACCESS_USER,
   ACCESS_WRITE,
   createWalker,
@@ -269,5 +270,75 @@ describe("protection keys", () => {
     walker.setProtectionKeys(0, 0);
     expect(walk(ACCESS_WRITE | ACCESS_USER)).toBe(false);
     expect(walker.errorCode).toBe(0x7);
+  });
+});
+
+describe("shadow-stack accesses", () => {
+  const SS = 0x40;
+  const READ_ONLY = P | US | D;
+
+  /** A page of shadow stacks: R/W clear and D set where it is mapped, R/W set above. */
+  function shadowPage(flags = READ_ONLY) {
+    const set = setUp("long4", { wp: true });
+    const frame = memoryOf(set.memory.get64(set.gpas.PTE));
+    set.memory.set64(set.gpas.PTE, frame | flags);
+    return set;
+  }
+  const memoryOf = (entry: bigint): bigint => entry & ~0xfffn;
+
+  test("read and write pages that others may only read", () => {
+    const { walk, walker } = shadowPage();
+    expect(walk(ACCESS_READ | ACCESS_SHADOW | ACCESS_USER)).toBe(true);
+    expect(walk(ACCESS_WRITE | ACCESS_SHADOW | ACCESS_USER)).toBe(true);
+    expect(walk(ACCESS_READ | ACCESS_USER)).toBe(true);
+    expect(walk(ACCESS_WRITE | ACCESS_USER)).toBe(false);
+    expect(walker.errorCode).toBe(0b111);
+  });
+
+  test("tell #PF of themselves, also where nothing is mapped", () => {
+    const { walk, walker, memory, gpas } = shadowPage();
+    memory.set64(gpas.PTE, 0n);
+    expect(walk(ACCESS_WRITE | ACCESS_SHADOW | ACCESS_USER)).toBe(false);
+    expect(walker.errorCode).toBe(SS | 0b110);
+  });
+
+  test.each([
+    ["writable", OPEN | D],
+    ["clean", P | US],
+  ])("refuse a page that is %s", (_, flags) => {
+    const { walk, walker } = shadowPage(flags);
+    expect(walk(ACCESS_READ | ACCESS_SHADOW | ACCESS_USER)).toBe(false);
+    expect(walker.errorCode).toBe(SS | 0b101);
+  });
+
+  test("refuse a page that is not writable above", () => {
+    const { walk, memory, gpas } = shadowPage();
+    memory.set64(gpas.PDE, memory.get64(gpas.PDE) & ~RW);
+    expect(walk(ACCESS_READ | ACCESS_SHADOW | ACCESS_USER)).toBe(false);
+  });
+
+  test("are for pages of their own privilege", () => {
+    const user = shadowPage();
+    expect(user.walk(ACCESS_READ | ACCESS_SHADOW)).toBe(false);
+    expect(user.walker.errorCode).toBe(SS | 1);
+    const supervisor = shadowPage(P | D);
+    expect(supervisor.walk(ACCESS_WRITE | ACCESS_SHADOW)).toBe(true);
+    expect(supervisor.walk(ACCESS_WRITE | ACCESS_SHADOW | ACCESS_USER)).toBe(false);
+    expect(supervisor.walker.errorCode).toBe(SS | 0b111);
+  });
+
+  test("work in large pages, whose only entry is the last one", () => {
+    const { walk, memory, gpas } = setUp("long4", { wp: true });
+    memory.set64(gpas.PDE, 0x4000_0000n | READ_ONLY | PS);
+    expect(walk(ACCESS_WRITE | ACCESS_SHADOW | ACCESS_USER)).toBe(true);
+    expect(walk(ACCESS_WRITE | ACCESS_USER)).toBe(false);
+  });
+
+  test("obey protection keys", () => {
+    const { walk, walker } = shadowPage();
+    walker.setProtectionKeys(2, 0);
+    expect(walk(ACCESS_READ | ACCESS_SHADOW | ACCESS_USER)).toBe(true);
+    expect(walk(ACCESS_WRITE | ACCESS_SHADOW | ACCESS_USER)).toBe(false);
+    expect(walker.errorCode).toBe(SS | 0x20 | 0b111);
   });
 });

@@ -93,7 +93,7 @@ export abstract class WideWalker extends BaseWalker {
     if ((high & this.#highReserved) !== 0) return this.fault(access, PF_P | PF_RSVD);
     if ((low & PTE_PS) !== 0) {
       if ((low & this.#largePdpteReserved) !== 0) return this.fault(access, PF_P | PF_RSVD);
-      return this.#finish(gpa, this.mapPage(low, high, allLow & low, anyHigh | high, gvaLow, 30, access));
+      return this.#finish(gpa, this.mapPage(low, high, allLow, anyHigh | high, gvaLow, 30, access));
     }
     if (!this.walkDirectory(low, high, gvaLow, access, allLow & low, anyHigh | high)) return false;
     this.#markAccessed(gpa, low, access);
@@ -115,7 +115,7 @@ export abstract class WideWalker extends BaseWalker {
     if ((high & this.#highReserved) !== 0) return this.fault(access, PF_P | PF_RSVD);
     if ((low & PTE_PS) !== 0) {
       if ((low & LARGE_2M_RESERVED) !== 0) return this.fault(access, PF_P | PF_RSVD);
-      return this.#finish(gpa, this.mapPage(low, high, allLow & low, anyHigh | high, gvaLow, 21, access));
+      return this.#finish(gpa, this.mapPage(low, high, allLow, anyHigh | high, gvaLow, 21, access));
     }
     if (!this.#walkTable(low, high, gvaLow, access, allLow & low, anyHigh | high)) return false;
     this.#markAccessed(gpa, low, access);
@@ -135,7 +135,7 @@ export abstract class WideWalker extends BaseWalker {
     if ((low & PTE_P) === 0) return this.fault(access, 0);
     const high = this.memory.load32(gpa + 4) | 0;
     if ((high & this.#highReserved) !== 0) return this.fault(access, PF_P | PF_RSVD);
-    return this.#finish(gpa, this.mapPage(low, high, allLow & low, anyHigh | high, gvaLow, 12, access));
+    return this.#finish(gpa, this.mapPage(low, high, allLow, anyHigh | high, gvaLow, 12, access));
   }
 
   /** Sets what {@link BaseWalker.mapPage} asked for in the entry that maps the page. */

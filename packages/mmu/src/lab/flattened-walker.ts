@@ -28,7 +28,7 @@ export class FlattenedWalker extends BaseWalker {
     if ((high & this.#highReserved) !== 0) return this.fault(access, PF_P | PF_RSVD);
     if ((low & PTE_PS) !== 0) {
       if (!this.#pages1G || (low & LARGE_RESERVED) !== 0) return this.fault(access, PF_P | PF_RSVD);
-      return this.#finish(gpa, this.mapPage(low, high, low, high, gvaLow, 30, access));
+      return this.#finish(gpa, this.mapPage(low, high, -1, high, gvaLow, 30, access));
     }
     if (!this.walkBelow(2, low, high, low, high, gvaLow, gvaHigh, access)) return false;
     if ((low & PTE_A) === 0 && (access & ACCESS_KINDS) !== 0) this.memory.or32(gpa, PTE_A);
@@ -50,7 +50,7 @@ export class FlattenedWalker extends BaseWalker {
     if ((low & PTE_P) === 0) return this.fault(access, 0);
     const high = this.memory.load32(gpa + 4) | 0;
     if ((high & this.#highReserved) !== 0) return this.fault(access, PF_P | PF_RSVD);
-    return this.#finish(gpa, this.mapPage(low, high, allLow & low, anyHigh | high, gvaLow, 12, access));
+    return this.#finish(gpa, this.mapPage(low, high, allLow, anyHigh | high, gvaLow, 12, access));
   }
 
   #finish(gpa: number, missing: number): boolean {

@@ -49,7 +49,7 @@ export class HashedWalker extends BaseWalker {
     if ((this.#high & this.#highReserved) !== 0 || (this.#low & RESERVED[shift]) !== 0) {
       return this.fault(access, PF_P | PF_RSVD);
     }
-    const missing = this.mapPage(this.#low, this.#high, this.#low, this.#high, gvaLow, shift, access);
+    const missing = this.mapPage(this.#low, this.#high, -1, this.#high, gvaLow, shift, access);
     if (missing > 0) this.memory.or32(this.#at, missing);
     return missing !== FAULTED;
   }
