@@ -5,6 +5,7 @@ import {
   FLOW,
   GPR,
   MODE,
+  MODE_LIMIT,
   RECORD,
   RECORD_BYTES,
   RECORDS_BASE,
@@ -187,7 +188,14 @@ export class RecordCache {
     const plain =
       (mode & MODE.codeSizeMask) === MODE.code64 ||
       ((mode & MODE.flat) !== 0 && (mode & MODE.codeSizeMask) === MODE.code32);
-    if (!plain || record < RECORDS_BASE || this.#next + ROOM_TO_TRANSLATE > UNDO_LOG) return undefined;
+    // Behind an indirect branch that is tracked there is ENDBRANCH, and another mode.
+    if (
+      !plain ||
+      (mode & MODE.awaitsEndbranch) !== 0 ||
+      record < RECORDS_BASE ||
+      this.#next + ROOM_TO_TRANSLATE > UNDO_LOG
+    )
+      return undefined;
     const pageRip = cpu.get64(AT.gpr, GPR.pageRip);
     const [low, high] = [Number(BigInt.asIntN(32, pageRip)), Number(BigInt.asIntN(32, pageRip >> 32n))];
     const pages = new Map<number, CodePage | undefined>();
@@ -237,7 +245,7 @@ export class RecordCache {
   #knownPage(low: number, high: number, distance: number, mode: number): CodePage | undefined {
     const page = (high >>> 0) * 0x10_0000 + (low >>> 12) + distance;
     const gpa = this.#cpu.linear.inspect((page % 0x10_0000) << 12, Math.floor(page / 0x10_0000) | 0);
-    return gpa < 0 ? undefined : this.#pages.get(Math.floor(gpa / FRAME) * 32 + mode);
+    return gpa < 0 ? undefined : this.#pages.get(Math.floor(gpa / FRAME) * MODE_LIMIT + mode);
   }
 
   /** The record at an offset, decoded if need be. @returns 0: the instruction crosses into the next page, or no room. */
@@ -309,7 +317,7 @@ export class RecordCache {
   }
 
   #pageOf(gfn: number, mode: number): CodePage {
-    const key = gfn * 32 + mode;
+    const key = gfn * MODE_LIMIT + mode;
     const known = this.#pages.get(key);
     if (known !== undefined) return known;
     const hva = this.#frames.readableFrame(gfn);
@@ -474,7 +482,7 @@ export class RecordCache {
 
   #forget(page: CodePage): void {
     if (page.runs.length > 0) this.#empty(page);
-    this.#pages.delete(page.gfn * 32 + page.mode);
+    this.#pages.delete(page.gfn * MODE_LIMIT + page.mode);
     const rest = (this.#pagesOfFrame.get(page.gfn) ?? []).filter((other) => other !== page);
     if (rest.length > 0) this.#pagesOfFrame.set(page.gfn, rest);
     else {

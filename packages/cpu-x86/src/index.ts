@@ -37,7 +37,7 @@ export {
   TLB_READ,
   UNDO_LOG,
 } from "./state/memory-map.ts";
-export { MODE } from "./state/mode.ts";
+export { MODE, MODE_LIMIT } from "./state/mode.ts";
 export { resetState } from "./state/reset.ts";
 export { CpuStateError, restoreRegisters, saveRegisters } from "./state/save.ts";
 export { HELPERS, type HelperName } from "./system/helpers.ts";

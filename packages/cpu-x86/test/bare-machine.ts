@@ -263,4 +263,5 @@ const VECTOR_NAMES: Readonly<Record<number, string>> = {
   12: "SS",
   13: "GP",
   14: "PF",
+  21: "CP",
 };

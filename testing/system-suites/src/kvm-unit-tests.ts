@@ -13,6 +13,7 @@ const SELECTED: readonly string[] = [
   "x2apic",
   "xapic",
   "ioapic",
+  "cet",
   "cmpxchg8b",
   "debug",
   "emulator",

@@ -40,7 +40,7 @@ describe("CPUID leaves", () => {
     cpu.setLow("xcr0", 7);
     expect(readCpuid(cpu, 0xd, 0)).toEqual([0x207, 832, 2696, 0]);
     cpu.setLow("xcr0", 0x207);
-    expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 840, 0, 0]);
+    expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 840, 0x1800, 0]);
     expect(readCpuid(cpu, 0xd, 9)).toEqual([8, 2688, 0, 0]);
     expect(readCpuid(cpu, 0xd, 2)).toEqual([256, 576, 0, 0]);
     expect(readCpuid(cpu, 0xd, 3)).toEqual([0, 0, 0, 0]);

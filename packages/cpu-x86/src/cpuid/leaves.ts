@@ -4,7 +4,7 @@ import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR } from "../state/layout.ts";
 import { TSC_HZ } from "../system/time-stamp.ts";
-import { compactedSize, componentsOf, standardSize, supportedXcr0 } from "../system/xsave-components.ts";
+import { compactedSize, componentsOf, standardSize, supportedXcr0, supportedXss } from "../system/xsave-components.ts";
 import type { CpuModel } from "./models.ts";
 
 /** eax, ebx, ecx, edx; signed or unsigned. */
@@ -128,12 +128,14 @@ function xsaveLeaf(cpu: Cpu, subleaf: number): Leaf {
   const supported = supportedXcr0(model);
   if (subleaf === 0) return [supported, standardSize(cpu.low(AT.xcr0)), standardSize(supported), 0];
   if (subleaf === 1) {
-    // EBX is about the compacted form, EDX:ECX about IA32_XSS, which has no bits.
-    const compacted = model.features.has("xsavec") ? compactedSize(cpu.low(AT.xcr0)) : 0;
-    return [model.features.word("d.1.eax"), compacted, 0, 0];
+    // EBX is about the compacted form, EDX:ECX about IA32_XSS.
+    const compacted = model.features.has("xsavec") ? compactedSize(cpu.low(AT.xcr0) | cpu.low(AT.xss)) : 0;
+    const xss = model.features.has("xsaves") ? supportedXss(model) : 0;
+    return [model.features.word("d.1.eax"), compacted, xss, 0];
   }
   const component = componentsOf(model).find(({ index, length }) => index === subleaf && length > 0);
-  return component === undefined ? NOTHING : [component.length, component.offset, 0, 0];
+  if (component === undefined || (component.supervisor && !model.features.has("xsaves"))) return NOTHING;
+  return [component.length, component.offset, component.supervisor ? 1 : 0, 0];
 }
 
 function kvmLeaf({ features }: CpuModel, leaf: number): Leaf {

@@ -243,6 +243,8 @@ const NEEDS: Readonly<Partial<Record<FeatureName, readonly FeatureName[]>>> = {
   fsgsbase: ["lm"],
   pku: ["lm", "xsave"],
   pks: ["lm"],
+  shstk: ["lm", "msr"],
+  ibt: ["lm", "msr"],
   lam: ["lm"],
 };
 

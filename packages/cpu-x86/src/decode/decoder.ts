@@ -83,8 +83,13 @@ export class Decoder {
     this.flow = FLOW.next;
     this.readsClock = false;
     this.#clear(record, pageOffset, ordinal, insn.length);
-    if (outcome === PARSED.tooLong) return this.#raises(record, TOO_LONG);
     const parsed = insn.row;
+    // Before anything the bytes may be wrong in: SDM vol. 3A, "Priority Among Simultaneous Exceptions and Interrupts".
+    if ((mode & MODE.awaitsEndbranch) !== 0 && !mayFollowBranch(parsed?.row)) {
+      this.#clear(record, pageOffset, ordinal, 0);
+      return this.#raises(record, MISSING_ENDBRANCH);
+    }
+    if (outcome === PARSED.tooLong) return this.#raises(record, TOO_LONG);
     if (parsed === undefined) return this.#raises(record, UNDEFINED_OPCODE);
     return this.#instruction(record, parsed, mode, pageOffset, ordinal);
   }
@@ -186,7 +191,7 @@ export class Decoder {
       view.setUint8(at + RECORD.segment, insn.segment);
     } else if (facts.memory) this.#addressFields(at, pageOffset, row.vsib);
     this.#registers(at, parsed, facts);
-    this.#immediate(at, facts, pageOffset);
+    this.#immediate(at, facts, pageOffset, row.noTrack === true);
     if (!facts.memory || form === "reg")
       view.setUint8(at + RECORD.segment, row.stack ? SEGMENT.ss : stringSegment(insn, mode));
     const shape = {
@@ -287,11 +292,15 @@ export class Decoder {
     }
   }
 
-  #immediate(record: number, facts: RowFacts, pageOffset: number): void {
+  #immediate(record: number, facts: RowFacts, pageOffset: number, noTrack: boolean): void {
     const insn = this.#insn;
     const view = this.#view;
     if (facts.relative) {
       view.setInt32(record + RECORD.immediate, insn.immediateLow + pageOffset + insn.length, true);
+      return;
+    }
+    if (noTrack) {
+      view.setUint32(record + RECORD.immediate, insn.noTrack ? 1 : 0, true);
       return;
     }
     // Outside 64-bit mode there are eight registers, and bit 7 of the immediate is ignored.
@@ -340,6 +349,9 @@ const LINK_BY_RIP = numbering.numberOf(PSEUDO.link, NO_FACTS);
 const STOP = numbering.numberOf(PSEUDO.stop, NO_FACTS);
 /** Number of the handler that leads into a region. */
 export const REGION_HANDLER: number = numbering.numberOf(PSEUDO.region, NO_FACTS);
+const MISSING_ENDBRANCH = numbering.numberOf(PSEUDO.missingEndbranch, NO_FACTS);
+/** What an indirect branch may lead to: ENDBRANCH, and INT3 as debuggers put it there. */
+const mayFollowBranch = (row: Row | undefined): boolean => row?.enforced === "awaited" || row?.mnemonic === "INT3";
 const TOO_LONG = numbering.numberOf(PSEUDO.tooLong, NO_FACTS);
 const UNDEFINED_OPCODE = numbering.numberOf(PSEUDO.undefinedOpcode, NO_FACTS);
 

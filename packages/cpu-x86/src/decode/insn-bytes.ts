@@ -59,6 +59,8 @@ export class InsnBytes {
   segment: number = SEGMENT.ds;
   /** A segment prefix was given. */
   segmentPrefix = -1;
+  /** The last segment prefix was 3E. */
+  noTrack = false;
   /** Low 32 bits, sign-extended by kind, and the high ones. */
   immediateLow = 0;
   immediateHigh = 0;
@@ -81,6 +83,8 @@ export class InsnBytes {
     rexB: false,
     code64: false,
     realAddressing: false,
+    enforced: false,
+    awaitsEndbranch: false,
     vexL: 0,
     vexW: 0,
     vvvv: 0,
@@ -127,6 +131,7 @@ export class InsnBytes {
     this.lock = this.#operandPrefix = this.#addressPrefix = false;
     this.repeat = this.rex = this.vvvv = this.#vexL = 0;
     this.segmentPrefix = -1;
+    this.noTrack = false;
     for (;;) {
       const byte = this.#byte();
       if (this.#ranOut) return;
@@ -160,11 +165,13 @@ export class InsnBytes {
       case 0x2e:
       case 0x36:
       case 0x3e:
+        this.noTrack = byte === 0x3e;
         // In 64-bit mode these name segments without base: ignored.
         if (!this.#code64) this.segmentPrefix = (byte >> 3) & 3;
         return true;
       case 0x64:
       case 0x65:
+        this.noTrack = false;
         this.segmentPrefix = byte - 0x64 + SEGMENT.fs;
         return true;
       default:
@@ -200,6 +207,8 @@ export class InsnBytes {
     context.rexB = (this.rex & 1) !== 0;
     context.code64 = this.#code64;
     context.realAddressing = (mode & MODE.realAddressing) !== 0;
+    context.enforced = (mode & MODE.enforced) !== 0;
+    context.awaitsEndbranch = (mode & MODE.awaitsEndbranch) !== 0;
     context.vexL = this.#vexL;
     context.vexW = this.#vexW;
     context.vvvv = this.vvvv;

@@ -10,6 +10,9 @@ export interface OpcodeContext {
   readonly rexB: boolean;
   readonly code64: boolean;
   readonly realAddressing: boolean;
+  /** Control flow is enforced; ENDBRANCH has to be next. */
+  readonly enforced: boolean;
+  readonly awaitsEndbranch: boolean;
   /** With a VEX prefix: L, W, and the register in vvvv. */
   readonly vexL: number;
   readonly vexW: number;
@@ -82,12 +85,15 @@ function fitsVex(parsed: ParsedRow, context: OpcodeContext): boolean {
 function fitsMode(row: Row, context: OpcodeContext): boolean {
   if (row.i64 && context.code64) return false;
   if (row.o64 && !context.code64) return false;
+  if (row.enforced && !(row.enforced === "awaited" ? context.awaitsEndbranch : context.enforced)) return false;
   return !(row.protectedOnly && context.realAddressing);
 }
 
 /** Rows that ask for more come first. */
 function rank(parsed: ParsedRow): number {
-  let rank = parsed.plusRegister ? 16 : 0;
+  const { enforced } = parsed.row;
+  let rank = enforced === "awaited" ? 0 : enforced ? 32 : 64;
+  if (parsed.plusRegister) rank += 16;
   if (parsed.prefix === undefined) rank += 8;
   else if (parsed.prefix === 0) rank += 4;
   if (parsed.modrmFirst === 0 && parsed.modrmLast === 0xff) rank += 2;
@@ -110,5 +116,6 @@ function overlap(a: ParsedRow, b: ParsedRow): boolean {
   if (a.modrmLast - a.modrmFirst !== b.modrmLast - b.modrmFirst) return false;
   const disjointModes = (a.row.i64 && b.row.o64) || (a.row.o64 && b.row.i64);
   const features = a.row.cpuid !== b.row.cpuid;
-  return !disjointModes && !features;
+  const enforcement = a.row.enforced !== b.row.enforced;
+  return !disjointModes && !features && !enforcement;
 }

@@ -53,7 +53,8 @@ function dimensionsOf(row: Row): Dimensions {
     asizes: row.asize || strings ? SIZES : [64],
     stacks: row.stack ? STACKS : ["s64"],
     reps: row.rep ? REPS : ["none"],
-    inPage: starts(row, "J") ? [false, true] : [false],
+    // Rows of which a helper may go elsewhere do not keep the record of their target.
+    inPage: starts(row, "J") && !row.enforced ? [false, true] : [false],
   };
 }
 

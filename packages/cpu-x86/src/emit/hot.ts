@@ -5,7 +5,8 @@ import { shapeKey } from "./shape-key.ts";
 
 /** Whether a shape's handler stands inline in the interpreter's main loop. */
 export function isHot(shape: Shape): boolean {
-  const { mnemonic, encoding } = shape.row;
+  const { mnemonic, encoding, enforced } = shape.row;
+  if (enforced) return false;
   return HOT_SHAPES[`${mnemonic} ${encoding}`]?.includes(shapeKey(shape)) ?? false;
 }
 

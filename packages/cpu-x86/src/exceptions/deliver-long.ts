@@ -1,5 +1,6 @@
 // Delivery through the 64-bit IDT of IA-32e mode. SDM vol. 3A, "Exception and Interrupt Handling in 64-bit Mode". Page
 // faults and system calls by interrupt pass here: addresses are halves, nothing is a bigint.
+import { enterByEvent } from "../cet/far-entry.ts";
 import { setNullSegment } from "../segments/cache.ts";
 import { isCanonicalHigh } from "../segments/canonical.ts";
 import { type CodeTarget, commitCode } from "../segments/code-target.ts";
@@ -19,7 +20,7 @@ export function deliverLong(cpu: Cpu, vector: number, kind: EventKind, errorCode
   if (gate === undefined || !mayUseGate(cpu, vector, kind, gate)) return false;
   const target = fetchHandler(cpu, gate);
   if (target === undefined || !findStack(cpu, gate, target)) return false;
-  if (!pushFrame(cpu, target.cpl, flags, errorCode)) return false;
+  if (!pushFrame(cpu, target.cpl, flags, errorCode) || !enterByEvent(cpu, target.cpl, gate.ist)) return false;
   if (target.cpl !== cpu.cpl) setNullSegment(cpu, SEGMENT.ss, target.cpl, target.cpl);
   cpu.setHalves(AT.gpr, stackLow, stackHigh, GPR.rsp);
   const interrupts = clearsInterruptFlag(gate) ? FLAG.IF : 0;

@@ -2,6 +2,7 @@
 // Handling"; vol. 3B, "Entering Virtual-8086 Mode" and "Class 1-Hardware Interrupt and Exception Handling in
 // Virtual-8086 Mode".
 
+import { enterByEvent } from "../cet/far-entry.ts";
 import { setNullSegment } from "../segments/cache.ts";
 import { type CodeTarget, commitCode } from "../segments/code-target.ts";
 import { type Gate, parseGate, SYSTEM_TYPE, TYPE_32 } from "../segments/descriptor.ts";
@@ -60,7 +61,7 @@ function pushReturn(cpu: Cpu, stack: Stack, size: SlotSize, flags: number, error
 function pushOnSameStack(cpu: Cpu, size: SlotSize, flags: number, errorCode: number): boolean {
   const stack = currentStack(cpu);
   pushReturn(cpu, stack, size, flags, errorCode);
-  if (cpu.faulted) return false;
+  if (cpu.faulted || !enterByEvent(cpu, cpu.cpl, 0)) return false;
   commitStack(cpu, stack);
   return true;
 }
@@ -77,7 +78,7 @@ function pushOnInnerStack(cpu: Cpu, target: CodeTarget, size: SlotSize, flags: n
   stack.push(BigInt(cpu.get32(AT.segSelector, SEGMENT.ss)), size);
   stack.push(cpu.gpr64(GPR.rsp), size);
   pushReturn(cpu, stack, size, flags, errorCode);
-  if (cpu.faulted) return false;
+  if (cpu.faulted || !enterByEvent(cpu, target.cpl, 0)) return false;
   if (fromVm86) for (const segment of dataSegments) setNullSegment(cpu, segment, 0);
   commitInnerStack(cpu, inner, target.cpl);
   return true;

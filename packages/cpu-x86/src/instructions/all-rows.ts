@@ -8,6 +8,7 @@ import { rows as bmi2 } from "./bmi2.ts";
 import { rows as bound } from "./bound.ts";
 import { rows as branch } from "./branch.ts";
 import { rows as crc32 } from "./crc32.ts";
+import { rows as enforcedBranch } from "./enforced-branch.ts";
 import { rows as exchange } from "./exchange.ts";
 import { rows as f16c } from "./f16c.ts";
 import { rows as far } from "./far.ts";
@@ -23,6 +24,7 @@ import { rows as nop } from "./nop.ts";
 import { rows as random } from "./random.ts";
 import type { Row } from "./row.ts";
 import { rows as sha } from "./sha.ts";
+import { rows as shadowStack } from "./shadow-stack.ts";
 import { rows as shift } from "./shift.ts";
 import { rows as sseApproximate } from "./sse-approximate.ts";
 import { rows as sseArith } from "./sse-arith.ts";
@@ -51,6 +53,7 @@ export const allRows: readonly Row[] = [
   ...bit,
   ...bound,
   ...branch,
+  ...enforcedBranch,
   ...crc32,
   ...exchange,
   ...flags,
@@ -64,6 +67,7 @@ export const allRows: readonly Row[] = [
   ...mulDiv,
   ...nop,
   ...random,
+  ...shadowStack,
   ...shift,
   ...sseArith,
   ...sseApproximate,

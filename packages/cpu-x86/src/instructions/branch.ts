@@ -1,4 +1,5 @@
-// Near JMP CALL RET Jcc LOOPcc JrCXZ. SDM vol. 2, the instruction of each name. Far transfers: far.ts.
+// Near JMP CALL RET Jcc LOOPcc JrCXZ. SDM vol. 2, the instruction of each name. Far transfers: far.ts; under CET:
+// enforced-branch.ts.
 import type { Val } from "@tsvm/tcg";
 import type { X86Builder } from "../emit/x86-builder.ts";
 import { SEGMENT } from "../state/layout.ts";
@@ -15,18 +16,18 @@ const jumpIf =
     b.when(b.condition(condition), () => jumpNear(b));
 
 /** Pushes the return address, then goes on at the target. */
-const call: Semantics = (b) => jumpNear(b, () => pushReturnAddress(b));
+export const call: Semantics = (b) => jumpNear(b, () => pushReturnAddress(b));
 
 const callIndirect: Semantics = (b, target) => jumpChecked(b, target!.load(), () => pushReturnAddress(b));
 
-function pushReturnAddress(b: X86Builder): void {
+export function pushReturnAddress(b: X86Builder): void {
   const { opsize } = b.shape;
   b.stackStore(opsize, b.nextRip());
   b.adjustStack(b.const(-opsize / 8));
 }
 
 /** `immediate` bytes of arguments are dropped after the return address. */
-const ret: Semantics = (b, immediate) => {
+export const ret: Semantics = (b, immediate) => {
   const { opsize } = b.shape;
   const rip = b.stackLoad(opsize);
   jumpChecked(b, rip, () => {
@@ -39,16 +40,20 @@ const ret: Semantics = (b, immediate) => {
  * Goes on at `rip` cut to the operand size. #GP(0) before anything is committed unless a 64-bit target is canonical (for
  * 48-bit linear addresses), a narrower one within the limit of CS. All rows are `f64`: no 64-bit code is narrower.
  */
-function jumpChecked(b: X86Builder, rip: Val, commit: () => void): void {
-  const { opsize } = b.shape;
-  const target = b.zext(rip, opsize);
+export function jumpChecked(b: X86Builder, rip: Val, commit: () => void): void {
+  const target = b.zext(rip, b.shape.opsize);
+  checkTarget(b, target);
+  commit();
+  b.jumpTo(target);
+}
+
+/** #GP(0) unless a target, cut to the operand size, may be gone to. */
+export function checkTarget(b: X86Builder, target: Val): void {
   const beyond =
-    opsize === 64
+    b.shape.opsize === 64
       ? b.ltU(b.const(1), b.add(b.sar(target, b.const(47)), b.const(1)))
       : b.ltU(b.state("segLimit", SEGMENT.cs), target);
   b.raiseIf(beyond, "GP", b.const(0));
-  commit();
-  b.jumpTo(target);
 }
 
 /** Takes the relative branch. Within a page that is executed already the target needs no check. */

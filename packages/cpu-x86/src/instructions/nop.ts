@@ -6,7 +6,7 @@ import { type Row, row, type Semantics } from "./row.ts";
 
 const nop: Semantics = () => {};
 
-/** PREFETCHh, the multi-byte NOP, ENDBR and RDSSP: all executed as NOP where the feature behind them is off. */
+/** PREFETCHh, the multi-byte NOP, ENDBR and RDSSP: all executed as NOP where the feature behind them is off; else shadow-stack.ts and enforced-branch.ts have them. */
 const HINTS = ["18", "19", "1A", "1B", "1C", "1D", "1E", "1F"] as const;
 
 export const rows: readonly Row[] = [

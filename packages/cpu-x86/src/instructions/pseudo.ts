@@ -26,6 +26,9 @@ const undefinedOpcode: Semantics = (b) => {
   b.raise("UD");
 };
 
+/** Stands for whatever is found where ENDBRANCH has to be. Its length is 0: the helper goes on at the instruction itself. */
+const missingEndbranch: Semantics = (b) => b.helper("missingEndbranch");
+
 /** More than 15 bytes. SDM vol. 2A, "Instruction Format". */
 const tooLong: Semantics = (b) => b.raise("GP", b.const(0));
 
@@ -65,6 +68,7 @@ export const PSEUDO = {
   addressOnly: pseudo("ADDRESS", address("none"), { asize: true }),
   undefinedOpcode: pseudo("UNDEFINED", undefinedOpcode),
   tooLong: pseudo("TOO-LONG", tooLong),
+  missingEndbranch: pseudo("MISSING-ENDBRANCH", missingEndbranch, { flow: "jump" }),
   link: pseudo("LINK", link, { operands: ["Jz"] }),
   /** Stands in for records whose bytes have changed. The jump cache may still lead here: only the run loop mends it. */
   stale: pseudo("STALE", stale),

@@ -92,6 +92,13 @@ export interface RowOptions {
   readonly protectedOnly?: true;
   /** With the prefix 66 it is #UD: NP in the manual's sense, for opcodes that are not taken by others then. */
   readonly no66?: true;
+  /**
+   * Only while control flow is enforced (MODE.enforced), in place of another row; `awaited`: only where ENDBRANCH has to follow,
+   * which this row is.
+   */
+  readonly enforced?: true | "awaited";
+  /** The prefix NOTRACK counts: where it stands the immediate is 1. */
+  readonly noTrack?: true;
   /** Which of CR0.EM, CR0.TS and CR4.OSFXSR make it #UD or #NM, and whether a pending x87 exception makes it #MF. */
   readonly fpu?: FpuUse;
   /** Memory operands of 128 and 256 bits must be aligned to their size (#GP). */

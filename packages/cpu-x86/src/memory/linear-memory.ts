@@ -321,6 +321,32 @@ export class LinearMemory {
     return true;
   }
 
+  /** Reads a shadow stack, past the soft TLB; `access` has ACCESS_SHADOW. @returns 0 after a fault. */
+  readShadow(linear: bigint, size: 4 | 8, access: number): bigint {
+    const [low, high] = [lowHalf(linear), highHalf(linear)];
+    const { faulted, host, view } = this.#cpu;
+    if (faulted) return 0n;
+    if ((low & 0xfff) + size > PAGE) {
+      if (this.#gather(low, high, size, 0, access) === 0) return 0n;
+    } else {
+      if (!this.#translate(low, high, 0, access)) return 0n;
+      host.physical.load(this.walker.gfn * PAGE + (low & 0xfff), size, BOUNCE);
+    }
+    return size === 8 ? view.getBigUint64(BOUNCE, true) : BigInt(view.getUint32(BOUNCE, true));
+  }
+
+  /** Writes a shadow stack, past the soft TLB; `access` has ACCESS_SHADOW. */
+  writeShadow(linear: bigint, size: 4 | 8, value: bigint, access: number): void {
+    const [low, high] = [lowHalf(linear), highHalf(linear)];
+    const { faulted, host, view } = this.#cpu;
+    if (faulted) return;
+    view.setBigUint64(BOUNCE, value, true);
+    if ((low & 0xfff) + size > PAGE) this.#scatter(low, high, size, 0, access);
+    else if (this.#translate(low, high, 0, access)) {
+      host.physical.store(this.walker.gfn * PAGE + (low & 0xfff), size, BOUNCE);
+    }
+  }
+
   /**
    * Checks that `size` bytes (up to a page) may be accessed, raising the exception otherwise; sets accessed and dirty
    * flags. For instructions that must know before they commit. @returns whether they may.

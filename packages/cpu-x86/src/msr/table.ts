@@ -2,6 +2,8 @@
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { setTimeStamp, setTimeStampAdjust, timeStamp } from "../system/time-stamp.ts";
+import { supportedXss } from "../system/xsave-components.ts";
+import { cetMsrs } from "./cet.ts";
 import {
   aliasing,
   amdOnly,
@@ -49,6 +51,11 @@ const timeStampAdjustMsr: Msr = {
   },
 };
 
+/** Components of the supervisor that the processor model has. */
+function isValidXss({ model }: Cpu, value: bigint): boolean {
+  return (value & ~BigInt(supportedXss(model))) === 0n;
+}
+
 const supervisorKeys = stored(0x6e1, "IA32_PKRS", "pkrs", within(LOW_32));
 const protectionKeysMsr: Msr = {
   ...supervisorKeys,
@@ -81,8 +88,8 @@ const MSRS: readonly Msr[] = [
   { index: 0x1d9, name: "IA32_DEBUGCTL", read: () => 0n, write: (_cpu, value) => value === 0n },
   ...memoryTypeMsrs,
   ...needing("pks", [protectionKeysMsr]),
-  // No supervisor state components.
-  { index: 0xda0, name: "IA32_XSS", needs: "xsaves", read: () => 0n, write: (_cpu, value) => value === 0n },
+  ...cetMsrs,
+  ...needing("xsaves", [stored(0xda0, "IA32_XSS", "xss", isValidXss)]),
   inApic(0x6e0, "IA32_TSC_DEADLINE", "tsc-deadline"),
   ...Array.from({ length: 0x100 }, (_, i) => inApic(0x800 + i, `x2APIC register ${i.toString(16)}`, "x2apic")),
   ...kvmClockMsrs,
@@ -141,10 +148,11 @@ export function rdmsr(cpu: Cpu): HelperResult {
 /** WRMSR: EDX:EAX to ECX. */
 export function wrmsr(cpu: Cpu): HelperResult {
   const msr = cpu.cpl === 0 ? findMsr(cpu, cpu.gpr32(GPR.rcx)) : undefined;
+  const mode = cpu.get32(AT.mode);
   const value = (BigInt(cpu.gpr32(GPR.rdx)) << 32n) | BigInt(cpu.gpr32(GPR.rax));
   if (msr === undefined || !msr.write(cpu, value)) return cpu.raise("GP", 0);
-  // EFER may change how addresses are translated.
-  if (msr === eferMsr) return HELPER.jump;
+  // EFER may change how addresses are translated, the controls of CET how code is decoded.
+  if (msr === eferMsr || cpu.get32(AT.mode) !== mode) return HELPER.jump;
   // What the local APIC raises by this comes in before the next instruction: a deadline that has passed, an interrupt to itself.
   return cpu.get32(AT.interruptRequest) !== 0 ? HELPER.exit : HELPER.next;
 }

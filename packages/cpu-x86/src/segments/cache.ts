@@ -2,9 +2,11 @@
 //
 // Invariants:
 // 1. segReadFirst..segWriteLast always follow from limit and attributes.
-// 2. After any change of CS, SS, DS, ES, CPL, CR0.PE, EFER.LMA or RFLAGS.VM, `recomputeMode` runs before code does.
+// 2. After any change of CS, SS, DS, ES, CPL, CR0.PE, CR4.CET, EFER.LMA, RFLAGS.VM or the controls of CET, `recomputeMode`
+//    runs before code does.
 // 3. Outside real mode, DPL in the attributes of SS is CPL.
-import { CR0, FLAG, SEG } from "../state/bits.ts";
+import { deriveEnforcement } from "../cet/controls.ts";
+import { CR0, CR4, FLAG, SEG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
 import { MODE } from "../state/mode.ts";
@@ -99,9 +101,13 @@ export function setCodeSegment(cpu: Cpu, selector: number, descriptor: Descripto
   setSegment(cpu, SEGMENT.cs, (selector & 0xfffc) | cpl, descriptor);
 }
 
-/** Derives `mode` from CS, SS, CR0.PE, EFER.LMA and RFLAGS.VM, and from that and CPL the keys of decoded code. */
+/**
+ * Derives `mode` from CS, SS, CR0.PE, EFER.LMA, RFLAGS.VM and the controls of CET, and from that and CPL the keys of decoded
+ * code.
+ */
 export function recomputeMode(cpu: Cpu): void {
-  cpu.set32(AT.mode, modeOf(cpu));
+  const enforced = (cpu.low(AT.cr4) & CR4.CET) === 0 ? 0 : deriveEnforcement(cpu);
+  cpu.set32(AT.mode, modeOf(cpu) | enforced);
   cpu.linear.contextChanged();
 }
 

@@ -1,4 +1,5 @@
 // JMP and CALL to another segment: directly, through call gates, and by task switch. SDM vol. 2A, "CALL", "JMP".
+import { enterByCall, enterByJump } from "../cet/far-entry.ts";
 import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { HELPER } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
@@ -74,7 +75,7 @@ function jumpToSegment(
 ): HelperResult {
   if (!mayTransferDirectly(cpu, selector, descriptor)) return HELPER.fault;
   const target = enterCode(cpu, selector, descriptor, cpu.cpl, offset, offsetHigh);
-  if (target === undefined) return HELPER.fault;
+  if (target === undefined || !enterByJump(cpu, target)) return HELPER.fault;
   commitCode(cpu, target);
   return HELPER.jump;
 }
@@ -91,7 +92,7 @@ function callSameLevel(
   if (target === undefined) return HELPER.fault;
   const stack = currentStack(cpu);
   pushReturnAddress(cpu, stack, size);
-  if (cpu.faulted) return HELPER.fault;
+  if (cpu.faulted || !enterByCall(cpu, target)) return HELPER.fault;
   commitStack(cpu, stack);
   commitCode(cpu, target);
   return HELPER.jump;
@@ -169,7 +170,7 @@ function callInnerLevel(cpu: Cpu, gate: Gate, descriptor: Descriptor, cpl: numbe
   inner.stack.push(cpu.rsp, size);
   if (!cpu.longMode) copyParameters(cpu, inner.stack, gate.parameters, size);
   pushReturnAddress(cpu, inner.stack, size);
-  if (cpu.faulted) return HELPER.fault;
+  if (cpu.faulted || !enterByCall(cpu, target)) return HELPER.fault;
   commitInnerStack(cpu, inner, cpl);
   commitCode(cpu, target);
   return HELPER.jump;

@@ -1,10 +1,11 @@
 // RET to another segment, and IRET in all its forms. SDM vol. 2A, "IRET/IRETD/IRETQ"; vol. 2B, "RET".
 
+import { leaveByReturn, leaveToVm86 } from "../cet/far-return.ts";
 import { FLAG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
 import { recomputeMode, setRealSegment } from "./cache.ts";
-import { type CodeTarget, commitCode, enterRealCode } from "./code-target.ts";
+import { commitCode, enterRealCode } from "./code-target.ts";
 import { returnLong } from "./iret-long.ts";
 import { dropInnerSegments } from "./load.ts";
 import { ioplOf, loadFlags } from "./return-flags.ts";
@@ -29,16 +30,13 @@ export function returnFar(cpu: Cpu): HelperResult {
   const target = checkReturnTarget(cpu, selector, Number(rip & 0xffff_ffffn), Number(rip >> 32n));
   if (target === undefined) return HELPER.fault;
   if (target.cpl === cpu.cpl) {
+    if (!leaveByReturn(cpu, selector, target, false)) return HELPER.fault;
     commitStack(cpu, stack);
     commitCode(cpu, target);
     return HELPER.jump;
   }
-  return returnOutward(cpu, stack, size, target, release);
-}
-
-function returnOutward(cpu: Cpu, stack: Stack, size: SlotSize, target: CodeTarget, release: number): HelperResult {
   const outer = popOuterStack(cpu, stack, size, target);
-  if (outer === undefined) return HELPER.fault;
+  if (outer === undefined || !leaveByReturn(cpu, selector, target, false)) return HELPER.fault;
   commitOuterStack(cpu, outer, target, BigInt(release));
   dropInnerSegments(cpu, target.cpl);
   commitCode(cpu, target);
@@ -88,10 +86,12 @@ function returnProtected(cpu: Cpu, size: SlotSize): HelperResult {
   }
   const target = checkReturnTarget(cpu, selector, Number(rip & 0xffff_ffffn), Number(rip >> 32n));
   if (target === undefined) return HELPER.fault;
-  if (target.cpl === before && !cpu.code64) commitStack(cpu, stack);
-  else {
+  if (target.cpl === before && !cpu.code64) {
+    if (!leaveByReturn(cpu, selector, target, true)) return HELPER.fault;
+    commitStack(cpu, stack);
+  } else {
     const outer = popOuterStack(cpu, stack, size, target);
-    if (outer === undefined) return HELPER.fault;
+    if (outer === undefined || !leaveByReturn(cpu, selector, target, true)) return HELPER.fault;
     commitOuterStack(cpu, outer, target);
   }
   if (target.cpl !== before) dropInnerSegments(cpu, target.cpl);
@@ -104,6 +104,7 @@ function returnToVm86(cpu: Cpu, stack: Stack, rip: bigint, selector: number, ima
   const selectors = Array.from({ length: 5 }, () => Number(stack.pop(4) & 0xffffn));
   if (cpu.faulted) return HELPER.fault;
   if (rip > 0xffffn) return cpu.raise("GP", 0);
+  if (!leaveToVm86(cpu)) return HELPER.fault;
   cpu.rflags = image;
   cpu.set32(AT.cpl, 3);
   const [ss = 0, es = 0, ds = 0, fs = 0, gs = 0] = selectors;

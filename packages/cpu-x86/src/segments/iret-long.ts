@@ -1,5 +1,6 @@
 // IRETQ from 64-bit code, which ends every interrupt and page fault of a 64-bit kernel: one access for the whole frame,
 // and no bigints. SDM vol. 2A, "IRET/IRETD/IRETQ".
+import { leaveByReturn } from "../cet/far-return.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { setNullSegment, setSegment } from "./cache.ts";
@@ -26,12 +27,10 @@ export function returnLong(cpu: Cpu): HelperResult {
   const ss = view.getUint16(frame + 32, true);
   const target = checkReturnTarget(cpu, selector, view.getUint32(frame, true), view.getUint32(frame + 4, true));
   if (target === undefined || !mayHaveStack(cpu, ss, target)) return HELPER.fault;
-  if (isNull(ss)) setNullSegment(cpu, SEGMENT.ss, ss, target.cpl);
-  else {
-    const descriptor = checkStackSegment(cpu, ss, target.cpl, "GP");
-    if (descriptor === undefined) return HELPER.fault;
-    setSegment(cpu, SEGMENT.ss, ss, descriptor);
-  }
+  const descriptor = isNull(ss) ? undefined : checkStackSegment(cpu, ss, target.cpl, "GP");
+  if (cpu.faulted || !leaveByReturn(cpu, selector, target, true)) return HELPER.fault;
+  if (descriptor === undefined) setNullSegment(cpu, SEGMENT.ss, ss, target.cpl);
+  else setSegment(cpu, SEGMENT.ss, ss, descriptor);
   cpu.setHalves(AT.gpr, rspLow, rspHigh, GPR.rsp);
   if (target.cpl !== before) dropInnerSegments(cpu, target.cpl);
   commitCode(cpu, target);

@@ -6,6 +6,7 @@
 // 2. From the write of TR on, faults belong to the new task: rip and the registers are already its own.
 
 import { ACCESS_READ, ACCESS_WRITE } from "@tsvm/mmu";
+import { afterSwitch, beforeSwitch, type IncomingTask } from "../cet/task-switch.ts";
 import { DR6, raiseDebug } from "../exceptions/debug.ts";
 import { CR0, FLAG } from "../state/bits.ts";
 import type { Cpu, HelperResult } from "../state/cpu.ts";
@@ -115,6 +116,7 @@ function switchTask(cpu: Cpu, selector: number, descriptor: Descriptor, cause: S
   cpu.linear.probe(oldBase, old.minimumLimit + 1, ACCESS_READ | ACCESS_WRITE);
   cpu.linear.probe(BigInt(descriptor.base), next.minimumLimit + 1, ACCESS_READ | ACCESS_WRITE);
   const incoming = readTask(cpu, BigInt(descriptor.base), next);
+  const shadowStack = cpu.faulted ? undefined : beforeSwitch(cpu, cause, incomingOf(descriptor, next, incoming));
   if (cpu.faulted || !leaveTask(cpu, old, oldBase, cause)) return HELPER.fault;
   if (cause === "call") {
     cpu.linear.write(BigInt(descriptor.base), 2, cpu.get32(AT.segSelector, SEGMENT.tr), IMPLICIT);
@@ -123,8 +125,12 @@ function switchTask(cpu: Cpu, selector: number, descriptor: Descriptor, cause: S
   if (cause !== "iret" && !markBusy(cpu, selector, descriptor, true)) return HELPER.fault;
   setSegmentCache(cpu, SEGMENT.tr, selector, descriptor.base, descriptor.limit, descriptor.attributes | TSS_BUSY);
   cpu.set64(AT.cr0, cpu.get64(AT.cr0) | BigInt(CR0.TS));
-  enterTask(cpu, incoming, next);
+  enterTask(cpu, incoming, next, () => afterSwitch(cpu, cause, shadowStack));
   return HELPER.exit;
+}
+
+function incomingOf({ base, limit }: Descriptor, { slot }: TaskLayout, task: TaskImage): IncomingTask {
+  return { base, limit, wide: slot === 4, cs: task.selectors[SEGMENT.cs] as number, flags: task.flags };
 }
 
 /** A task as its TSS has it. */
@@ -172,7 +178,7 @@ function leaveTask(cpu: Cpu, layout: TaskLayout, base: bigint, cause: SwitchCaus
 }
 
 /** Loads the new task. A fault stays pending, with rip at the task's first instruction. */
-function enterTask(cpu: Cpu, task: TaskImage, layout: TaskLayout): void {
+function enterTask(cpu: Cpu, task: TaskImage, layout: TaskLayout, takeShadowStack: () => void): void {
   cpu.setLow(AT.rip, task.ip);
   cpu.rflags = task.flags;
   const narrow = layout.slot === 2;
@@ -183,6 +189,7 @@ function enterTask(cpu: Cpu, task: TaskImage, layout: TaskLayout): void {
   if (!narrow && (cpu.low(AT.cr0) & CR0.PG) !== 0) adoptCr3(cpu, task.cr3);
   forgetSegments(cpu, task);
   if (!cpu.faulted && loadLocalTable(cpu, task.ldt, "TS")) loadTaskSegments(cpu, task);
+  if (!cpu.faulted) takeShadowStack();
   recomputeMode(cpu);
   if (cpu.faulted) return;
   if (task.ip > cpu.get32(AT.segLimit, SEGMENT.cs)) cpu.raise("GP", 0);

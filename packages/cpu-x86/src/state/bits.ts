@@ -64,8 +64,22 @@ export const CR4 = {
   SMEP: 1 << 20,
   SMAP: 1 << 21,
   PKE: 1 << 22,
+  CET: 1 << 23,
   PKS: 1 << 24,
   LAM_SUP: 1 << 28,
+} as const;
+
+/** IA32_U_CET and IA32_S_CET, but for the base of the legacy code page bitmap. SDM vol. 1, "CET MSRs". */
+export const CET = {
+  SH_STK_EN: 1 << 0,
+  WR_SHSTK_EN: 1 << 1,
+  ENDBR_EN: 1 << 2,
+  LEG_IW_EN: 1 << 3,
+  NO_TRACK_EN: 1 << 4,
+  SUPPRESS_DIS: 1 << 5,
+  SUPPRESS: 1 << 10,
+  /** Set: the next instruction has to be ENDBRANCH. */
+  TRACKER: 1 << 11,
 } as const;
 
 export const EFER = { SCE: 1 << 0, LME: 1 << 8, LMA: 1 << 10, NXE: 1 << 11, FFXSR: 1 << 14, AIBRSE: 1 << 21 } as const;

@@ -142,6 +142,18 @@ const FIELDS = {
   bounce: { size: 64, count: 2 },
   /** Operands and results between generated code and TypeScript helpers: 64-bit values, and vectors behind the first four. */
   helperArgs: u64(20),
+  /** Shadow-stack pointer. */
+  ssp: u64(),
+  /** IA32_S_CET, IA32_U_CET. */
+  cetControl: u64(2),
+  /** IA32_PL0_SSP .. IA32_PL3_SSP. */
+  privilegeSsp: u64(4),
+  /** IA32_INTERRUPT_SSP_TABLE_ADDR. */
+  interruptSspTable: u64(),
+  /** IA32_XSS: supervisor state components that XSAVES and XRSTORS may move. */
+  xss: u64(),
+  /** What of control-flow enforcement is on at the current privilege, see ENFORCED in cet/controls.ts; while CR4.CET is set. */
+  enforcement: u32(),
 } as const satisfies Readonly<Record<string, Field>>;
 
 /** Name of a field of CPU state. */

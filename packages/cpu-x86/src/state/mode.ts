@@ -13,4 +13,11 @@ export const MODE = {
   flat: 8,
   /** CR0.PE is clear, or RFLAGS.VM is set: selectors are paragraph numbers. */
   realAddressing: 16,
+  /** Control flow is enforced (CET) at some privilege: near transfers have rows of their own, SYSCALL and IRET are helpers. */
+  enforced: 32,
+  /** The next instruction has to be ENDBRANCH. */
+  awaitsEndbranch: 64,
 } as const;
+
+/** Modes are below this. */
+export const MODE_LIMIT = 128;

@@ -116,6 +116,7 @@ export const namedRegisters: readonly NamedRegister[] = [
   field64("efer", "efer"),
   field64("xcr0", "xcr0"),
   field32("pkru", "pkru", 32),
+  field64("ssp", "ssp"),
   ...[0, 1, 2, 3, 6, 7].map((i) => field64(`dr${i}`, "dr", i)),
   field32("fpu.control", "fpuControl", 16),
   field32("fpu.status", "fpuStatus", 16),

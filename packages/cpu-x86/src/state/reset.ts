@@ -33,6 +33,9 @@ const ZEROED_64: readonly FieldName[] = [
   "idtrBase",
   "pendingAddress",
   "pkrs",
+  "ssp",
+  "interruptSspTable",
+  "xss",
 ];
 const ZEROED_32: readonly FieldName[] = [
   "pendingVector",
@@ -57,6 +60,8 @@ export function resetState(cpu: Cpu): void {
   cpu.set64(AT.xcr0, 1n);
   resetSegments(cpu);
   for (let i = 0; i < 8; i++) cpu.set64(AT.dr, 0n, i);
+  for (let i = 0; i < 2; i++) cpu.set64(AT.cetControl, 0n, i);
+  for (let i = 0; i < 4; i++) cpu.set64(AT.privilegeSsp, 0n, i);
   cpu.setLow(AT.dr, DR6_RESET, 6);
   cpu.setLow(AT.dr, DR7_RESET, 7);
   cpu.set64(AT.pat, PAT_RESET);

@@ -4,6 +4,7 @@
 import { deriveRanges, recomputeMode } from "../segments/cache.ts";
 import { isValidCr3, writableCr4 } from "../system/control-registers.ts";
 import { isValidXcr0 } from "../system/xsave.ts";
+import { supportedXss } from "../system/xsave-components.ts";
 import { CR0, CR4, EFER, FLAG, SEG } from "./bits.ts";
 import type { Cpu } from "./cpu.ts";
 import { AT, SEGMENT } from "./layout.ts";
@@ -52,6 +53,7 @@ function checkControls(cpu: Cpu, value: (name: string) => bigint): void {
   const paging = (cr0 & CR0.PG) !== 0;
   if (paging && (cr0 & CR0.PE) === 0) refuse("cr0 has PG without PE");
   if ((cr4 & ~writableCr4(cpu)) !== 0) refuse("cr4 has bits that the CPU model lacks");
+  if ((cr4 & CR4.CET) !== 0 && (cr0 & CR0.WP) === 0) refuse("cr4 has CET without cr0.WP");
   const known = EFER.SCE | EFER.LME | EFER.LMA | EFER.NXE;
   if ((efer & ~known) !== 0) refuse("efer has reserved bits");
   if (((efer & EFER.LMA) !== 0) !== (paging && (efer & EFER.LME) !== 0)) refuse("efer.LMA is not LME and cr0.PG");
@@ -59,6 +61,8 @@ function checkControls(cpu: Cpu, value: (name: string) => bigint): void {
   if (!isValidCr3(cpu, value("cr3"))) refuse("cr3 is beyond the physical address width");
   const xcr0 = value("xcr0");
   if (xcr0 >> 32n !== 0n || !isValidXcr0(cpu, Number(xcr0))) refuse("xcr0 has components that the CPU model lacks");
+  if ((value("msr.da0") & ~BigInt(supportedXss(cpu.model))) !== 0n)
+    refuse("IA32_XSS has components that the CPU model lacks");
   if ((Number(value("mxcsr")) & ~cpu.get32(AT.mxcsrMask)) !== 0) refuse("mxcsr has reserved bits");
 }
 

@@ -26,6 +26,8 @@ const CR4_NEEDS: readonly (readonly [number, FeatureName])[] = [
   [CR4.SMEP, "smep"],
   [CR4.SMAP, "smap"],
   [CR4.PKE, "pku"],
+  [CR4.CET, "shstk"],
+  [CR4.CET, "ibt"],
   [CR4.PKS, "pks"],
   [CR4.LAM_SUP, "lam"],
 ];
@@ -118,6 +120,7 @@ function isValidCr0(cpu: Cpu, old: number, value: number): boolean {
   const paging = (value & CR0.PG) !== 0;
   if (paging && (value & CR0.PE) === 0) return false;
   if ((value & CR0.NW) !== 0 && (value & CR0.CD) === 0) return false;
+  if ((value & CR0.WP) === 0 && (cpu.low(AT.cr4) & CR4.CET) !== 0) return false;
   if (paging === ((old & CR0.PG) !== 0)) return true;
   const cr4 = cpu.low(AT.cr4);
   const code64 = (cpu.get32(AT.segAttributes, SEGMENT.cs) & SEG.L) !== 0;
@@ -164,12 +167,14 @@ function setCr4(cpu: Cpu, value: number): HelperResult {
     cpu.linear.pagingChanged(false);
     return cpu.raise("GP", 0);
   }
+  if ((changed & CR4.CET) !== 0) recomputeMode(cpu);
   return changed === 0 ? HELPER.next : HELPER.jump;
 }
 
 function isValidCr4(cpu: Cpu, old: number, value: number): boolean {
   const changed = old ^ value;
   if ((value & ~writableCr4(cpu)) !== 0) return false;
+  if ((value & CR4.CET) !== 0 && (cpu.low(AT.cr0) & CR0.WP) === 0) return false;
   if (cpu.longMode && ((value & CR4.PAE) === 0 || (changed & CR4.LA57) !== 0)) return false;
   const pcideSet = (changed & value & CR4.PCIDE) !== 0;
   return !pcideSet || (cpu.longMode && (cpu.low(AT.cr3) & 0xfff) === 0);

@@ -1,5 +1,6 @@
 // SYSCALL SYSRET SYSENTER SYSEXIT SWAPGS and the FS/GS base instructions. SDM vol. 2B, the instruction of each name; AMD
 // APM vol. 3, "SYSCALL", "SYSRET". Segment caches are loaded with constants: no descriptor is read.
+import { enterByFastCall, leaveByFastReturn } from "../cet/far-entry.ts";
 import { recomputeMode, setSegmentCache } from "../segments/cache.ts";
 import { isCanonical, isCanonicalBase } from "../segments/canonical.ts";
 import { changeFlags } from "../segments/return-flags.ts";
@@ -13,7 +14,9 @@ const CODE_64 = SEG.G | SEG.L | SEG.P | SEG.S | SEG.CODE | SEG.READABLE | SEG.AC
 const CODE_32 = SEG.G | SEG.DB | SEG.P | SEG.S | SEG.CODE | SEG.READABLE | SEG.ACCESSED;
 const DATA = SEG.G | SEG.DB | SEG.P | SEG.S | SEG.WRITABLE | SEG.ACCESSED;
 
-function loadFlat(cpu: Cpu, cpl: number, cs: number, ss: number, code: number): void {
+function loadFlat(cpu: Cpu, cpl: 0 | 3, cs: number, ss: number, code: number): void {
+  if (cpl === 0) enterByFastCall(cpu);
+  else leaveByFastReturn(cpu);
   const dpl = cpl << SEG.dplShift;
   setSegmentCache(cpu, SEGMENT.cs, cs, 0, FLAT_LIMIT, code | dpl);
   setSegmentCache(cpu, SEGMENT.ss, ss, 0, FLAT_LIMIT, DATA | dpl);

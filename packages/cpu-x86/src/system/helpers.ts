@@ -1,5 +1,8 @@
 // Instructions too big to be generated: one TypeScript function on CPU state each, called by number. Arguments are in
 // `helperArgs`, rip is at the next instruction.
+import { endBranch, missingEndbranch } from "../cet/branch-tracking.ts";
+import { callNear, returnNear } from "../cet/near-transfers.ts";
+import { clrssbsy, incssp, rstorssp, saveprevssp, setssbsy, wrss, wruss } from "../cet/shadow-instructions.ts";
 import { cpuid } from "../cpuid/leaves.ts";
 import { breakpoint, debugTrap, overflow, softwareInterrupt } from "../exceptions/software-interrupt.ts";
 import { rdmsr, wrmsr } from "../msr/table.ts";
@@ -32,13 +35,16 @@ import { xgetbv, xrstor, xrstors, xsave, xsavec, xsaveopt, xsaves, xsetbv } from
 export const HELPERS = {
   breakpoint,
   callFar,
+  callNear,
   checkSupervisor,
   checkUmip,
   clac,
   cli,
+  clrssbsy,
   clts,
   cpuid,
   debugTrap,
+  endBranch,
   fldenv,
   fnsave,
   fnstenv,
@@ -47,6 +53,7 @@ export const HELPERS = {
   fxsave,
   gather,
   hlt,
+  incssp,
   invlpg,
   invpcid,
   jumpFar,
@@ -61,6 +68,7 @@ export const HELPERS = {
   ltr,
   maskedLoad,
   maskedStore,
+  missingEndbranch,
   monitor,
   movFromCr,
   movFromDr,
@@ -83,6 +91,10 @@ export const HELPERS = {
   readSegmentBase,
   returnFar,
   returnFromInterrupt,
+  returnNear,
+  rstorssp,
+  saveprevssp,
+  setssbsy,
   sgdt,
   sidt,
   softwareInterrupt,
@@ -101,6 +113,8 @@ export const HELPERS = {
   writeSegmentBase,
   wrmsr,
   wrpkru,
+  wrss,
+  wruss,
   x87Transcendental,
   xgetbv,
   xrstor,

@@ -4,8 +4,10 @@
 
 import type { FeatureName } from "../cpuid/features.ts";
 import type { CpuModel } from "../cpuid/models.ts";
+import { isValidCetControl, isValidSsp } from "../msr/cet.ts";
+import { recomputeMode } from "../segments/cache.ts";
 import type { Cpu } from "../state/cpu.ts";
-import { AT } from "../state/layout.ts";
+import { AT, type FieldName } from "../state/layout.ts";
 import { XSTATE } from "../state/xstate.ts";
 import {
   clearVectorPart,
@@ -42,6 +44,10 @@ export interface XsaveComponent {
   read(cpu: Cpu, area: SaveArea, at: number, wide: boolean): void;
   initialize(cpu: Cpu): void;
   isInitial(cpu: Cpu): boolean;
+  /** A bit of IA32_XSS: XSAVES and XRSTORS alone move it. */
+  readonly supervisor?: true;
+  /** Whether what an area has may be loaded; undefined: whatever it is. */
+  isValid?(cpu: Cpu, area: SaveArea, at: number): boolean;
 }
 
 const x87: XsaveComponent = {
@@ -98,8 +104,63 @@ const pkru: XsaveComponent = {
   isInitial: (cpu) => cpu.get32(AT.pkru) === 0,
 };
 
-/** All components, in order. XCR0 has only bits of those that the processor model has. */
-export const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx, pkru];
+const quadword = ({ words }: SaveArea, word: number): bigint =>
+  (BigInt(words[word + 1] as number) << 32n) | BigInt(words[word] as number);
+
+/** A supervisor component of registers of 64 bits. */
+function registers(
+  bit: number,
+  index: number,
+  list: readonly (readonly [field: FieldName, index: number, isValid: (cpu: Cpu, value: bigint) => boolean])[],
+  loaded: (cpu: Cpu) => void,
+): XsaveComponent {
+  const savedValue = (area: SaveArea, at: number, i: number): bigint => quadword(area, area.word(at + i * 8));
+  const load = (cpu: Cpu, value: (i: number) => bigint): void => {
+    for (const [i, [field, element]] of list.entries()) cpu.set64(field, value(i), element);
+    loaded(cpu);
+  };
+  return {
+    bit,
+    index,
+    needs: "shstk",
+    supervisor: true,
+    offset: 0,
+    length: list.length * 8,
+    write: (cpu, area, at) => {
+      for (const [i, [field, element]] of list.entries()) {
+        const word = area.word(at + i * 8);
+        area.words[word] = cpu.low(field, element);
+        area.words[word + 1] = cpu.high(field, element);
+      }
+    },
+    isValid: (cpu, area, at) => list.every(([, , isValid], i) => isValid(cpu, savedValue(area, at, i))),
+    read: (cpu, area, at) => load(cpu, (i) => savedValue(area, at, i)),
+    initialize: (cpu) => load(cpu, () => 0n),
+    isInitial: (cpu) => list.every(([field, element]) => cpu.get64(field, element) === 0n),
+  };
+}
+
+/** IA32_U_CET and IA32_PL3_SSP. A processor without shadow stacks shows neither component. */
+const cetUser = registers(
+  XSTATE.CET_U,
+  11,
+  [
+    ["cetControl", 1, isValidCetControl],
+    ["privilegeSsp", 3, isValidSsp],
+  ],
+  recomputeMode,
+);
+
+/** IA32_PL0_SSP to IA32_PL2_SSP. */
+const cetSupervisor = registers(
+  XSTATE.CET_S,
+  12,
+  [0, 1, 2].map((cpl) => ["privilegeSsp", cpl, isValidSsp] as const),
+  () => {},
+);
+
+/** All components, in order. XCR0 and IA32_XSS have only bits of those that the processor model has. */
+export const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx, pkru, cetUser, cetSupervisor];
 
 /** The components that a processor model has, in order. */
 export function componentsOf({ features }: CpuModel): readonly XsaveComponent[] {
@@ -108,8 +169,15 @@ export function componentsOf({ features }: CpuModel): readonly XsaveComponent[] 
 
 /** XCR0 bits that may be set. */
 export function supportedXcr0(model: CpuModel): number {
-  return componentsOf(model).reduce((mask, { bit }) => mask | bit, 0);
+  return maskOf(componentsOf(model).filter(({ supervisor }) => !supervisor));
 }
+
+/** IA32_XSS bits that may be set. */
+export function supportedXss(model: CpuModel): number {
+  return maskOf(componentsOf(model).filter(({ supervisor }) => supervisor));
+}
+
+const maskOf = (components: readonly XsaveComponent[]): number => components.reduce((mask, { bit }) => mask | bit, 0);
 
 /** Bytes that the components of `mask` need in the standard form. */
 export function standardSize(mask: number): number {

@@ -1,7 +1,7 @@
 // XSAVE XSAVEOPT XSAVEC XSAVES XRSTOR XRSTORS XGETBV XSETBV. SDM vol. 1, "Managing State Using the XSAVE Feature Set".
 //
-// XINUSE is exact: a component is in use unless it has its initial configuration. There are no supervisor components, so
-// IA32_XSS is 0, and XSAVES saves what XSAVEC does. The modified optimization is not used, which the manual allows.
+// XINUSE is exact: a component is in use unless it has its initial configuration. XSAVES saves what XSAVEC does, and the
+// components of IA32_XSS. The modified optimization is not used, which the manual allows.
 import { ACCESS_WRITE } from "@tsvm/mmu";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
@@ -25,8 +25,11 @@ const RESERVED = XSAVE_HEADER + 16;
 /** Bit 63 of XCOMP_BV, in its upper half: the compacted form. */
 const COMPACTED = 0x8000_0000;
 
-/** Components asked for in EDX:EAX that XCR0 has. */
-const requested = (cpu: Cpu): number => cpu.low(AT.xcr0) & cpu.gpr32(GPR.rax);
+/** Components that XSAVES and XRSTORS may move. */
+const allEnabled = (cpu: Cpu): number => cpu.low(AT.xcr0) | cpu.low(AT.xss);
+
+/** Components asked for in EDX:EAX of those that may be moved. */
+const requested = (cpu: Cpu, enabled = cpu.low(AT.xcr0)): number => enabled & cpu.gpr32(GPR.rax);
 
 /** Those of `mask` that do not have their initial configuration. */
 function inUse(cpu: Cpu, mask: number): number {
@@ -59,13 +62,12 @@ function saveStandard(cpu: Cpu, optimize: boolean): HelperResult {
 }
 
 /** XSAVEC. Arguments: linear address, operand size in bits, segment. */
-export const xsavec = (cpu: Cpu): HelperResult => saveCompacted(cpu);
+export const xsavec = (cpu: Cpu): HelperResult => saveCompacted(cpu, requested(cpu));
 
 /** XSAVES, whose row knows that it is the supervisor's. Arguments as of XSAVEC. */
-export const xsaves = (cpu: Cpu): HelperResult => saveCompacted(cpu);
+export const xsaves = (cpu: Cpu): HelperResult => saveCompacted(cpu, requested(cpu, allEnabled(cpu)));
 
-function saveCompacted(cpu: Cpu): HelperResult {
-  const wanted = requested(cpu);
+function saveCompacted(cpu: Cpu, wanted: number): HelperResult {
   if (!mayMove(cpu) || !openOperand(cpu, compactedSize(wanted), ACCESS_WRITE)) return HELPER.fault;
   // MXCSR is part of the SSE component here.
   const saved = inUse(cpu, wanted) | (cpu.get32(AT.mxcsr) === MXCSR_RESET ? 0 : wanted & XSTATE.SSE);
@@ -92,13 +94,13 @@ function writeBitmap(at: number, low: number, high: number): void {
 export function xrstor(cpu: Cpu): HelperResult {
   if (!mayMove(cpu) || !openOperand(cpu, XSAVE_MINIMUM, 0)) return HELPER.fault;
   if ((header(XCOMP_BV + 4) & COMPACTED) === 0) return restoreStandard(cpu);
-  return cpu.model.features.has("xsavec") ? restoreCompacted(cpu) : cpu.raise("GP", 0);
+  return cpu.model.features.has("xsavec") ? restoreCompacted(cpu, cpu.low(AT.xcr0)) : cpu.raise("GP", 0);
 }
 
 /** XRSTORS, the supervisor's, too: the compacted form only. Arguments as of XRSTOR. */
 export function xrstors(cpu: Cpu): HelperResult {
   if (!mayMove(cpu) || !openOperand(cpu, XSAVE_MINIMUM, 0)) return HELPER.fault;
-  return (header(XCOMP_BV + 4) & COMPACTED) === 0 ? cpu.raise("GP", 0) : restoreCompacted(cpu);
+  return (header(XCOMP_BV + 4) & COMPACTED) === 0 ? cpu.raise("GP", 0) : restoreCompacted(cpu, allEnabled(cpu));
 }
 
 function restoreStandard(cpu: Cpu): HelperResult {
@@ -120,14 +122,16 @@ function restoreStandard(cpu: Cpu): HelperResult {
   return HELPER.next;
 }
 
-function restoreCompacted(cpu: Cpu): HelperResult {
-  const wanted = requested(cpu);
+function restoreCompacted(cpu: Cpu, enabled: number): HelperResult {
+  const wanted = requested(cpu, enabled);
   const present = header(XSTATE_BV);
   const layout = header(XCOMP_BV);
-  if (!isValidCompacted(cpu, present, layout)) return cpu.raise("GP", 0);
+  if (!isValidCompacted(enabled, present, layout)) return cpu.raise("GP", 0);
   const loadsSse = (wanted & present & XSTATE.SSE) !== 0;
   if (loadsSse && !isValidMxcsr(cpu, area)) return cpu.raise("GP", 0);
   if (!openOperand(cpu, compactedSize(layout), 0)) return HELPER.fault;
+  if (!areValidValues(cpu, wanted & present, layout)) return cpu.raise("GP", 0);
+  const mode = cpu.get32(AT.mode);
   const wide = cpu.arg32(1) === 64;
   let at = XSAVE_MINIMUM;
   for (const { bit, length, read, initialize } of COMPONENTS) {
@@ -137,11 +141,22 @@ function restoreCompacted(cpu: Cpu): HelperResult {
   }
   if (loadsSse) readMxcsr(cpu, area);
   else if ((wanted & XSTATE.SSE) !== 0) cpu.set32(AT.mxcsr, MXCSR_RESET);
-  return HELPER.next;
+  // The controls of CET may change how code is decoded.
+  return cpu.get32(AT.mode) === mode ? HELPER.next : HELPER.jump;
 }
 
-function isValidCompacted(cpu: Cpu, present: number, layout: number): boolean {
-  if ((layout & ~cpu.low(AT.xcr0)) !== 0 || (present & ~layout) !== 0) return false;
+/** Whether the area has nothing for registers of the supervisor that WRMSR would not take. */
+function areValidValues(cpu: Cpu, loaded: number, layout: number): boolean {
+  let at = XSAVE_MINIMUM;
+  for (const { bit, length, isValid } of COMPONENTS) {
+    if ((loaded & bit) !== 0 && isValid !== undefined && !isValid(cpu, area, at)) return false;
+    if ((layout & bit) !== 0) at += length;
+  }
+  return true;
+}
+
+function isValidCompacted(enabled: number, present: number, layout: number): boolean {
+  if ((layout & ~enabled) !== 0 || (present & ~layout) !== 0) return false;
   if (header(XSTATE_BV + 4) !== 0 || header(XCOMP_BV + 4) !== COMPACTED) return false;
   let reserved = 0;
   for (let at = RESERVED; at < XSAVE_MINIMUM; at += 4) reserved |= header(at);
