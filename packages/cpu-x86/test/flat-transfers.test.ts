@@ -8,7 +8,7 @@ import { CR4, EFER, FLAG } from "../src/state/bits.ts";
 import { AT, GPR, SEGMENT, STATE_END } from "../src/state/layout.ts";
 import { SCRATCH_RECORDS } from "../src/state/memory-map.ts";
 import { HELPERS, type HelperName } from "../src/system/helpers.ts";
-import { BareMachine, CODE32, CODE64, DATA32, DPL3, FLAT_LOW } from "./bare-machine.ts";
+import { BareMachine, CODE32, CODE64, DATA32, DPL3, FLAT_LOW, GDT, SEL } from "./bare-machine.ts";
 import { compileHandler } from "./insn-machine.ts";
 
 const STACK = 0x7000;
@@ -276,6 +276,69 @@ describe.each([64, 32] as const)("in flat %i-bit code", (bits) => {
       pair.compare(wide ? "48cf" : "cf", "returnFromInterrupt", () => [bits]);
     }
     expect(pair.alone).toBeGreaterThan(ROUNDS / 4);
+  });
+});
+
+describe.each([64, 32] as const)("data segments in flat %i-bit code", (bits) => {
+  const { es, ss, ds, fs, gs } = SEGMENT;
+  const pops = new Map([
+    [fs, "0fa1"],
+    [gs, "0fa9"],
+    ...(bits === 32
+      ? ([
+          [es, "07"],
+          [ds, "1f"],
+        ] as const)
+      : []),
+  ]);
+  const random = randomNumbers(bits + 4);
+  const pick = <T>(...list: readonly T[]): T => list[random() % list.length] as T;
+
+  /** A machine with a descriptor that is hardly ever out of the ordinary, at CPL 0 as a rule. */
+  function prepare(pair: Pair): number {
+    const cpl = random() % 8 === 0 ? 3 : 0;
+    shake(pair, random, cpl, cpl === 0 ? KERNEL_CS : (bits === 64 ? USER_CS64 : USER_CS32) | 3);
+    const odd = 1 << (random() % 24);
+    const high = (DATA32 | ACCESSED | pick(0, DPL3)) ^ (random() % 4 === 0 ? odd & 0xf0_ff00 : 0);
+    const [baseLow, baseHigh] = pick([0, 0], [0, 0], [random() & 0xffff_0000, random() & 0xff00_00ff]);
+    const limit = random() % 8 === 0 ? 0xffff ^ (1 << (random() % 16)) : 0xffff;
+    const [isKnown, tableLimit] = [random() % 8 !== 0, random() % 8 === 0 ? SEL.spare + 6 : 0x1ff];
+    pair.both((m) => {
+      for (const segment of [es, ds]) {
+        if (bits === 64) setNullSegment(m.cpu, segment, 0);
+        else m.call("movToSegment", segment, cpl === 0 ? KERNEL_SS : USER_SS | 3);
+      }
+      m.setDescriptor(SEL.spare, (baseLow | limit) >>> 0, (high | baseHigh) >>> 0);
+      m.cpu.set32("gdtrLimit", tableLimit);
+      m.cpu.linear.flushAll();
+      if (isKnown) m.cpu.linear.reach(GDT, 0, 8, 0);
+    });
+    return random() % 3 === 0 ? random() % 4 : SEL.spare | pick(0, 0, random() % 8);
+  }
+
+  it("are loaded by MOV as its helper loads them", () => {
+    const pair = new Pair(() => kernel(bits));
+    for (let round = 0; round < ROUNDS * 4; round++) {
+      const selector = prepare(pair);
+      const segment = pick(es, ds, fs, gs, fs, gs, ss);
+      pair.both(({ cpu }) => cpu.setGpr64(GPR.rax, BigInt(selector | 0xabc_0000)));
+      pair.compare(`8e${(0xc0 | (segment << 3)).toString(16)}`, "movToSegment", () => [segment, selector]);
+    }
+    expect(pair.alone).toBeGreaterThan(ROUNDS);
+  });
+
+  it("are loaded by POP as its helper loads them", () => {
+    const pair = new Pair(() => kernel(bits));
+    for (let round = 0; round < ROUNDS * 4; round++) {
+      const selector = prepare(pair);
+      const segment = pick(...pops.keys());
+      pair.both((m) => {
+        m.write64(STACK, BigInt(selector | 0x123_0000));
+        m.cpu.linear.reach(STACK, 0, 8, m.cpu.explicitAccess);
+      });
+      pair.compare(pops.get(segment) as string, "popSegment", () => [segment, selector, bits / 8]);
+    }
+    expect(pair.alone).toBeGreaterThan(ROUNDS);
   });
 });
 

@@ -37,30 +37,19 @@ type Handler = (record: number) => number;
 
 const compiled = new Map<number, WebAssembly.Module>();
 
-/** Features of instructions that call subroutines, beside the x87. */
-const SUBROUTINE_USERS: ReadonlySet<string> = new Set([
-  "fma",
-  "aes",
-  "vaes",
-  "pclmulqdq",
-  "vpclmulqdq",
-  "gfni",
-  "sha-ni",
-]);
-
 /** A module that exports the handler of one shape as `handler`. */
 export function compileHandler(number: number): WebAssembly.Module {
   const module = new ModuleBuilder({ minPages: 1 });
   const indices = new Map<string, number>();
   for (const [name, type] of Object.entries(IMPORTS)) indices.set(name, module.importFunction("env", name, type));
-  const functionIndex = (name: string): number => indices.get(name)!;
-  const shape = numbering.shapeOf(number);
-  // Few call them, and they are many.
-  if (shape.row.fpu === "x87" || SUBROUTINE_USERS.has(shape.row.cpuid ?? ""))
-    defineSubroutines(module, indices, functionIndex);
+  const functionIndex = (name: string): number => {
+    // Few shapes call subroutines, and they are many.
+    if (!indices.has(name)) defineSubroutines(module, indices, functionIndex);
+    return indices.get(name)!;
+  };
   const writer = new CodeWriter();
   const locals = new LocalPool(1);
-  lowerNodes(emitHandler(shape), writer, locals, {
+  lowerNodes(emitHandler(numbering.shapeOf(number)), writer, locals, {
     functionIndex,
     writeExit(exit, out) {
       out.i32Const(EXIT_CODE[exit as X86Exit]);

@@ -24,7 +24,7 @@ export const KEPT_FLAGS = 0x3f_7700;
 const FIXED_FLAG = 2;
 
 /** The descriptor of a flat segment with these rights, without its DPL. */
-function descriptorOf(attributes: number): bigint {
+export function descriptorOf(attributes: number): bigint {
   return (BigInt(attributes & 0xff) << 40n) | (BigInt(attributes >> 12) << 52n) | 0x000f_0000_0000_ffffn;
 }
 

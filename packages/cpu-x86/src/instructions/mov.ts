@@ -1,5 +1,7 @@
 // MOV MOVZX MOVSX MOVSXD LEA XCHG BSWAP CMOVcc CBW CWD XLAT MOVBE. SDM vol. 2, the instruction of each name.
+import { loadUsualSegment } from "../emit/data-segments.ts";
 import { effectiveAddress } from "../emit/operands.ts";
+import { callSubroutine } from "../softfloat/subroutine.ts";
 import { SEGMENT } from "../state/layout.ts";
 import { CONDITION_NAMES } from "./condition-names.ts";
 import { type Row, row, type Semantics } from "./row.ts";
@@ -82,7 +84,9 @@ const movFromSegment: Semantics = (b, dst, src) => dst!.store(b.stateAt("segSele
 const movToSegment: Semantics = (b, dst, src) => {
   // Before the memory operand is looked at.
   b.raiseIf(b.op("i32.eq", dst!.register(), b.const32(SEGMENT.cs)), "UD");
-  b.helper("movToSegment", dst!.register(), src!.load());
+  const [segment, selector] = [dst!.register(), b.zext(src!.load(), 16)];
+  const loaded = callSubroutine(b, loadUsualSegment, segment, selector);
+  b.whenRarely(b.isFalse(loaded), () => b.helper("movToSegment", segment, selector));
 };
 
 export const rows: readonly Row[] = [

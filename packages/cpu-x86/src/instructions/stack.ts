@@ -1,4 +1,6 @@
 // PUSH POP PUSHA POPA ENTER LEAVE. SDM vol. 2, the instruction of each name.
+import { loadUsualSegment } from "../emit/data-segments.ts";
+import { callSubroutine } from "../softfloat/subroutine.ts";
 import { SEGMENT } from "../state/layout.ts";
 import { type Row, row, type Semantics } from "./row.ts";
 
@@ -33,7 +35,13 @@ const popSegment =
   (segment: number): Semantics =>
   (b) => {
     const selector = b.zext(b.stackLoad(b.shape.opsize), 16);
-    b.helper("popSegment", b.const32(segment), selector, b.const32(b.shape.opsize / 8));
+    const bytes = b.shape.opsize / 8;
+    const loaded = callSubroutine(b, loadUsualSegment, b.const32(segment), selector);
+    b.when(
+      b.isFalse(loaded),
+      () => b.helper("popSegment", b.const32(segment), selector, b.const32(bytes)),
+      () => b.adjustStack(b.const(bytes)),
+    );
   };
 
 const PUSHA_ORDER = ["rax", "rcx", "rdx", "rbx", "rsp", "rbp", "rsi", "rdi"] as const;

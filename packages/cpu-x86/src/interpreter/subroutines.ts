@@ -2,6 +2,7 @@
 import { IrBuilder, LocalPool, lowerNodes } from "@tsvm/tcg";
 import { CodeWriter, type FunctionType, type ModuleBuilder } from "@tsvm/wasm-emit";
 import { CRYPTO_SUBROUTINES } from "../crypto/subroutines.ts";
+import { loadUsualSegment } from "../emit/data-segments.ts";
 import { reachGuest } from "../memory/tlb-probe.ts";
 import type { Subroutine } from "../softfloat/subroutine.ts";
 import { X87_SUBROUTINES } from "../softfloat/subroutines.ts";
@@ -14,6 +15,7 @@ export const SUBROUTINES: readonly Subroutine[] = [
   fusedSingles,
   ...CRYPTO_SUBROUTINES,
   reachGuest,
+  loadUsualSegment,
 ];
 
 /** The WebAssembly type of a subroutine. */

@@ -7,7 +7,7 @@
 // 3. `tlbContexts` in CPU state has the contexts of the current address space by privilege, `codeContexts` those of fetches.
 // 4. Where the supervisor's entries are in the tables does not depend on the address space: INVLPG finds global ones.
 import { ACCESS_AC, ACCESS_USER } from "@tsvm/mmu";
-import { TLB_CONTEXT_LIMIT } from "@tsvm/tcg";
+import { TLB_CONTEXT_LIMIT, TLB_ENTRIES } from "@tsvm/tcg";
 import { CR4, FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, PRIVILEGE, SEGMENT } from "../state/layout.ts";
@@ -19,7 +19,7 @@ const CONTEXT_NUMBER = TLB_CONTEXT_LIMIT - 1;
 /** Where the entries of supervisor code with EFLAGS.AC are, against those without. */
 const AC_INDEX = 0x555 << 12;
 /** Spreads the entries of address spaces, which tend to use the same addresses. */
-const userIndex = (base: number): number => ((base * 0x2e5) & 0xfff) << 12;
+const userIndex = (base: number): number => ((base * 0x2e5) & (TLB_ENTRIES - 1)) << 12;
 const CODE_BASES = 2 ** (32 - JUMP_KEY_BASE_SHIFT) - 1;
 /** Entries of the supervisor that a change of address space drops one by one at most. */
 const MAX_LOCAL = 512;

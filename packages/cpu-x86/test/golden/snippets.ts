@@ -1,3 +1,4 @@
+import { JUMP_CACHE, TLB_READ, TLB_WRITE } from "../../src/state/memory-map.ts";
 import type { Snippet } from "./snippet-source.ts";
 
 /** A snippet and what of it is shown. */
@@ -16,10 +17,11 @@ export interface Golden extends Snippet {
   readonly claims: readonly (readonly [pattern: RegExp, times: number])[];
 }
 
+const looksAt = (table: number): RegExp => new RegExp(`i64[.]load offset=${table} `, "g");
 /** Looks into the soft TLB. */
-const READ_PROBE = /i64\.load offset=16384 /g;
-const WRITE_PROBE = /i64\.load offset=81920 /g;
-const JUMP_CACHE_LOOK = /i64\.load offset=147456 /g;
+const READ_PROBE = looksAt(TLB_READ);
+const WRITE_PROBE = looksAt(TLB_WRITE);
+const JUMP_CACHE_LOOK = looksAt(JUMP_CACHE);
 
 export const GOLDENS: readonly Golden[] = [
   {

@@ -9,8 +9,8 @@
 // 3. An access that crosses into the next page computes the next page's tag and therefore always misses.
 // 4. A write entry exists only for pages that are dirty, writable, RAM, and hold no decoded code.
 
-/** Entries of each table; a power of two. */
-export const TLB_ENTRIES = 4096;
+/** Entries of each table; a power of two. 64 MiB are in reach. */
+export const TLB_ENTRIES = 16384;
 /** Bytes of one entry. */
 export const TLB_ENTRY_BYTES = 16;
 /** Bytes of one table. */
