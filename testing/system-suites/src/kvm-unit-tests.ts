@@ -88,9 +88,11 @@ function isWanted({ name, arch }: UnitTest, built: string): boolean {
   return SELECTED.includes(name);
 }
 
-/** KVM is not asked for, and 5-level paging is, which our `max` has on request only. */
+/** KVM is not asked for, nor its host's processor, and 5-level paging is, which our `max` has on request only. */
 function machineOf({ name, machine }: UnitTest): readonly string[] {
-  const words = machine.filter((word) => word !== "-enable-kvm");
+  const words = machine
+    .filter((word) => word !== "-enable-kvm")
+    .map((word, i, words) => (word === "host" && words[i - 1] === "-cpu" ? "max" : word));
   return name === "la57" ? words.map((word) => (word.startsWith("max") ? `${word},+la57` : word)) : words;
 }
 
