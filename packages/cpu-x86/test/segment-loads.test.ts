@@ -89,10 +89,6 @@ describe("segment loads in protected mode", () => {
     expect(m.cpu.get32("segSelector", segment)).toBe(before);
   });
 
-  it("does not load CS", () => {
-    expect(m.faultOf("movToSegment", SEGMENT.cs, SEL.code0)).toBe("#UD");
-  });
-
   it("keeps user code from supervisor data, but not from conforming code", () => {
     m.user();
     expect(m.faultOf("movToSegment", SEGMENT.ds, SEL.data0)).toBe("#GP(10)");

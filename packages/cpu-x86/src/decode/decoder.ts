@@ -37,6 +37,8 @@ interface RowFacts {
   readonly indirect: boolean;
   /** A vector register's number is in bits 7:4 of the immediate. */
   readonly registerInImmediate: boolean;
+  /** Which operand is a segment register named by ModRM.reg; -1: none. */
+  readonly segmentOperand: number;
   /** Pseudo row that computes the address, found at the first use. */
   addressRow: Row | undefined;
   /** Bytes the row accesses there, by operand size / 32. */
@@ -181,6 +183,8 @@ export class Decoder {
     const insn = this.#insn;
     const view = this.#view;
     const facts = this.#factsOf(parsed);
+    if (facts.segmentOperand >= 0 && !isSegment((insn.modrm >> 3) & 7, facts.segmentOperand))
+      return this.#raises(record, UNDEFINED_OPCODE);
     const { row } = parsed;
     const form = this.#addressForm(row, facts, mode);
     let at = record;
@@ -334,6 +338,7 @@ export class Decoder {
       memory: hasMemoryForm(parsed.row),
       indirect: isIndirectOnly(parsed.row),
       registerInImmediate: operands.some((code) => code[0] === "L"),
+      segmentOperand: operands.indexOf("Sw"),
       addressRow: undefined,
       accessBytes: [],
     };
@@ -343,6 +348,10 @@ export class Decoder {
 }
 
 const NO_FACTS = { opsize: 32, form: "reg", asize: 64, stack: "s64", rep: "none", inPage: false } as const;
+/** There are six; CS is no destination, which is operand 0. SDM vol. 2B, "MOV". */
+const isSegment = (number: number, operand: number): boolean =>
+  number <= SEGMENT.gs && (number !== SEGMENT.cs || operand !== 0);
+
 const STALE = numbering.numberOf(PSEUDO.stale, NO_FACTS);
 const LINK_IN_PAGE = numbering.numberOf(PSEUDO.link, { ...NO_FACTS, inPage: true });
 const LINK_BY_RIP = numbering.numberOf(PSEUDO.link, NO_FACTS);

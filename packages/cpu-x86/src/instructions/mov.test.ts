@@ -165,6 +165,21 @@ describe("MOVDIRI", () => {
   });
 });
 
+describe("MOV of segment registers", () => {
+  it.each([
+    ["to CS", "8e0f"],
+    ["to the seventh", "8e37"],
+    ["to the eighth", "8e3f"],
+    ["from the seventh", "8c37"],
+    ["from the eighth", "8c3f"],
+    ["from the seventh to a register", "8cf0"],
+  ])("%s is undefined, wherever its operand is", (_, code) => {
+    m = new InsnMachine(32).limit("ds", 0xfff);
+    m.set({ rdi: 0x5000n }).run(code);
+    expect(m.fault).toBe("#UD");
+  });
+});
+
 describe("MOVDIR64B", () => {
   it("moves 64 bytes to an aligned address in ES, and nowhere else", () => {
     for (let i = 0; i < 64; i++) m.ram[0x2001 + i] = i + 1;

@@ -2,7 +2,6 @@
 import { loadUsualSegment } from "../emit/data-segments.ts";
 import { effectiveAddress } from "../emit/operands.ts";
 import { callSubroutine } from "../softfloat/subroutine.ts";
-import { SEGMENT } from "../state/layout.ts";
 import { CONDITION_NAMES } from "./condition-names.ts";
 import { type Row, row, type Semantics } from "./row.ts";
 
@@ -80,10 +79,8 @@ const xlat: Semantics = (b) => {
 /** Segment register to general register or memory: 16 bits to memory, zero-extended to the operand size otherwise. */
 const movFromSegment: Semantics = (b, dst, src) => dst!.store(b.stateAt("segSelector", src!.register()));
 
-/** Loading SS holds interrupts off for one instruction; the helper sees to that. CS is no destination. */
+/** Loading SS holds interrupts off for one instruction; the helper sees to that. What is no destination does not get past the decoder. */
 const movToSegment: Semantics = (b, dst, src) => {
-  // Before the memory operand is looked at.
-  b.raiseIf(b.op("i32.eq", dst!.register(), b.const32(SEGMENT.cs)), "UD");
   const [segment, selector] = [dst!.register(), b.zext(src!.load(), 16)];
   const loaded = callSubroutine(b, loadUsualSegment, segment, selector);
   b.whenRarely(b.isFalse(loaded), () => b.helper("movToSegment", segment, selector));

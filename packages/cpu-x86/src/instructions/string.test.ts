@@ -89,6 +89,12 @@ describe("REP MOVS", () => {
     expect(m.ram[0x3000]).toBe(0);
   });
 
+  it.each(["a5", "f3a5"])("%s reads the source before the destination can fault", (code) => {
+    m = new InsnMachine(32).limit("es", 0x2fff);
+    m.set({ rsi: DEVICE, rdi: 0x3000, rcx: 1 }).run(code);
+    expect([m.fault, m.deviceLog]).toEqual(["#GP(0)", ["load 18000 4"]]);
+  });
+
   it("wraps around at 64 KiB with 16-bit addresses and keeps the registers' upper halves", () => {
     m = new InsnMachine(16);
     m.ram.set([1, 2, 3, 4], 0xfffe);

@@ -125,31 +125,38 @@ function forEachElement(b: X86Builder, batch: Val, body: (index: Val) => void): 
 
 // --- MOVS ---
 
+/** The source is read before anything is asked about the destination: so an AMD EPYC does where both would fault. */
 const movs: Semantics = (b, dst) => {
   const width = dst!.width;
-  const bytes = width / 8;
   const count = countOf(b);
-  const from = source(b, bytes);
-  const to = destination(b, bytes, true);
-  const step = stepOf(b, bytes);
-  const done = b.shape.rep === "none" ? moveOne(b, width, from, to) : moveBatch(b, width, from, to, count, step);
+  const from = source(b, width / 8);
+  const step = stepOf(b, width / 8);
+  const { to, done } = b.shape.rep === "none" ? moveOne(b, width, from) : moveBatch(b, width, from, count, step);
   advance(b, from, done, step);
   advance(b, to, done, step);
   repeat(b, count, done);
 };
 
-function moveOne(b: X86Builder, width: Width, from: Side, to: Side): Val {
-  b.guestStore(width, to.linear, b.guestLoad(width, from.linear));
-  return b.const(1);
+/** Where elements went, and how many. */
+interface Moved {
+  readonly to: Side;
+  readonly done: Val;
 }
 
-/** @returns elements moved. */
-function moveBatch(b: X86Builder, width: Width, from: Side, to: Side, count: Val, step: Val): Val {
+function moveOne(b: X86Builder, width: Width, from: Side): Moved {
+  const value = b.guestLoad(width, from.linear);
+  const to = destination(b, width / 8, true);
+  b.guestStore(width, to.linear, value);
+  return { to, done: b.const(1) };
+}
+
+function moveBatch(b: X86Builder, width: Width, from: Side, count: Val, step: Val): Moved {
   const bytes = width / 8;
+  const source = b.guestAddress(bytes, from.linear);
+  const to = destination(b, bytes, true);
   const sides = [from, to];
   const batch = batchOf(b, count, sides, bytes, step);
   const fits = sides.map((place) => batchFits(b, place, batch, bytes, step)).reduce((x, y) => b.both(x, y));
-  const source = b.guestAddress(bytes, from.linear);
   const { hit, host } = b.probeForWrite(width, to.linear);
   const plain = b.both(b.both(hit, isPlain(b, source)), fits);
   const done = b.variable(b.const(1));
@@ -161,7 +168,7 @@ function moveBatch(b: X86Builder, width: Width, from: Side, to: Side, count: Val
     },
     () => b.guestStore(width, to.linear, b.hostLoad(width, source)),
   );
-  return b.get(done);
+  return { to, done: b.get(done) };
 }
 
 /** Upwards in one piece, unless the destination starts inside the source: then elements copied before are copied again. */

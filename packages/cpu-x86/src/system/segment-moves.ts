@@ -10,7 +10,6 @@ const SHADOW_SS = 2;
 /** MOV Sreg, r/m. Arguments: SEGMENT, selector. */
 export function movToSegment(cpu: Cpu): HelperResult {
   const segment = cpu.arg32(0);
-  if (segment === SEGMENT.cs || segment > SEGMENT.gs) return cpu.raise("UD");
   const mode = cpu.get32(AT.mode);
   if (!loadSegment(cpu, segment, cpu.arg32(1) & 0xffff)) return HELPER.fault;
   return afterLoad(cpu, segment, mode);
