@@ -82,7 +82,7 @@ export function attributesOf({ selector, limit, code, wide }: Segment): number {
 }
 
 /** Eight descriptor bytes. SDM vol. 3A, "Segment Descriptors". */
-function descriptor(base: number, limit: number, attributes: number): bigint {
+export function descriptor(base: number, limit: number, attributes: number): bigint {
   const units = BigInt((attributes & ATTRIBUTES.G) !== 0 ? Math.floor(limit / PAGE_BYTES) : limit);
   const b = BigInt(base);
   const low = (units & 0xffffn) | ((b & 0xff_ffffn) << 16n);

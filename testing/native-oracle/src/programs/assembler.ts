@@ -63,7 +63,22 @@ export class Assembler {
 
   /** `op r/m32, imm32` among registers, /digit first. */
   aluImmediate(digit: number, register: number, value: number): number[] {
-    return [...this.#wide(), 0x81, 0xc0 | (digit << 3) | register, ...littleEndian(value, 4)];
+    return this.wide(0x81, 0xc0 | (digit << 3) | register, ...littleEndian(value, 4));
+  }
+
+  /** An instruction with operands of 32 bits, in 64-bit code perhaps of 64. */
+  wide(...bytes: number[]): number[] {
+    return [...this.#wide(), ...bytes];
+  }
+
+  /** Opcode bytes, and [address] with `digit` beside it. */
+  withMemory(opcode: readonly number[], digit: number, address: number): number[] {
+    return [...opcode, ...this.#absolute(digit, address)];
+  }
+
+  /** `mov eax, value`. */
+  moveEax(value: number): number[] {
+    return this.wide(0xb8, ...littleEndian(value, 4));
   }
 
   /** `dec dword [address]`. */

@@ -21,6 +21,8 @@ export interface CheckCounts {
   regions: number;
   faults: number;
   interrupts: number;
+  /** Timer interrupts of QEMU's. */
+  ticks: number;
   /** Programs that did not end in time, or about which the host tells nothing. */
   passedOver: number;
 }
@@ -35,7 +37,15 @@ interface Counted {
 
 /** Compares the interpreter with regions, and the interpreter with the host's CPU where outcomes of it are given. */
 export class ProgramChecker {
-  readonly counts: CheckCounts = { programs: 0, instructions: 0, regions: 0, faults: 0, interrupts: 0, passedOver: 0 };
+  readonly counts: CheckCounts = {
+    programs: 0,
+    instructions: 0,
+    regions: 0,
+    faults: 0,
+    interrupts: 0,
+    ticks: 0,
+    passedOver: 0,
+  };
   /** Differences from QEMU that are QEMU's: how often each reason was given. */
   readonly known = new Map<string, number>();
   readonly #interpreter: ProgramEngine = createProgramEngine("interpreter", { heatLimit: 0 });
@@ -98,7 +108,8 @@ export class ProgramChecker {
     const interpreted = qemu && this.#systemInterpreter.run(program);
     // What lies outside of RAM is another machine's.
     if (qemu === undefined || interpreted?.exit !== "hlt" || interpreted.accesses.length > 0) return this.#passOver();
-    const differences = compareMachines(qemu, interpreted);
+    this.counts.ticks += qemu.ticks;
+    const differences = compareMachines(program, qemu, interpreted);
     if (typeof differences === "string") return this.#excuse(program, differences);
     return differences.length > 0 ? differences : this.checkEngines(program);
   }

@@ -6,6 +6,7 @@ import type { ResumedFault } from "../native-harness.ts";
 import { compareFaults } from "./compare-programs.ts";
 import { knownReason } from "./known-in-qemu.ts";
 import { LOW_BYTES } from "./machine-supervisor.ts";
+import type { Program } from "./program.ts";
 import type { MachineOutcome } from "./qemu-engine.ts";
 import type { SystemOutcome } from "./system-engine.ts";
 
@@ -25,10 +26,14 @@ const COMPARED = [
 ] as readonly Parameters<typeof kernelPage>[0][];
 
 /** Differences of ours from QEMU's: faults, registers, memory. A string is the reason why they are QEMU's. */
-export function compareMachines(qemu: MachineOutcome, ours: SystemOutcome): readonly Difference[] | string {
+export function compareMachines(
+  program: Program,
+  qemu: MachineOutcome,
+  ours: SystemOutcome,
+): readonly Difference[] | string {
   const at = qemu.faults.findIndex((fault, i) => !sameFault(fault, ours.faults[i]));
   const [theirs, mine] = [qemu.faults[at], ours.faults[at]];
-  const reason = theirs && mine && knownReason(theirs, mine, qemu.ram);
+  const reason = theirs && knownReason(theirs, mine, qemu.ram, program);
   if (reason !== undefined) return reason;
   const differences: Difference[] = [...compareFaults(from(qemu, at), from(ours, at))];
   const check = (field: string, expected: string, actual: string): void => {
@@ -37,7 +42,7 @@ export function compareMachines(qemu: MachineOutcome, ours: SystemOutcome): read
   check("faults", String(qemu.faults.length), String(ours.faults.length));
   for (const [name, expected] of Object.entries(qemu.regs))
     check(name, expected.toString(16), (ours.regs[name] ?? 0n).toString(16));
-  check("rip, rflags, rsp", describeEnd(qemu.ram), describeEnd(ours.ram));
+  check("rip, rflags, rsp, cs", describeEnd(qemu.ram, program), describeEnd(ours.ram, program));
   compareMemory("memory", qemu.ram, ours.ram, 0, LOW_BYTES, check);
   const theirTables = withAccessed(qemu.ram, ours.ram);
   for (const name of COMPARED) compareMemory(name, theirTables, ours.ram, kernelPage(name).gpa, PAGE_BYTES, check);
@@ -56,12 +61,16 @@ function sameFault(qemu: ResumedFault, ours: ResumedFault | undefined): boolean 
   return (qemu.errorCode | readForWrite) === ours.errorCode;
 }
 
-/** rip, rflags and rsp of the frame that ended the program. */
-function describeEnd(ram: Uint8Array): string {
+/**
+ * rip, rflags, rsp and cs of the frame that ended the program. The upper half of rsp is no matter of code that has none; SS is null in
+ * QEMU 7.2 behind an event with a stack of its own at the same privilege, and by SDM vol. 3A, "Stack Switching in IA-32e Mode", stays.
+ */
+function describeEnd(ram: Uint8Array, { environment: { codeBits } }: Program): string {
   const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
   const end = kernelPage("stack").gpa + PAGE_BYTES;
   const at = (offset: number): bigint => view.getBigUint64(end - offset, true);
-  return [at(40), at(24) & ~BigInt(FLAG_RF), at(16)].map((value) => value.toString(16)).join(" ");
+  const rsp = BigInt.asUintN(codeBits === 64 ? 64 : 32, at(16));
+  return [at(40), at(24) & ~BigInt(FLAG_RF), rsp, at(32)].map((value) => value.toString(16)).join(" ");
 }
 
 /**

@@ -13,6 +13,7 @@ import { type Bytes, RFLAGS_OVERRIDE } from "../vector.ts";
 import { Assembler, littleEndian } from "./assembler.ts";
 import { isOtherInQemu } from "./other-in-qemu.ts";
 import {
+  type Clocks,
   CODE_BYTES,
   FIRST_SLOT,
   FUEL,
@@ -25,7 +26,7 @@ import {
   type SystemSetup,
   TURNS,
 } from "./program.ts";
-import { machineStep, systemStep } from "./system-steps.ts";
+import { machineStep, type Place, systemStep } from "./system-steps.ts";
 import { isPrivileged, needsDefinedFlags, pickForm, type Vocabulary } from "./vocabulary.ts";
 
 const NOP = 0x90;
@@ -54,6 +55,8 @@ class ProgramWriter {
   readonly #random: Random;
   readonly #vocabulary: Vocabulary;
   readonly #environment: Environment;
+  /** Set for half of those that run on other machines. */
+  readonly #clocks: Clocks | undefined;
   readonly #assembler: Assembler;
   readonly #code = new Uint8Array(CODE_BYTES).fill(INT3);
   readonly #pieces: Piece[] = [];
@@ -71,10 +74,9 @@ class ProgramWriter {
     this.#random = random;
     this.#vocabulary = vocabulary;
     const { long, flat32, segmented16stack32 } = ENVIRONMENTS;
-    this.#environment = isPrivileged(vocabulary)
-      ? long
-      : random.pick([long, long, long, flat32, flat32, segmented16stack32]);
+    this.#environment = random.pick([long, long, long, flat32, flat32, segmented16stack32]);
     this.#assembler = new Assembler(this.#environment);
+    if (vocabulary === "machine" && random.oneIn(2)) this.#clocks = chooseClocks(random);
     this.#changesItself = random.oneIn(3);
     this.#mainSlots = 4 + random.below(30);
     this.#usedSlots = this.#mainSlots + 1 + random.below(SLOTS - this.#mainSlots - 1);
@@ -103,9 +105,14 @@ class ProgramWriter {
   #chooseSetup(): SystemSetup {
     const random = this.#random;
     // No other machine can be interrupted behind a chosen instruction.
-    const interrupts = this.#vocabulary === "machine" ? 0 : random.below(6);
+    const mayInterrupt = this.#vocabulary === "system" || this.#clocks !== undefined;
+    const interrupts = mayInterrupt ? random.below(6) : 0;
     const interruptsAt = Array.from({ length: interrupts }, () => 400 + random.below(4000));
-    return { privilege: random.oneIn(4) ? 3 : 0, interruptsAt: interruptsAt.toSorted((a, b) => a - b) };
+    return {
+      privilege: random.oneIn(4) ? 3 : 0,
+      interruptsAt: interruptsAt.toSorted((a, b) => a - b),
+      ...(this.#clocks && { clocks: this.#clocks }),
+    };
   }
 
   #writeSlot(slot: number, inFunction: boolean): void {
@@ -131,14 +138,26 @@ class ProgramWriter {
   #writeStep(end: number, inFunction: boolean): void {
     const random = this.#random;
     const roll = random.below(16);
-    if (this.#vocabulary === "system" && random.oneIn(4)) this.#emitIfRoom(systemStep(random, this.#at), end);
-    else if (this.#vocabulary === "machine" && random.oneIn(2)) this.#emitIfRoom(machineStep(random, this.#at), end);
+    if (this.#vocabulary === "system" && random.oneIn(4)) this.#emitIfRoom(systemStep(this.#place()), end);
+    else if (this.#vocabulary === "machine" && random.oneIn(2)) this.#emitIfRoom(machineStep(this.#place()), end);
     else if (roll === 0 && this.#changesItself) this.#writeMutable(end);
     else if (roll === 1 && this.#changesItself) this.#writeChange(end);
     else if (roll === 2 && end - this.#at >= 2) {
       // Neither rSP.
       this.#emit([0x50 + random.pick([0, 1, 2, 3, 5, 6, 7]), 0x58 + random.pick([0, 1, 2, 3, 5, 6, 7])]);
     } else this.#writeForm(end, inFunction);
+  }
+
+  #place(): Place {
+    return {
+      random: this.#random,
+      environment: this.#environment,
+      assembler: this.#assembler,
+      at: this.#at,
+      // Random bytes are mostly no instructions, about which emulators differ.
+      isInterrupted: this.#clocks !== undefined,
+      executesData: this.#vocabulary === "system",
+    };
   }
 
   #writeForm(end: number, inFunction: boolean): void {
@@ -273,6 +292,12 @@ class ProgramWriter {
     this.#pieces.push({ offset, length: bytes.length });
     this.#at += bytes.length;
   }
+}
+
+/** Some ten microseconds to half a millisecond, so that each program is interrupted a few times at least. */
+function chooseClocks(random: Random): Clocks {
+  const which = random.below(3);
+  return { pit: which === 0 ? 0 : 20 + random.below(600), apic: which === 1 ? 0 : 10_000 + random.below(500_000) };
 }
 
 const addressOf = (slot: number): number => FIRST_SLOT + slot * SLOT_BYTES;

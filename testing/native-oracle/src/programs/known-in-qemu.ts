@@ -3,15 +3,17 @@
  * otherwise without a fault is left out of programs: see vocabulary.ts and system-steps.ts.
  */
 import type { ResumedFault } from "../native-harness.ts";
+import { FIRST_SLOT, type Program } from "./program.ts";
 
 const PAGE_FAULT = 14;
+const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
 /** Error-code bit of writes. */
 const PF_WRITE = 2;
 /** RETF and IRET. */
 const FRAME_READERS = [0xca, 0xcb, 0xcf] as const;
 
-type Explains = (qemu: ResumedFault, ours: ResumedFault, code: Uint8Array) => boolean;
+type Explains = (qemu: ResumedFault, ours: ResumedFault | undefined, ram: Uint8Array, program: Program) => boolean;
 
 const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[] = [
   {
@@ -23,23 +25,63 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       "QEMU reads across a page's end what it will write back; the manual has a write, which faults in the first page",
     explains: (qemu, ours) =>
       qemu.vector === PAGE_FAULT &&
-      ours.vector === PAGE_FAULT &&
+      ours?.vector === PAGE_FAULT &&
       qemu.rip === ours.rip &&
       (qemu.errorCode & PF_WRITE) < (ours.errorCode & PF_WRITE) &&
       qemu.cr2 >> 12n === (ours.cr2 >> 12n) + 1n,
   },
   {
     reason: "QEMU reads the frame of IRET and RETF at CPL 3 as if it were the supervisor, which CR4.SMAP forbids",
-    explains: ({ vector, errorCode }, _, code) =>
-      vector === PAGE_FAULT && errorCode === 1 && FRAME_READERS.some((opcode) => code.includes(opcode)),
+    explains: ({ vector, errorCode, rip }, _, ram, program) => {
+      const code = ram.subarray(linear(rip, program), linear(rip, program) + 2);
+      return vector === PAGE_FAULT && errorCode === 1 && FRAME_READERS.some((opcode) => code.includes(opcode));
+    },
+  },
+  {
+    reason: "QEMU does not look at limits outside 64-bit code, and finds no page there",
+    explains: (qemu, ours, _, program) =>
+      isOfSegment(ours, program) && qemu.vector === PAGE_FAULT && qemu.rip === ours?.rip,
+  },
+  {
+    reason:
+      "QEMU does not look at segments outside 64-bit code, and what was executed is no code but a stack that ran over it",
+    explains: (_, ours, ram, program) =>
+      ours !== undefined && isOfSegment(ours, program) && isOverwritten(ours.rip, ram, program),
+  },
+  {
+    reason: "QEMU has #GP for a stack pointer that is not canonical; the manual has #SS",
+    explains: (qemu, ours, _, { environment }) =>
+      environment.codeBits === 64 &&
+      qemu.vector === GENERAL_PROTECTION &&
+      ours?.vector === STACK_FAULT &&
+      qemu.rip === ours.rip,
   },
 ];
 
+/** Such a fault as an access raises that leaves its segment, or has none. */
+function isOfSegment(fault: ResumedFault | undefined, { environment }: Program): boolean {
+  if (fault === undefined || environment.codeBits === 64) return false;
+  return (fault.vector === GENERAL_PROTECTION || fault.vector === STACK_FAULT) && fault.errorCode === 0;
+}
+
+const linear = (rip: bigint, { environment }: Program): number => Number(rip) + environment.segments.cs.base;
+
+function isOverwritten(rip: bigint, ram: Uint8Array, program: Program): boolean {
+  const at = linear(rip, program);
+  return ram[at] !== program.code[at - FIRST_SLOT];
+}
+
 const isCanonical = (address: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, address)) === address;
 
-/** Why the first fault that differs is QEMU's mistake; undefined when it is not known to be. @param ram of the program, with its code. */
-export function knownReason(qemu: ResumedFault, ours: ResumedFault, ram: Uint8Array): string | undefined {
-  const at = Number(qemu.rip);
-  const code = ram.subarray(at, at + 2);
-  return KNOWN.find(({ explains }) => explains(qemu, ours, code))?.reason;
+/**
+ * Why the first fault that differs is QEMU's mistake; undefined when it is not known to be. @param ours undefined where
+ * QEMU alone has a fault. @param ram when the program has ended.
+ */
+export function knownReason(
+  qemu: ResumedFault,
+  ours: ResumedFault | undefined,
+  ram: Uint8Array,
+  program: Program,
+): string | undefined {
+  return KNOWN.find(({ explains }) => explains(qemu, ours, ram, program))?.reason;
 }

@@ -12,6 +12,7 @@ import { PAGE_BYTES } from "../environment.ts";
 import { GUEST_IMAGE_PAGES, kernelPage, SYSTEM_REGISTERS } from "../guest-tables.ts";
 import { GENERAL_REGISTERS } from "../vector.ts";
 import { listingBytes, listingOffset } from "./listing.ts";
+import type { Clocks } from "./program.ts";
 
 /** RAM the machine must have: room for three hundred images. */
 export const MACHINE_RAM_BYTES: number = 64 << 20;
@@ -43,8 +44,12 @@ export const SWITCH = {
   idtr: 0x5c0,
   ds: 0x5d0,
   es: 0x5d2,
+  fs: 0x5d4,
+  gs: 0x5d6,
   cr0: 0x5d8,
   msrs: 0x600,
+  /** Initial counts of the local APIC's timer and of the PIT. */
+  clocks: 0x700,
   fxsave: 0x800,
   left: {
     gpr: 0xa00,
@@ -61,10 +66,21 @@ export const SWITCH = {
   },
 } as const;
 
-/** From the loader's 32-bit code to 64-bit code under tables of its own, then from image to image. */
+/**
+ * From the loader's 32-bit code to 64-bit code under tables of its own, then from image to image. The PIC ends its interrupts by
+ * itself; the local APIC is where the program's tables map it, 2000h behind the `switch` page.
+ */
 const KERNEL = `
   fa                     start: cli
   fc                     cld
+  b011                   mov al, 0x11
+  e620                   out 0x20, al
+  b038                   mov al, 0x38
+  e621                   out 0x21, al
+  b004                   mov al, 4
+  e621                   out 0x21, al
+  b003                   mov al, 3
+  e621                   out 0x21, al
   b0ff                   mov al, 0xff
   e621                   out 0x21, al
   e6a1                   out 0xa1, al
@@ -93,7 +109,7 @@ const KERNEL = `
   b833000180             mov eax, 0x80010033
   0f22c0                 mov cr0, eax
   0f011538000001         lgdt [0x1000038]
-  eac10000010800         jmp 8:wide
+  ead10000010800         jmp 8:wide
   b810000000             wide: mov eax, 0x10
   8ed8                   mov ds, eax
   8ec0                   mov es, eax
@@ -106,7 +122,7 @@ const KERNEL = `
   bb00001001             next: mov ebx, 0x1100000
   488b4308               mov rax, [rbx+8]
   483b03                 cmp rax, [rbx]
-  0f839d000000           jae done
+  0f83f7000000           jae done
   4869f000600200         imul rsi, rax, 0x26000
   4881c600002001         add rsi, 0x1200000
   31ff                   xor edi, edi
@@ -119,11 +135,15 @@ const KERNEL = `
   80242545701000fd       and byte [0x107045], 0xfd
   0f0195b0050000         lgdt [rbp+0x5b0]
   0f019dc0050000         lidt [rbp+0x5c0]
+  b840000000             mov eax, 0x40
+  0f00d8                 ltr ax
+  b050                   mov al, 0x50
+  0f00d0                 lldt ax
   8e9dd0050000           mov ds, [rbp+0x5d0]
   8e85d2050000           mov es, [rbp+0x5d2]
+  8ea5d4050000           mov fs, [rbp+0x5d4]
+  8eadd6050000           mov gs, [rbp+0x5d6]
   31c0                   xor eax, eax
-  8ee0                   mov fs, eax
-  8ee8                   mov gs, eax
   0f22d0                 mov cr2, rax
   488db500060000         lea rsi, [rbp+0x600]
   8b0e                   msr: mov ecx, [rsi]
@@ -134,14 +154,27 @@ const KERNEL = `
   0f30                   wrmsr
   4883c610               add rsi, 16
   ebec                   jmp .msr
-  b840000000             set: mov eax, 0x40
-  0f00d8                 ltr ax
-  b050                   mov al, 0x50
-  0f00d0                 lldt ax
-  480fae8d00080000       fxrstor64 [rbp+0x800]
+  480fae8d00080000       set: fxrstor64 [rbp+0x800]
   488b85d8050000         mov rax, [rbp+0x5d8]
   0f22c0                 mov cr0, rax
-  488d8500020000         lea rax, [rbp+0x200]
+  c785f0200000 37010000  mov dword [rbp+0x20f0], 0x137
+  c78550230000 00070000  mov dword [rbp+0x2350], 0x700
+  c785e0230000 0b000000  mov dword [rbp+0x23e0], 0xb
+  c78520230000 36000200  mov dword [rbp+0x2320], 0x20036
+  8b8500070000           mov eax, [rbp+0x700]
+  898580230000           mov [rbp+0x2380], eax
+  8b8504070000           mov eax, [rbp+0x704]
+  85c0                   test eax, eax
+  7414                   jz .quiet
+  b034                   mov al, 0x34
+  e643                   out 0x43, al
+  8b8504070000           mov eax, [rbp+0x704]
+  e640                   out 0x40, al
+  88e0                   mov al, ah
+  e640                   out 0x40, al
+  b0fe                   mov al, 0xfe
+  e621                   out 0x21, al
+  488d8500020000         quiet: lea rax, [rbp+0x200]
   ffe0                   jmp rax
   b000                   done: mov al, 0
   e6f4                   out 0xf4, al
@@ -151,6 +184,10 @@ const KERNEL = `
   8ed8                   mov ds, eax
   8ec0                   mov es, eax
   8ed0                   mov ss, eax
+  48bd004001000080ffff   mov rbp, 0xffff800000014000
+  c78580230000 00000000  mov dword [rbp+0x2380], 0
+  b0ff                   mov al, 0xff
+  e621                   out 0x21, al
   bb00001001             mov ebx, 0x1100000
   48697b0800600200       imul rdi, [rbx+8], 0x26000
   4881c700002001         add rdi, 0x1200000
@@ -161,7 +198,7 @@ const KERNEL = `
   b9002c0000             mov ecx, 0x2c00
   f348a5                 rep movsq
   48ff4308               inc qword [rbx+8]
-  e90bffffff             jmp next
+  e999feffff             jmp next
 `;
 
 /** In the `switch` page: a program's registers are saved, and the supervisor's tables are back. */
@@ -269,7 +306,12 @@ function writeTableRegister(view: DataView, at: number, base: bigint, limit: num
 
 /** Fills the `switch` page of an image: code, registers to load, and which of the model-specific ones are asked for.
  * @param image as CpuState has it: x87, MXCSR, XMM */
-export function writeSwitch(ram: DataView, registers: Readonly<Record<string, bigint>>, image: Uint8Array): void {
+export function writeSwitch(
+  ram: DataView,
+  registers: Readonly<Record<string, bigint>>,
+  image: Uint8Array,
+  { apic, pit }: Clocks = { apic: 0, pit: 0 },
+): void {
   const { gpa } = kernelPage("switch");
   const of = (name: string): bigint => registers[name] ?? 0n;
   const set = (offset: number, value: bigint): void => ram.setBigUint64(gpa + offset, BigInt.asUintN(64, value), true);
@@ -280,11 +322,13 @@ export function writeSwitch(ram: DataView, registers: Readonly<Record<string, bi
   for (const [i, name] of GENERAL_REGISTERS.entries()) set(SWITCH.gpr + i * 8, of(name));
   for (const [i, name] of ["rip", "cs.selector", "rflags", "rsp", "ss.selector"].entries())
     set(SWITCH.frame + i * 8, of(name));
+  for (const [i, count] of [apic, pit].entries()) ram.setUint32(gpa + SWITCH.clocks + i * 4, count, true);
   set(SWITCH.cr0, of("cr0"));
   set(SWITCH.cr3, of("cr3"));
   for (const name of ["gdtr", "idtr"] as const)
     writeTableRegister(ram, gpa + SWITCH[name], of(`${name}.base`), Number(of(`${name}.limit`)));
-  for (const name of ["ds", "es"] as const) ram.setUint16(gpa + SWITCH[name], Number(of(`${name}.selector`)), true);
+  for (const name of ["ds", "es", "fs", "gs"] as const)
+    ram.setUint16(gpa + SWITCH[name], Number(of(`${name}.selector`)), true);
   for (const [i, [number, value]] of modelSpecific(of).entries()) {
     set(SWITCH.msrs + i * 16, BigInt(number));
     set(SWITCH.msrs + i * 16 + 8, value);

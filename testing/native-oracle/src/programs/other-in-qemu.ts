@@ -7,10 +7,14 @@ const REX = 0x40;
 /** ES, CS, SS and DS. */
 const IGNORED_SEGMENTS: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e]);
 
+/** CS, which is not writable, ES, FS and GS, which programs load. */
+const UNCERTAIN_SEGMENTS: ReadonlySet<number> = new Set([0x26, 0x2e, 0x64, 0x65]);
+
 type Leaves = (draft: Draft) => boolean;
 
-/** LOCK passes where it is undefined (LEA). SDM vol. 2A, "LOCK". */
-const isLockedInVain: Leaves = ({ prefixes, form }) => prefixes.includes(LOCK) && !form.options.lock;
+/** LOCK passes where it is undefined (LEA, XADD of registers). Seed 231129084. SDM vol. 2A, "LOCK". */
+const isLockedInVain: Leaves = ({ prefixes, form, modrm }) =>
+  prefixes.includes(LOCK) && (!form.options.lock || modrm?.mod === 3);
 
 /** W of a REX in front of a legacy prefix, which does nothing, is obeyed. SDM vol. 2A, "REX Prefixes". */
 const hasRexInFront: Leaves = ({ prefixes }) => prefixes.some((prefix) => (prefix & 0xf0) === REX);
@@ -23,10 +27,10 @@ const namesIgnoredSegment: Leaves = ({ prefixes, environment }) =>
   environment.codeBits === 64 && prefixes.some((prefix) => IGNORED_SEGMENTS.has(prefix));
 
 /**
- * RCL and RCR change flags before they write, and a write that faults leaves them changed: faults come before all changes. Seed
- * 908249798: RCL of a page that is only read. SDM vol. 3A, "Program or Task Restart".
+ * RCL, RCR and SETcc change flags before they write, and a write that faults leaves them changed: faults come before all changes. Seeds
+ * 908249798, RCL of a page that is only read, and 231130244, SETBE. SDM vol. 3A, "Program or Task Restart".
  */
-const rotatesMemoryThroughCarry: Leaves = ({ form, modrm }) => /^RC[LR]$/.test(form.mnemonic) && modrm?.mod !== 3;
+const writesBehindFlags: Leaves = ({ form, modrm }) => /^(RC[LR]|SET.*)$/.test(form.mnemonic) && modrm?.mod !== 3;
 
 /**
  * FS and GS keep the RPL of a null selector over returns to less privilege, which clear it: SDM vol. 2A, "IRET". Seeds 129020122 and
@@ -34,12 +38,44 @@ const rotatesMemoryThroughCarry: Leaves = ({ form, modrm }) => /^RC[LR]$/.test(f
  */
 const loadsFsOrGs: Leaves = ({ form }) => /\b(POP [FG]S|L[FG]S)\b/.test(formLabel(form));
 
+/**
+ * Outside 64-bit code neither the type nor the limit of a segment is looked at, and one that is null begins at 0. So there are no
+ * accesses but through DS, SS and ES, which hold what every program has. Seeds 231129014, 231129052, 231129055.
+ */
+const leavesFlatSegments: Leaves = ({ prefixes, form, environment }) =>
+  environment.codeBits !== 64 &&
+  (prefixes.some((prefix) => UNCERTAIN_SEGMENTS.has(prefix)) || /\b(POP [DES]S|L[DES]S)\b/.test(formLabel(form)));
+
+/** In 16-bit code all with VEX is #UD, not only in real-address mode. Seed 231129049. SDM vol. 2A, "VEX Prefix". */
+const isVexIn16Bits: Leaves = ({ form, environment }) =>
+  environment.codeBits === 16 && form.encoding.startsWith("VEX.");
+
+/** BSWAP of 16 bits, whose result is undefined, is one of 32. Seed 231129034. */
+const swapsWord: Leaves = ({ form, operandBits }) => form.mnemonic === "BSWAP" && operandBits === 16;
+
+/** MOVBE and CRC32 are of 16 bits with 66, in 16-bit code, too. Seeds 231129034 and 231129157. */
+const isWideIn16Bits: Leaves = ({ form, environment }) =>
+  environment.codeBits === 16 && /^(MOVBE|CRC32)$/.test(form.mnemonic);
+
+/** The immediate does not count in addresses relative to RIP. Seed 231129179. SDM vol. 2A, "RIP-Relative Addressing". */
+const shiftsDoubleAtRip: Leaves = ({ form, modrm, environment }) =>
+  environment.codeBits === 64 &&
+  /^SH[LR]D$/.test(form.mnemonic) &&
+  form.operands.includes("Ib") &&
+  modrm?.mod === 0 &&
+  modrm.rm === 5;
+
 const REASONS: readonly Leaves[] = [
   isLockedInVain,
   hasRexInFront,
   namesIgnoredSegment,
-  rotatesMemoryThroughCarry,
+  writesBehindFlags,
   loadsFsOrGs,
+  leavesFlatSegments,
+  isVexIn16Bits,
+  swapsWord,
+  isWideIn16Bits,
+  shiftsDoubleAtRip,
 ];
 
 /** Whether QEMU may do `draft` otherwise. */

@@ -68,6 +68,14 @@ export interface SystemSetup {
   readonly privilege: 0 | 3;
   /** Instruction counts, ascending, behind which an interrupt comes as soon as it may. */
   readonly interruptsAt: readonly number[];
+  /** Set where interrupts are such as programs cannot notice: from other machines' timers they come when they like. */
+  readonly clocks?: Clocks;
+}
+
+/** Periods of timers, 0 for none: of the PIT in its own ticks (1.193 MHz), of the local APIC in its (1 GHz in QEMU). */
+export interface Clocks {
+  readonly pit: number;
+  readonly apic: number;
 }
 
 const FORM = { encoding: "", mnemonic: "PROGRAM", operands: [] } as const;

@@ -20,6 +20,7 @@ import {
 import { inputOf, type Program } from "./program.ts";
 import { endElsewhere, readFaultLog } from "./resume-handler.ts";
 import { writeSystem } from "./system-engine.ts";
+import { readTicks } from "./system-tables.ts";
 
 const QEMU = "qemu-system-x86_64";
 /** Many times what a batch takes. */
@@ -33,6 +34,8 @@ const TABLES = kernelPage("pml4").gpa;
 export interface MachineOutcome {
   readonly faults: readonly ResumedFault[];
   readonly regs: Readonly<Record<string, bigint>>;
+  /** Timer interrupts that it took. */
+  readonly ticks: number;
   /** Guest RAM as far as programs have it. */
   readonly ram: Uint8Array;
 }
@@ -123,7 +126,12 @@ function imageOf(program: Program): Uint8Array {
   const view = new DataView(ram.buffer);
   const registers = writeSystem(ram, program);
   endElsewhere(view, kernelPage("switch").address);
-  writeSwitch(view, { ...SYSTEM_REGISTERS, ...registers }, initialStateOf(inputOf(program)).fxsave);
+  writeSwitch(
+    view,
+    { ...SYSTEM_REGISTERS, ...registers },
+    initialStateOf(inputOf(program)).fxsave,
+    program.system?.clocks,
+  );
   const image = new Uint8Array(IMAGE_BYTES);
   image.set(ram.subarray(0, LOW_BYTES));
   image.set(ram.subarray(TABLES, TABLES + IMAGE_BYTES - LOW_BYTES), LOW_BYTES);
@@ -137,5 +145,5 @@ function readOutcome(file: number, index: number): MachineOutcome {
   ram.set(image.subarray(0, LOW_BYTES));
   ram.set(image.subarray(LOW_BYTES), TABLES);
   const view = new DataView(ram.buffer);
-  return { faults: readFaultLog(view), regs: readSwitch(view), ram };
+  return { faults: readFaultLog(view), regs: readSwitch(view), ticks: readTicks(view), ram };
 }

@@ -61,8 +61,12 @@ export function writeResumeHandler(ram: DataView, faultLimit: number): void {
   ram.setBigUint64(log.gpa + LOG.count, 0n, true);
   ram.setBigUint64(log.gpa + LOG.limit, BigInt(faultLimit), true);
   ram.setBigUint64(log.gpa + LOG.code, BigInt(FIRST_SLOT), true);
-  for (const [i, { base }] of LOCAL_DESCRIPTORS.entries())
-    ram.setBigUint64(log.gpa + LOG.bases + i * 8, BigInt(base), true);
+  for (const { selector, base } of LOCAL_DESCRIPTORS) noteLocalBase(ram, selector, base);
+}
+
+/** Tells the handler where a local segment begins. */
+export function noteLocalBase(ram: DataView, selector: number, base: number): void {
+  ram.setBigUint64(kernelPage("log").gpa + LOG.bases + (selector & ~7), BigInt(base), true);
 }
 
 /** Puts a jump to `target` in place of the HLT that ends a program. */

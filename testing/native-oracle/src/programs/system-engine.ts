@@ -9,8 +9,15 @@ import { hashText } from "../random.ts";
 import { createGuest, type Guest, registersOf } from "../tcg-engine.ts";
 import { initialStateOf } from "../vector.ts";
 import { FAULT_LIMIT, inputOf, type Program, type SystemSetup } from "./program.ts";
-import { readFaultLog, writeResumeHandler } from "./resume-handler.ts";
-import { KERNEL_REGISTERS, KERNEL_SEGMENTS, SYSTEM_WINDOWS, VECTORS, writeSystemTables } from "./system-tables.ts";
+import { readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
+import {
+  APIC_EOI,
+  KERNEL_REGISTERS,
+  kernelSegments,
+  SYSTEM_WINDOWS,
+  VECTORS,
+  writeSystemTables,
+} from "./system-tables.ts";
 
 const BUDGET = 400_000;
 /** Instructions by which a run may go past its budget; up to there interrupts are not placed exactly. */
@@ -21,6 +28,7 @@ const IF = 0x200n;
 
 /** Everything that can be seen of a machine at its end. */
 export interface SystemOutcome {
+  /** "hlt" when the program came to its end. */
   readonly exit: string;
   readonly instructions: number;
   readonly regions: number;
@@ -47,7 +55,7 @@ class AccessLog implements IoPort {
     for (let i = 0; i < dst.length; i++) dst[i] = (answer >>> ((i & 3) * 8)) + i;
   }
   store(gpa: number, src: Uint8Array): void {
-    this.#note(`store ${gpa.toString(16)} ${Buffer.from(src).toString("hex")}`);
+    if (gpa !== APIC_EOI) this.#note(`store ${gpa.toString(16)} ${Buffer.from(src).toString("hex")}`);
   }
   #note(line: string): number {
     this.lines.push(line);
@@ -61,6 +69,7 @@ class Pin implements InterruptPort {
   readonly nmiPending = false;
   tpr = 0;
   taken = 0;
+  vector: number = VECTORS.external;
   #notify = (): void => {};
 
   raise(): void {
@@ -70,7 +79,7 @@ class Pin implements InterruptPort {
   acknowledge(): number {
     this.pending = false;
     this.taken++;
-    return VECTORS.external;
+    return this.vector;
   }
   acknowledgeNmi(): void {}
   readMsr(): undefined {
@@ -102,13 +111,14 @@ export class SystemEngine {
     const [instructions, regions] = [vcpu.instructionCount, counters().regionsMade];
     const exit = this.#runWithInterrupts(program.system as SystemSetup);
     if (exit === "intr") return undefined;
+    const { regs } = vcpu.save();
     return {
-      exit,
+      exit: exit === "hlt" && !isAtEnd(view, regs) ? "hlt elsewhere" : exit,
       instructions: vcpu.instructionCount - instructions,
       regions: counters().regionsMade - regions,
       interrupts: this.#pin.taken,
       faults: readFaultLog(view),
-      regs: vcpu.save().regs,
+      regs,
       ram: ram.slice(),
       accesses: this.#io.lines.slice(),
     };
@@ -124,6 +134,7 @@ export class SystemEngine {
     this.#io.lines.splice(0);
     this.#pin.taken = 0;
     this.#pin.pending = false;
+    this.#pin.vector = program.system?.clocks === undefined ? VECTORS.external : VECTORS.tick;
   }
 
   #runWithInterrupts({ interruptsAt }: SystemSetup): string {
@@ -163,6 +174,10 @@ export class SystemEngine {
   }
 }
 
+/** Whether it was the handler that halted, and no HLT among bytes that were never meant to be executed. */
+const isAtEnd = (view: DataView, { rip = 0n, rsp = 0n }: Readonly<Record<string, bigint>>): boolean =>
+  readFinalFrame(view, rip, rsp) !== undefined;
+
 /** Fills guest RAM with a program and the kernel around it. @returns the registers it starts from, by their names in VcpuState. */
 export function writeSystem(ram: Uint8Array, program: Program): Readonly<Record<string, bigint>> {
   const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
@@ -173,9 +188,9 @@ export function writeSystem(ram: Uint8Array, program: Program): Readonly<Record<
   for (const { address, bytes } of input.patches) ram.set(bytes, address);
   writeGuestTables(view, SYSTEM_WINDOWS);
   writeResumeHandler(view, FAULT_LIMIT);
-  writeSystemTables(view);
+  writeSystemTables(view, program.environment);
   const regs = { ...registersOf(program.environment, initialStateOf(input)), ...KERNEL_REGISTERS };
-  return program.system?.privilege === 0 ? { ...regs, ...KERNEL_SEGMENTS } : regs;
+  return program.system?.privilege === 0 ? { ...regs, ...kernelSegments(program.environment) } : regs;
 }
 
 /** Everything in which two machines ended differently. */

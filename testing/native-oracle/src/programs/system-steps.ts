@@ -1,9 +1,17 @@
 /** Privileged things programs do. Without the privilege each is a #GP, and the program goes on. */
-import { CODE, DATA, PAGE_BYTES, STACK } from "../environment.ts";
+import { CODE, type CodeBits, DATA, type Environment, PAGE_BYTES, STACK } from "../environment.ts";
 import type { Random } from "../random.ts";
-import { littleEndian } from "./assembler.ts";
+import { type Assembler, littleEndian } from "./assembler.ts";
 import { COUNTERS, FIRST_SLOT, SLOT_BYTES, SLOTS, STACK_TOP } from "./program.ts";
-import { DEVICE_PAGE, EDITABLE_PAGES, SPACES, SPARE_FRAMES, TABLE_WINDOWS, VECTORS } from "./system-tables.ts";
+import {
+  CODE_SELECTORS,
+  DEVICE_PAGE,
+  EDITABLE_PAGES,
+  SPACES,
+  SPARE_FRAMES,
+  TABLE_WINDOWS,
+  VECTORS,
+} from "./system-tables.ts";
 
 const PTE = { P: 1, RW: 2, US: 4, PCD: 0x10, A: 0x20, D: 0x40, G: 0x100 } as const;
 const NX = 0x8000_0000;
@@ -12,23 +20,33 @@ const CR4 = { TSD: 4, PGE: 0x80, UMIP: 0x800, SMAP: 0x20_0000 } as const;
 const MSR_FS_BASE = 0xc000_0100;
 const MSR_PAT = 0x277;
 const MSR_KERNEL_GS_BASE = 0xc000_0102;
+/** User data, which spans everything. */
+const USER_STACK = 0x2b;
 
-type Step = (random: Random, at: number) => readonly number[];
+/** Where a step goes. */
+export interface Place {
+  readonly random: Random;
+  readonly environment: Environment;
+  readonly assembler: Assembler;
+  /** Linear address of its first byte. */
+  readonly at: number;
+  /** Whether interrupts come at any time, and must not be noticed. */
+  readonly isInterrupted: boolean;
+  /** Whether pages of data may become executable. */
+  readonly executesData: boolean;
+}
 
-/** `mov eax, imm32`. */
-const moveEax = (value: number): number[] => [0xb8, ...littleEndian(value, 4)];
-const invalidate = (page: number): number[] => [0x0f, 0x01, 0x3c, 0x25, ...littleEndian(page, 4)];
-/** `mov rax, cr3; mov cr3, rax`. */
-const RELOAD_CR3 = [0x0f, 0x20, 0xd8, 0x0f, 0x22, 0xd8];
-/** `mov dword [address], value`. */
-const store = (address: number, value: number): number[] => [
-  ...[0xc7, 0x04, 0x25],
-  ...littleEndian(address, 4),
-  ...littleEndian(value, 4),
-];
+type Step = (place: Place) => readonly number[];
+
+const MOV_FROM_CR3 = [0x0f, 0x20, 0xd8] as const;
+const MOV_TO_CR3 = [0x0f, 0x22, 0xd8] as const;
+const RELOAD_CR3 = [...MOV_FROM_CR3, ...MOV_TO_CR3] as const;
+
+/** INVLPG. */
+const invalidate = (assembler: Assembler, page: number): number[] => assembler.withMemory([0x0f, 0x01], 7, page);
 
 /** An entry with other rights or another frame, and what makes it count. Code stays where it can be executed, mostly. */
-const editPage: Step = (random) => {
+const editPage: Step = ({ random, assembler, executesData }) => {
   const page = random.pick(EDITABLE_PAGES);
   const entry = random.pick(TABLE_WINDOWS) + (page / PAGE_BYTES) * 8;
   const code = page >= CODE.address && page < STACK.address;
@@ -37,49 +55,70 @@ const editPage: Step = (random) => {
   let bits = PTE.P | PTE.RW | PTE.US | (random.below(2) * (PTE.A | PTE.D)) | (random.oneIn(4) ? PTE.G : 0);
   if (!precious || random.oneIn(4)) bits ^= random.pick([0, 0, PTE.P, PTE.RW, PTE.US, PTE.RW | PTE.US]);
   if (random.oneIn(12)) bits |= PTE.PCD;
-  const noExecute = !code && random.oneIn(2) ? store(entry + 4, random.oneIn(2) ? NX : 0) : [];
+  const noExecute =
+    !code && random.oneIn(2) ? assembler.storeWord(entry + 4, random.oneIn(2) || !executesData ? NX : 0) : [];
   return [
     ...noExecute,
-    ...store(entry, frame | bits),
-    ...(random.oneIn(4) && !(bits & PTE.G) ? RELOAD_CR3 : invalidate(page)),
+    ...assembler.storeWord(entry, frame | bits),
+    ...(random.oneIn(4) && !(bits & PTE.G) ? RELOAD_CR3 : invalidate(assembler, page)),
   ];
 };
 
-/** `mov rax, crN; xor eax, bit; mov crN, rax`. */
-const toggle = (register: 0 | 4, bit: number): number[] => [
-  ...[0x0f, 0x20, 0xc0 | (register << 3), 0x35],
-  ...littleEndian(bit, 4),
-  ...[0x0f, 0x22, 0xc0 | (register << 3)],
-];
+/** `mov eax, crN; xor eax, bit; mov crN, eax`. */
+const toggle =
+  (register: 0 | 4, ...bits: readonly number[]): Step =>
+  ({ random, assembler }) => [
+    ...[0x0f, 0x20, 0xc0 | (register << 3)],
+    ...assembler.wide(0x35, ...littleEndian(random.pick(bits), 4)),
+    ...[0x0f, 0x22, 0xc0 | (register << 3)],
+  ];
 
-/** `push 2bh; push rsp; pushfq; push 33h; push slot; iretq`: to user code. */
-const toUser: Step = (random) => [
-  ...[0x6a, 0x2b, 0x54, 0x9c, 0x6a, 0x33, 0x68],
-  ...littleEndian(FIRST_SLOT + random.below(SLOTS) * SLOT_BYTES, 4),
-  ...[0x48, 0xcf],
-];
+/** What code of each width pushes by default, and returns from far with, has a prefix for 32 and 64 bits. */
+const frameOf = ({ environment: { codeBits } }: Place): number[] =>
+  codeBits === 64 ? [0x48] : codeBits === 16 ? [0x66] : [];
+
+const pushByte = ({ assembler }: Place, value: number): number[] => assembler.wide(0x6a, value);
+const pushWord = ({ assembler }: Place, value: number | bigint): number[] =>
+  assembler.wide(0x68, ...littleEndian(value, 4));
+
+const chooseSlot = (random: Random): number => FIRST_SLOT + random.below(SLOTS) * SLOT_BYTES;
+
+/** `push 2bh; push esp; pushf; push selector; push target; iret`: to user code. */
+const returnToUser = (place: Place, target: number): number[] => {
+  const { assembler, environment } = place;
+  return [
+    ...pushByte(place, USER_STACK),
+    ...assembler.wide(0x54),
+    ...assembler.wide(0x9c),
+    ...pushByte(place, CODE_SELECTORS[environment.codeBits].user),
+    ...pushWord(place, assembler.codeOffset(target)),
+    ...frameOf(place),
+    0xcf,
+  ];
+};
+
+const toUser: Step = (place) => returnToUser(place, chooseSlot(place.random));
 
 /** The same to the instruction behind it. */
-const toUserHere: Step = (_, at) => {
-  const length = 13;
-  return [0x6a, 0x2b, 0x54, 0x9c, 0x6a, 0x33, 0x68, ...littleEndian(at + length, 4), 0x48, 0xcf];
-};
+const toUserHere: Step = (place) => returnToUser(place, place.at + returnToUser(place, place.at).length);
 
 /** `mov ecx, number; mov eax, low; xor edx, edx; wrmsr` of one of `numbers`, or a read of it. */
 const msr =
   (...numbers: readonly number[]): Step =>
-  (random) => {
-    const select = [0xb9, ...littleEndian(random.pick(numbers), 4)];
+  ({ random, assembler }) => {
+    const select = assembler.wide(0xb9, ...littleEndian(random.pick(numbers), 4));
     if (random.oneIn(2)) return [...select, 0x0f, 0x32];
-    return [...select, ...moveEax(random.pick([0, 0x40, 0x80, 0x1000])), 0x31, 0xd2, 0x0f, 0x30];
+    const value = random.pick([0, 0x40, 0x80, 0x1000]);
+    return [...select, ...assembler.moveEax(value), ...assembler.wide(0x31, 0xd2), 0x0f, 0x30];
   };
 
 /** Good and bad ones: null, of either privilege, code, data, system segments, local, beyond the table. */
 const SELECTORS = [0, 3, 0x2b, 0x28, 0x18, 0x10, 0x23, 0x33, 0x40, 0x50, 0x07, 0x0f, 0x78, 0xfff8] as const;
-const LOADS_OF_ES_DS = [
-  [0x8e, 0xd8],
-  [0x8e, 0xc0],
-] as const;
+/** Without those that a return to less privilege takes away: null with RPL, and of privilege 0. */
+const KEPT_SELECTORS = SELECTORS.filter((each) => ![3, 0x10, 0x18].includes(each));
+const MOV_ES = [0x8e, 0xc0] as const;
+const MOV_SS = [0x8e, 0xd0] as const;
+const MOV_DS = [0x8e, 0xd8] as const;
 const LOADS_OF_FS_GS = [
   [0x8e, 0xe0],
   [0x8e, 0xe8],
@@ -96,24 +135,33 @@ const LTR = [0x0f, 0x00, 0xd8] as const;
 /** `mov eax, selector` and one of `takers`. */
 const selectorFor =
   (selectors: readonly number[], takers: readonly (readonly number[])[]): Step =>
-  (random) => [...moveEax(random.pick(selectors)), ...random.pick(takers)];
+  ({ random, assembler }) => [...assembler.moveEax(random.pick(selectors)), ...random.pick(takers)];
 
-/** What takes one: MOV to a segment register, LAR, LSL, VERR, VERW, LLDT. */
-const selector = selectorFor(SELECTORS, [...LOADS_OF_ES_DS, ...LOADS_OF_ES_DS, ...SELECTOR_QUESTIONS, LLDT]);
+/** LAR, LSL, VERR, VERW. */
+const selector = selectorFor(SELECTORS, SELECTOR_QUESTIONS);
+
+/** DS or ES; outside 64-bit code as it was again, since programs find their counters there. */
+const dataSegment: Step = (place) => {
+  const { random, environment, assembler, isInterrupted } = place;
+  const [name, load] = random.pick([["ds", MOV_DS] as const, ["es", MOV_ES] as const]);
+  const loaded = selectorFor(isInterrupted ? KEPT_SELECTORS : SELECTORS, [load])(place);
+  if (environment.codeBits === 64) return loaded;
+  return [...loaded, ...assembler.moveEax(environment.segments[name].selector), ...load];
+};
 
 /**
  * FS and GS. A null selector keeps its RPL over returns to less privilege in QEMU 7.2; processors clear it, as SDM vol. 2A, "IRET",
  * has it: seen on an AMD EPYC.
  */
-const outerSegment = selectorFor(
-  SELECTORS.filter((each) => each !== 3),
-  LOADS_OF_FS_GS,
-);
+const outerSegment: Step = (place) => {
+  const selectors = place.isInterrupted ? KEPT_SELECTORS : SELECTORS.filter((each) => each !== 3);
+  return selectorFor(selectors, LOADS_OF_FS_GS)(place);
+};
 
 /** A null one whose RPL is not CPL, which is #GP, QEMU 7.2 takes. */
 const stackSegment = selectorFor(
   SELECTORS.filter((each) => each !== 3),
-  [[0x8e, 0xd0]],
+  [MOV_SS],
 );
 
 /** A null one, which is #GP, QEMU 7.2 takes, and gives up at the next event ("fatal: invalid tss"). SDM vol. 2A, "LTR". */
@@ -131,44 +179,51 @@ const FLAG_IMAGES = [0x202, 0x4202, 0x3202, 0x1002, 0x4_0202, 0x1_0202, 0x18_020
 const FLAG_VIF = 0x8_0000;
 const FLAG_VIP = 0x10_0000;
 
-/** `push flags; popfq`. */
-const popFlags: Step = (random) => [0x68, ...littleEndian(random.pick(FLAG_IMAGES), 4), 0x9d];
+/** `push flags; popf`. */
+const popFlags: Step = (place) => [...pushWord(place, place.random.pick(FLAG_IMAGES)), ...place.assembler.wide(0x9d)];
 
-/** `push selector; push slot; retfq`: where the selector is of user code it lacks a stack, mostly. */
-const farReturn: Step = (random) => [
-  ...[0x6a, random.pick([0x10, 0x10, 0x33, 0x18, 0x40]), 0x68],
-  ...littleEndian(FIRST_SLOT + random.below(SLOTS) * SLOT_BYTES, 4),
-  ...[0x48, 0xcb],
-];
+/** `push selector; push slot; retf`: where the selector is of user code it lacks a stack, mostly. */
+const farReturn: Step = (place) => {
+  const { random, assembler, environment } = place;
+  const { user, kernel } = CODE_SELECTORS[environment.codeBits];
+  return [
+    ...pushByte(place, random.pick([kernel, kernel, user, 0x18, 0x40])),
+    ...pushWord(place, assembler.codeOffset(chooseSlot(random))),
+    ...frameOf(place),
+    0xcb,
+  ];
+};
 
 /** `mov ecx, slot; mov r11d, flags; sysretq`. VIF and VIP, which it loads, stay as they were in QEMU 7.2. */
-const systemReturn: Step = (random) => [
+const systemReturn: Step = ({ random }) => [
   0xb9,
-  ...littleEndian(FIRST_SLOT + random.below(SLOTS) * SLOT_BYTES, 4),
+  ...littleEndian(chooseSlot(random), 4),
   ...[0x41, 0xbb],
   ...littleEndian(random.pick(FLAG_IMAGES) & ~(FLAG_VIF | FLAG_VIP), 4),
   ...[0x48, 0x0f, 0x07],
 ];
 
 /** SGDT, SIDT, SLDT, STR, SMSW. */
-const storeTable: Step = (random) =>
+const storeTable: Step = ({ random, assembler }) =>
   random.oneIn(2)
-    ? [0x0f, 0x01, random.pick([0x04, 0x0c]), 0x25, ...littleEndian(DATA.address + 8 * random.below(64), 4)]
+    ? assembler.withMemory([0x0f, 0x01], random.below(2), DATA.address + 8 * random.below(64))
     : random.pick([
         [0x0f, 0x00, 0xc2],
         [0x0f, 0x00, 0xca],
         [0x0f, 0x01, 0xe2],
       ]);
 
+/** Loads and stores of CL or as much as 64-bit code has of rCX. */
+const NARROW_ACCESSES = [[0x8a], [0x66, 0x8b], [0x8b], [0x88], [0x89]] as const;
+const WIDE_ACCESSES = [
+  [0x48, 0x8b],
+  [0x48, 0x89],
+] as const;
+
 /** A load from the device, or a store to it, of 1, 2, 4 or 8 bytes. */
-const device: Step = (random) => {
-  const address = littleEndian(DEVICE_PAGE + random.below(0x1000), 4);
-  return [
-    ...random.pick([[0x8a], [0x66, 0x8b], [0x8b], [0x48, 0x8b], [0x88], [0x89], [0x48, 0x89]]),
-    0x0c,
-    0x25,
-    ...address,
-  ];
+const device: Step = ({ random, assembler, environment }) => {
+  const accesses = environment.codeBits === 64 ? [...NARROW_ACCESSES, ...WIDE_ACCESSES] : NARROW_ACCESSES;
+  return assembler.withMemory(random.pick(accesses), 1, DEVICE_PAGE + random.below(0x1000));
 };
 
 const constant =
@@ -176,25 +231,24 @@ const constant =
   () =>
     bytes;
 
-/** What every emulator of a PC does alike. */
+/** What every emulator of a PC does alike, in every mode. */
 const SHARED_STEPS: readonly Step[] = [
   editPage,
   editPage,
   editPage,
-  (random) => [0xb8, ...littleEndian(Number(random.pick(SPACES)), 4), 0x0f, 0x22, 0xd8],
+  ({ random, assembler }) => [...assembler.moveEax(Number(random.pick(SPACES))), ...MOV_TO_CR3],
   constant(...RELOAD_CR3),
-  (random) => invalidate(random.pick(EDITABLE_PAGES)),
-  () => toggle(0, CR0.WP),
-  () => toggle(0, CR0.WP),
-  () => toggle(0, CR0.TS),
-  (random) => toggle(4, random.pick([CR4.TSD, CR4.PGE, CR4.UMIP, CR4.SMAP])),
+  ({ random, assembler }) => invalidate(assembler, random.pick(EDITABLE_PAGES)),
+  toggle(0, CR0.WP),
+  toggle(0, CR0.WP),
+  toggle(0, CR0.TS),
+  toggle(4, CR4.TSD, CR4.PGE, CR4.UMIP, CR4.SMAP),
   toUser,
   toUserHere,
   toUserHere,
   constant(0xcd, VECTORS.toKernel),
   constant(0xcd, VECTORS.toKernel),
   constant(0xcd, VECTORS.count),
-  constant(0x0f, 0x05), // syscall
   constant(0x0f, 0x01, 0xf8), // swapgs
   constant(0x0f, 0x06), // clts
   constant(0x0f, 0x01, 0xca), // clac
@@ -203,38 +257,58 @@ const SHARED_STEPS: readonly Step[] = [
   constant(0xfb), // sti
   msr(MSR_FS_BASE, MSR_KERNEL_GS_BASE),
   selector,
-  selector,
+  dataSegment,
+  dataSegment,
   outerSegment,
   stackSegment,
   taskRegister,
   popFlags,
   farReturn,
-  systemReturn,
   storeTable,
-  constant(0x44, 0x0f, 0x20, 0xc0), // mov rax, cr8
-  (random) => [0xbc, ...littleEndian(STACK_TOP - 8 * random.below(32), 4)],
+  ({ random, assembler }) => assembler.wide(0xbc, ...littleEndian(STACK_TOP - 8 * random.below(32), 4)),
 ];
 
+/** Without the local descriptors that SS may be of, no interrupt can return. */
+const localTable: Step = (place) => (place.isInterrupted ? selector(place) : selectorFor(SELECTORS, [LLDT])(place));
+
+/** What is the same in 64-bit code alone. 16-bit code is in the LDT, and does not go on without. */
+const MODE_STEPS: Readonly<Record<CodeBits, readonly Step[]>> = {
+  64: [
+    constant(0x0f, 0x05), // syscall
+    constant(0x44, 0x0f, 0x20, 0xc0), // mov rax, cr8
+    localTable,
+    systemReturn,
+  ],
+  32: [localTable],
+  16: [],
+};
+
 /** What depends on the machine: clocks, identity, devices; and what QEMU leaves out: alignment checks, memory types that are none. */
-const STEPS: readonly Step[] = [
-  ...SHARED_STEPS,
+const OWN_STEPS: readonly Step[] = [
   nullSelector,
   msr(MSR_PAT),
   constant(0xcd, 0x40), // int 40h, to a gate that user code may not use: the error code is 402h in QEMU 7.2, not 202h
-  () => toggle(0, CR0.AM),
+  toggle(0, CR0.AM),
   constant(0x31, 0xc0, 0x0f, 0xa2), // xor eax, eax; cpuid
   constant(0x0f, 0x31), // rdtsc
   device,
   device,
-  (random) => [random.pick([0xe4, 0xe5, 0xe6, 0xe7]), 0x80 + random.below(16)],
+  ({ random }) => [random.pick([0xe4, 0xe5, 0xe6, 0xe7]), 0x80 + random.below(16)],
 ];
 
-/** A random one, for linear address `at`. */
-export function systemStep(random: Random, at: number): readonly number[] {
-  return random.pick(STEPS)(random, at);
-}
+const stepsOf = (own: readonly Step[]): Readonly<Record<CodeBits, readonly Step[]>> => ({
+  64: [...SHARED_STEPS, ...MODE_STEPS[64], ...own],
+  32: [...SHARED_STEPS, ...MODE_STEPS[32], ...own],
+  16: [...SHARED_STEPS, ...MODE_STEPS[16], ...own],
+});
+const STEPS = stepsOf(OWN_STEPS);
+const MACHINE_STEPS = stepsOf([]);
+
+const step = (steps: Readonly<Record<CodeBits, readonly Step[]>>, place: Place): readonly number[] =>
+  place.random.pick(steps[place.environment.codeBits])(place);
+
+/** A random one. */
+export const systemStep = (place: Place): readonly number[] => step(STEPS, place);
 
 /** The same of what is no matter of the machine. */
-export function machineStep(random: Random, at: number): readonly number[] {
-  return random.pick(SHARED_STEPS)(random, at);
-}
+export const machineStep = (place: Place): readonly number[] => step(MACHINE_STEPS, place);
