@@ -155,7 +155,8 @@ class ProgramWriter {
       assembler: this.#assembler,
       at: this.#at,
       // Random bytes are mostly no instructions, about which emulators differ.
-      isInterrupted: this.#clocks !== undefined,
+      keepsSegments:
+        this.#clocks !== undefined || (this.#vocabulary === "machine" && this.#environment.codeBits === 64),
       executesData: this.#vocabulary === "system",
     };
   }
