@@ -2,8 +2,10 @@ import {
   AT,
   type Cpu,
   Decoder,
+  decodingMode,
   FLOW,
   GPR,
+  MAX_RECORDS,
   MODE,
   MODE_LIMIT,
   RECORD,
@@ -19,8 +21,8 @@ import type { HotCode, RegionCache, TranslationManner } from "./region-cache.ts"
 const FRAME = 4096;
 /** Instructions decoded ahead at most; ordinals have a byte. */
 const MAX_RUN = 64;
-/** Records a run may need: two an instruction, and a link. */
-const RUN_BYTES = (MAX_RUN * 2 + 1) * RECORD_BYTES;
+/** Records a run may need: those of its instructions, and a link. */
+const RUN_BYTES = (MAX_RUN * MAX_RECORDS + 1) * RECORD_BYTES;
 /** Entries of the fetch TLB; a power of two. */
 const FETCH_ENTRIES = 512;
 /** Room for records that translating one region may make at most. */
@@ -184,7 +186,7 @@ export class RecordCache {
    */
   hotCode(record: number, manner: TranslationManner): HotCode | undefined {
     const cpu = this.#cpu;
-    const mode = cpu.get32(AT.mode);
+    const mode = decodingMode(cpu);
     const plain =
       (mode & MODE.codeSizeMask) === MODE.code64 ||
       ((mode & MODE.flat) !== 0 && (mode & MODE.codeSizeMask) === MODE.code32);
@@ -259,7 +261,7 @@ export class RecordCache {
   #copy(page: CodePage, offset: number): number {
     const known = page.copies.get(offset);
     if (known !== undefined) return known;
-    if (this.#next + 3 * RECORD_BYTES > UNDO_LOG) return 0;
+    if (this.#next + (MAX_RECORDS + 1) * RECORD_BYTES > UNDO_LOG) return 0;
     const copy = this.#next;
     const { decoder } = this;
     const count = decoder.decode(this.#cpu.u8, page.hva + offset, page.hva + FRAME, page.mode, copy, offset, 0);
@@ -275,7 +277,7 @@ export class RecordCache {
 
   #pageOfRip(low: number, high: number): CodePage | undefined {
     const cpu = this.#cpu;
-    const mode = cpu.get32(AT.mode);
+    const mode = decodingMode(cpu);
     this.#linearLow = low | 0;
     this.#linearHigh = high | 0;
     if ((mode & MODE.codeSizeMask) !== MODE.code64) {
@@ -292,7 +294,7 @@ export class RecordCache {
   /** Runs do not look at the limit of the code segment: where it lies in the page, each instruction is looked up. */
   #segmentEndsInPage(rip: number, offset: number): boolean {
     const cpu = this.#cpu;
-    const mode = cpu.get32(AT.mode);
+    const mode = decodingMode(cpu);
     if ((mode & MODE.flat) !== 0 || (mode & MODE.codeSizeMask) === MODE.code64) return false;
     return cpu.get32(AT.segLimit, SEGMENT.cs) - rip < FRAME - 1 - offset;
   }
@@ -395,7 +397,7 @@ export class RecordCache {
     if (second.hva < 0) return this.#deviceRecord(page, offset);
     const known = page.crossings.get(offset);
     if (known?.second === second.number) return known.record;
-    if (this.#next + 3 * RECORD_BYTES > UNDO_LOG) {
+    if (this.#next + (MAX_RECORDS + 1) * RECORD_BYTES > UNDO_LOG) {
       this.flush();
       return this.lookup();
     }

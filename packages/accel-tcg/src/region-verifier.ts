@@ -22,6 +22,8 @@ const IGNORED = [
   "bounce",
   "pendingErrorCode",
   "x87Results",
+  "vectorScratch",
+  "evexControl",
 ] as const;
 
 /** One store that a region made, and what it left. */

@@ -17,6 +17,7 @@ import {
   MODE,
   mnemonicAt,
   nmiDeliverable,
+  RECORD,
   raiseAtBreakpoint,
   raiseDebug,
   resetState,
@@ -220,7 +221,9 @@ export class TcgVcpu implements Vcpu {
   #createProfile(): RegionProfile {
     const { view } = this.cpu;
     const handlerOf = (record: number): number => this.#regions.handlerOf(view, record);
-    return new RegionProfile(this.cpu, (record) => mnemonicAt(record, handlerOf));
+    return new RegionProfile(this.cpu, (record) =>
+      mnemonicAt(record, handlerOf, view.getUint8(record + RECORD.following)),
+    );
   }
 
   /** The world as instructions see it. */

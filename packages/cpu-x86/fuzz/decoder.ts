@@ -4,6 +4,7 @@ import { DecoderOptions, EncodingKind, Decoder as Iced, Mnemonic } from "iced-x8
 import { InsnBytes, PARSED } from "../src/decode/insn-bytes.ts";
 import { OpcodeMap } from "../src/decode/opcode-map.ts";
 import { allRows } from "../src/instructions/all-rows.ts";
+import { evexRows } from "../src/instructions/evex.ts";
 import type { Row } from "../src/instructions/row.ts";
 import { MODE } from "../src/state/mode.ts";
 
@@ -25,9 +26,9 @@ export interface DecoderCounts {
 const LENGTH = 20;
 const PREFIXES = [0x66, 0x67, 0xf2, 0xf3, 0xf0, 0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x40, 0x41, 0x44, 0x48, 0x4f];
 const MODES = [
-  [16, MODE.code16],
-  [32, MODE.code32],
-  [64, MODE.code64],
+  [16, MODE.code16 | MODE.wideVectors],
+  [32, MODE.code32 | MODE.wideVectors],
+  [64, MODE.code64 | MODE.wideVectors],
 ] as const;
 
 /**
@@ -36,9 +37,10 @@ const MODES = [
  */
 const NOT_DECIDED_BY_ICED = /^(MOV 0F 2[0-3]|MOV 8[CE]|VP?GATHER|UD|MONITOR|MWAIT)/;
 
-const insn = new InsnBytes(new OpcodeMap(allRows));
-/** Mnemonics of the rows: what iced knows beyond them, or with an EVEX prefix, is an extension that is not here. */
+const insn = new InsnBytes(new OpcodeMap([...allRows, ...evexRows]));
+/** Mnemonics of the rows: what iced knows beyond them is an extension that is not here. */
 const known: ReadonlySet<string> = new Set(allRows.map(({ mnemonic }) => mnemonic.toUpperCase()));
+const knownEvex: ReadonlySet<string> = new Set(evexRows.map(({ mnemonic }) => mnemonic));
 
 const nameOf = ({ mnemonic, encoding }: Row): string => `${mnemonic} ${encoding}`;
 
@@ -61,7 +63,9 @@ function randomBytes(random: () => number): Uint8Array {
   const bytes = Uint8Array.from({ length: LENGTH }, () => below(256));
   const head: number[] = [];
   for (let left = Math.max(0, below(9) - 4); left > 0; left--) head.push(PREFIXES[below(PREFIXES.length)] as number);
-  const maps = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a], [0xc5], [0xc4, (below(8) << 5) | (1 + below(3))]];
+  const evex = [0x62, (below(16) << 4) | (1 + below(3)), (below(32) << 3) | 4 | below(4), below(256)];
+  const vex = [[0xc5], [0xc4, (below(8) << 5) | (1 + below(3))]];
+  const maps = [[], [0x0f], [0x0f, 0x38], [0x0f, 0x3a], ...vex, evex, evex];
   head.push(...(maps[below(maps.length)] as number[]));
   bytes.set(head);
   return below(8) === 0 ? bytes.subarray(0, 1 + below(LENGTH - 1)) : bytes;
@@ -78,7 +82,7 @@ function compare(bytes: Uint8Array, bits: 16 | 32 | 64, mode: number): Exclude<k
     );
   if (ours === undefined) {
     if (!theirs.valid) return "undefinedOpcodes";
-    if (known.has(theirs.name) && !theirs.evex) throw differs("#UD of an instruction");
+    if ((theirs.evex ? knownEvex : known).has(theirs.name)) throw differs("#UD of an instruction");
     return "extensions";
   }
   if (!theirs.valid) {
@@ -89,10 +93,14 @@ function compare(bytes: Uint8Array, bits: 16 | 32 | 64, mode: number): Exclude<k
   return "instructions";
 }
 
-/** Bit 3 of vvvv is ignored behind C4 outside 64-bit mode, says SDM vol. 2A, "VEX.vvvv"; iced looks at it. */
+/** Bit 3 of vvvv is ignored behind C4 and 62 outside 64-bit mode, says SDM vol. 2A, "VEX.vvvv"; iced looks at it. */
 function withoutIgnoredBit(bytes: Uint8Array): Uint8Array {
-  const at = bytes.findIndex((byte) => byte === 0xc4 || byte === 0xc5);
-  return bytes[at] === 0xc4 ? bytes.with(at + 2, (bytes[at + 2] as number) | 0x40) : bytes;
+  const at = bytes.findIndex((byte) => byte === 0xc4 || byte === 0xc5 || byte === 0x62);
+  return bytes[at] === 0x62
+    ? bytes.with(at + 2, (bytes[at + 2] as number) | 0x40)
+    : bytes[at] === 0xc4
+      ? bytes.with(at + 2, (bytes[at + 2] as number) | 0x40)
+      : bytes;
 }
 
 /** What iced makes of `bytes`. Its objects are in WebAssembly's memory and have to be freed. */

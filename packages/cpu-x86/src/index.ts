@@ -1,7 +1,7 @@
 export { INTERPRETER_KEY, INTERPRETER_WASM } from "../generated/interpreter-wasm.ts";
 export { CpuModelError } from "./cpuid/model-error.ts";
 export { CPU_FEATURE_NAMES, CPU_MODEL_HELP, type CpuModel, parseCpuModel } from "./cpuid/models.ts";
-export { RECORD, RECORD_BYTES } from "./decode/decoded-insn.ts";
+export { MAX_RECORDS, RECORD, RECORD_BYTES } from "./decode/decoded-insn.ts";
 export { Decoder, FLOW } from "./decode/decoder.ts";
 export { mnemonicAt } from "./decode/mnemonic.ts";
 export { raiseAtBreakpoint } from "./exceptions/breakpoints.ts";
@@ -37,7 +37,7 @@ export {
   TLB_READ,
   UNDO_LOG,
 } from "./state/memory-map.ts";
-export { MODE, MODE_LIMIT } from "./state/mode.ts";
+export { decodingMode, MODE, MODE_LIMIT } from "./state/mode.ts";
 export { resetState } from "./state/reset.ts";
 export { CpuStateError, restoreRegisters, saveRegisters } from "./state/save.ts";
 export { HELPERS, type HelperName } from "./system/helpers.ts";

@@ -16,6 +16,7 @@ import { ARITHMETIC_FLAGS } from "../src/state/bits.ts";
 import { Cpu } from "../src/state/cpu.ts";
 import { GPR, SEGMENT } from "../src/state/layout.ts";
 import { RESERVED_BYTES, SCRATCH_RECORDS } from "../src/state/memory-map.ts";
+import { decodingMode } from "../src/state/mode.ts";
 import { resetState } from "../src/state/reset.ts";
 import { HELPERS } from "../src/system/helpers.ts";
 
@@ -156,10 +157,10 @@ export class InsnMachine {
     cpu.rip = BigInt(CODE);
     cpu.set64("gpr", BigInt(CODE), GPR.pageRip);
     cpu.set32("pendingVector", 0);
-    const records = this.#decoder.decode(code, 0, code.length, cpu.get32("mode"), SCRATCH_RECORDS, 0, 0);
+    const records = this.#decoder.decode(code, 0, code.length, decodingMode(cpu), SCRATCH_RECORDS, 0, 0);
     if (records === 0) throw new Error(`${hex} is cut off`);
     const last = SCRATCH_RECORDS + (records - 1) * RECORD_BYTES;
-    if (records === 2 && this.#execute(SCRATCH_RECORDS) === EXIT_CODE.fault) return 1;
+    for (let at = SCRATCH_RECORDS; at < last; at += RECORD_BYTES) if (this.#execute(at) === EXIT_CODE.fault) return 1;
     for (let times = 1; ; times++) if (this.#execute(last) !== EXIT_CODE.again) return times;
   }
 

@@ -36,9 +36,18 @@ describe("CPUID leaves", () => {
 
   it("describe XSAVE areas by what XCR0 has on", () => {
     const { cpu } = new BareMachine("max");
-    expect(readCpuid(cpu, 0xd, 0)).toEqual([0x207, 576, 2696, 0]);
+    expect(readCpuid(cpu, 0xd, 0)).toEqual([0x2e7, 576, 2696, 0]);
     cpu.setLow("xcr0", 7);
-    expect(readCpuid(cpu, 0xd, 0)).toEqual([0x207, 832, 2696, 0]);
+    expect(readCpuid(cpu, 0xd, 0)).toEqual([0x2e7, 832, 2696, 0]);
+    cpu.setLow("xcr0", 0xe7);
+    expect(readCpuid(cpu, 0xd, 0)).toEqual([0x2e7, 2688, 2696, 0]);
+    expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 832 + 64 + 512 + 1024, 0, 0]);
+    expect([5, 6, 7].map((i) => readCpuid(cpu, 0xd, i))).toEqual([
+      [64, 1088, 0, 0],
+      [512, 1152, 0, 0],
+      [1024, 1664, 0, 0],
+    ]);
+    expect(leaf("max,-avx512f", 0xd)).toEqual([0x207, 576, 2696, 0]);
     cpu.setLow("xcr0", 0x207);
     expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 840, 0x1800, 0]);
     expect(readCpuid(cpu, 0xd, 9)).toEqual([8, 2688, 0, 0]);

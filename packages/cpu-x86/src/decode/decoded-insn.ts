@@ -5,11 +5,16 @@
 //    segment, control and debug registers.
 // 2. An instruction whose address needs a segment base, a limit check or 16-bit arithmetic is preceded by an address
 //    record that leaves the linear address in `effectiveAddress`; both carry the same page offset.
-// 3. The displacement of a rip-relative address, and the immediate of a relative branch, count from the start of the
+// 3. An instruction with an EVEX prefix is as many records as it has steps; one with VEX is followed by a record that clears
+//    the upper part of its destination, where AVX-512 is enabled. The first record tells how many follow.
+// 4. The displacement of a rip-relative address, and the immediate of a relative branch, count from the start of the
 //    page, with `pageRip` as base.
 
 /** Bytes of one record. */
 export const RECORD_BYTES = 40;
+
+/** Records of one instruction at most. */
+export const MAX_RECORDS = 16;
 
 /** Byte offsets in a record. */
 export const RECORD = {
@@ -49,6 +54,8 @@ export const RECORD = {
   changes: 36,
   /** u16: register of VEX.vvvv. */
   vvvv: 36,
+  /** u8, in the first record of an instruction that is no branch: how many records follow. */
+  following: 39,
   /** u16, x87 only: the 11 bits of opcode and ModRM that FNSTENV saves. */
   x87Opcode: 36,
 } as const;

@@ -1,25 +1,34 @@
 import { constantFields } from "../emit/constant-fields.ts";
-import { operandAccessOf } from "../emit/emit-insn.ts";
+import { operandAccessOf, writesVectorRegister } from "../emit/emit-insn.ts";
 import { type HandlerLayout, HandlerNumbering, hasMemoryForm, isIndirectOnly } from "../emit/handlers.ts";
 import type { AddressForm, Shape, StackForm } from "../emit/shape.ts";
 import { allRows } from "../instructions/all-rows.ts";
+import { evexRows, evexStepRows } from "../instructions/evex.ts";
+import type { EvexForm, RegisterField } from "../instructions/evex-form.ts";
+import { STEPS } from "../instructions/evex-steps.ts";
 import { PSEUDO } from "../instructions/pseudo.ts";
 import type { OperandCode, Row } from "../instructions/row.ts";
 import { GPR, SEGMENT } from "../state/layout.ts";
 import { MODE } from "../state/mode.ts";
 import { RECORD, RECORD_BYTES } from "./decoded-insn.ts";
-import type { ParsedRow } from "./encoding.ts";
+import { type ParsedRow, parseEncoding } from "./encoding.ts";
+import { accessOf, EvexExpansion, isMaskedAccess, isWholeBase } from "./evex-expansion.ts";
 import { InsnBytes, PARSED } from "./insn-bytes.ts";
 import { OpcodeMap } from "./opcode-map.ts";
+import { StepWriter } from "./step-writer.ts";
 
 /** The numbering that generator and decoder share. */
-export const numbering: HandlerNumbering = new HandlerNumbering([...Object.values(PSEUDO), ...allRows]);
+export const numbering: HandlerNumbering = new HandlerNumbering([
+  ...Object.values(PSEUDO),
+  ...allRows,
+  ...evexStepRows,
+]);
 
 /** What follows an instruction in its run. */
 export const FLOW = { next: 0, branch: 1, jump: 2 } as const;
 
 /** How the register field of an operand is written into the record. */
-type RegisterFile = "byte" | "gpr" | "zmm" | "fpr" | "number";
+type RegisterFile = "byte" | "gpr" | "zmm" | "fpr" | "mask" | "number";
 
 /** What the decoder wants to know of a row again and again. */
 interface RowFacts {
@@ -58,16 +67,22 @@ export class Decoder {
   readonly #insn: InsnBytes;
   readonly #facts = new Map<ParsedRow, RowFacts>();
   readonly #view: DataView;
+  readonly #steps: StepWriter;
+  readonly #expansion: EvexExpansion;
+  /** The rows with VEX that instructions with EVEX stand for. */
+  readonly #bases = new Map<Row, ParsedRow>();
 
   constructor(buffer: ArrayBufferLike, hasFeature: (name: string) => boolean) {
     this.#view = new DataView(buffer);
-    this.#insn = new InsnBytes(new OpcodeMap(allRows, hasFeature));
+    this.#insn = new InsnBytes(new OpcodeMap([...allRows, ...evexRows], hasFeature));
+    this.#steps = new StepWriter(this.#view, numbering);
+    this.#expansion = new EvexExpansion(this.#steps);
   }
 
   /**
-   * Decodes the instruction at `bytes[at]` (bytes from `end` on do not exist) into one or two records at `record`.
+   * Decodes the instruction at `bytes[at]` (bytes from `end` on do not exist) into records at `record`, mostly one.
    * @param pageOffset offset of the instruction in its page.
-   * @returns number of records, or 0: the instruction needs bytes beyond `end`.
+   * @returns number of records (MAX_RECORDS at most), or 0: the instruction needs bytes beyond `end`.
    */
   decode(
     bytes: Uint8Array,
@@ -93,7 +108,107 @@ export class Decoder {
     }
     if (outcome === PARSED.tooLong) return this.#raises(record, TOO_LONG);
     if (parsed === undefined) return this.#raises(record, UNDEFINED_OPCODE);
-    return this.#instruction(record, parsed, mode, pageOffset, ordinal);
+    const { evex } = parsed.row;
+    if (evex !== undefined) return this.#evex(record, parsed, evex, mode, pageOffset, ordinal);
+    const count = this.#instruction(record, parsed, mode, pageOffset, ordinal);
+    return this.flow === FLOW.next ? this.#finish(record, parsed, count, mode, pageOffset, ordinal) : count;
+  }
+
+  /** What follows an instruction's own records: where AVX-512 is enabled, VEX means that registers are written whole. */
+  #finish(record: number, parsed: ParsedRow, done: number, mode: number, pageOffset: number, ordinal: number): number {
+    const steps = this.#steps;
+    steps.start(record, done, pageOffset, ordinal, this.length);
+    if ((mode & MODE.wideVectors) !== 0 && this.#insn.vex) this.#clearAbove(parsed);
+    return steps.finish();
+  }
+
+  #clearAbove({ row }: ParsedRow): void {
+    const steps = this.#steps;
+    const written = this.#writtenVector(row);
+    if (written !== undefined) steps.step(STEPS.clearAbove[256], written);
+    if (row.vsib) steps.step(STEPS.clearAbove[256], this.#insn.vvvv * ZMM_BYTES);
+    if (row.operands.length === 0 && writesVectors(row, "reg")) steps.step(STEPS.clearAllAbove);
+  }
+
+  /** The vector register that a row with VEX writes, if it does. */
+  #writtenVector(row: Row): number | undefined {
+    const insn = this.#insn;
+    const [code] = row.operands;
+    if (code === undefined || !"VHUW".includes(code[0] as string)) return undefined;
+    if (!row.vsib && !writesVectors(row, insn.isMemory ? "mea" : "reg")) return undefined;
+    return this.#vectorRegisters()[code[0] === "V" ? "reg" : code[0] === "H" ? "vvvv" : "rm"];
+  }
+
+  /** As byte offsets in the vector file; `rm` only if it is a register. */
+  #vectorRegisters(): Record<RegisterField, number> {
+    const { modrm, rex, vvvv, evex } = this.#insn;
+    const reg = ((modrm >> 3) & 7) | ((rex & 4) << 1) | evex.regHigh;
+    const rm = (modrm & 7) | ((rex & 1) << 3) | evex.rmHigh;
+    return { reg: reg * ZMM_BYTES, vvvv: (vvvv | evex.vvvvHigh) * ZMM_BYTES, rm: rm * ZMM_BYTES };
+  }
+
+  #evex(record: number, parsed: ParsedRow, form: EvexForm, mode: number, pageOffset: number, ordinal: number): number {
+    const [insn, steps, expansion] = [this.#insn, this.#steps, this.#expansion];
+    steps.start(record, 0, pageOffset, ordinal, insn.length);
+    if (form.kind === "gather" || form.kind === "scatter") return this.#indexed(record, form, pageOffset);
+    if (isWholeBase(form, insn)) {
+      expansion.beginPlain(insn, form);
+      const before = steps.count;
+      const base = this.#baseOf(form.base as Row);
+      const at = record + before * RECORD_BYTES;
+      this.#clear(at, pageOffset, ordinal, insn.length);
+      const done = before + this.#instruction(at, base, mode, pageOffset, ordinal);
+      steps.start(record, done, pageOffset, ordinal, insn.length);
+      expansion.endPlain(form, this.#writtenVector(base.row));
+      return steps.finish();
+    }
+    const segmented = insn.isMemory && this.#evexAddress(record, form, mode, pageOffset, ordinal);
+    const registers = this.#vectorRegisters();
+    if (form.kind === "mask") registers.reg = ((insn.modrm >> 3) & 7) * 8;
+    if (parsed.row.operands.some((code) => code[0] === "R"))
+      registers.rm = ((insn.modrm & 7) | ((insn.rex & 1) << 3)) * 8;
+    if (parsed.row.operands.some((code) => code[0] === "F")) registers.rm = (insn.modrm & 7) * 8;
+    expansion.expand(insn, form, registers, segmented);
+    return steps.finish();
+  }
+
+  #baseOf(row: Row): ParsedRow {
+    const known = this.#bases.get(row);
+    if (known !== undefined) return known;
+    const parsed = parseEncoding({ ...row, encoding: row.encoding.replace(".STEP", ".NP.0F") });
+    const made = { ...parsed, row };
+    this.#bases.set(row, made);
+    return made;
+  }
+
+  /** Gathers and scatters are one record: the helper forms the addresses. */
+  #indexed(record: number, form: EvexForm, pageOffset: number): number {
+    const [insn, view] = [this.#insn, this.#view];
+    this.#steps.step(form.step as Row, this.#vectorRegisters().reg, insn.evex.mask * 8);
+    this.#addressFields(record, pageOffset, true);
+    const number = numbering.numberOf(form.step as Row, { ...NO_FACTS, form: "m64", asize: insn.asize });
+    view.setUint16(record + RECORD.handler, number, true);
+    return this.#steps.finish();
+  }
+
+  /**
+   * Writes the address record of an instruction with EVEX. @returns whether the address is left an offset in a segment: its
+   * elements are looked at one by one.
+   */
+  #evexAddress(record: number, form: EvexForm, mode: number, pageOffset: number, ordinal: number): boolean {
+    const [insn, view] = [this.#insn, this.#view];
+    insn.segment = withoutBase(insn.segment, mode);
+    const masked = isMaskedAccess(form, insn.evex);
+    const segmented = masked && insn.segment !== SEGMENT.none && (mode & MODE.codeSizeMask) !== MODE.code64;
+    const row = masked ? PSEUDO.addressOnly : form.destination === "rm" ? PSEUDO.addressWrite : PSEUDO.addressRead;
+    this.#clear(record, pageOffset, ordinal, insn.length);
+    this.#addressFields(record, pageOffset);
+    if (segmented) view.setUint8(record + RECORD.segment, SEGMENT.none);
+    view.setUint32(record + RECORD.target, accessOf(form, insn.evex), true);
+    view.setUint16(record + RECORD.handler, numbering.numberOf(row, { ...NO_FACTS, asize: insn.asize }), true);
+    this.#steps.start(record, 1, pageOffset, ordinal, insn.length);
+    this.#steps.segment = insn.segment;
+    return segmented;
   }
 
   /**
@@ -278,9 +393,10 @@ export class Decoder {
   #registers(record: number, parsed: ParsedRow, facts: RowFacts): void {
     const insn = this.#insn;
     const view = this.#view;
+    const { evex } = insn;
     if (facts.regFile !== undefined) {
       const low = facts.regInOpcode ? insn.opcode & 7 : (insn.modrm >> 3) & 7;
-      const high = facts.regInOpcode ? (insn.rex & 1) << 3 : (insn.rex & 4) << 1;
+      const high = facts.regInOpcode ? (insn.rex & 1) << 3 : ((insn.rex & 4) << 1) | evex.regHigh;
       view.setUint16(record + RECORD.reg, registerField(facts.regFile, low | high, insn.rex), true);
     }
     if (parsed.row.fpu === "x87") {
@@ -288,10 +404,10 @@ export class Decoder {
       view.setUint16(record + RECORD.x87Opcode, saved, true);
     }
     if (facts.vvvvFile !== undefined)
-      view.setUint16(record + RECORD.vvvv, registerField(facts.vvvvFile, insn.vvvv, insn.rex), true);
+      view.setUint16(record + RECORD.vvvv, registerField(facts.vvvvFile, insn.vvvv | evex.vvvvHigh, insn.rex), true);
     if (parsed.hasModrm && !insn.isMemory) {
       const file = facts.rmFile ?? "number";
-      const number = (insn.modrm & 7) | ((insn.rex & 1) << 3);
+      const number = (insn.modrm & 7) | ((insn.rex & 1) << 3) | (file === "zmm" ? evex.rmHigh : 0);
       view.setUint16(record + RECORD.rm, registerField(file, number, insn.rex), true);
     }
   }
@@ -324,9 +440,9 @@ export class Decoder {
     const known = this.#facts.get(parsed);
     if (known !== undefined) return known;
     const { operands } = parsed.row;
-    const reg = operands.find((code) => isCode(code, "GZSCDPV"));
-    const rm = operands.find((code) => isCode(code, "ERUNQW"));
-    const vvvv = operands.find((code) => isCode(code, "BH"));
+    const reg = operands.find((code) => isCode(code, "GZSCDPVK"));
+    const rm = operands.find((code) => isCode(code, "ERUNQWF"));
+    const vvvv = operands.find((code) => isCode(code, "BHT"));
     const facts: RowFacts = {
       regFile: reg === undefined ? undefined : fileOf(reg),
       regInOpcode: reg !== undefined && reg[0] === "Z",
@@ -364,6 +480,18 @@ const mayFollowBranch = (row: Row | undefined): boolean => row?.enforced === "aw
 const TOO_LONG = numbering.numberOf(PSEUDO.tooLong, NO_FACTS);
 const UNDEFINED_OPCODE = numbering.numberOf(PSEUDO.undefinedOpcode, NO_FACTS);
 
+const ZMM_BYTES = 64;
+
+const vectorWriters = new Map<Row, Partial<Record<AddressForm, boolean>>>();
+
+/** Whether a row with VEX writes a vector register: its semantics are asked, once. */
+function writesVectors(row: Row, form: "reg" | "mea"): boolean {
+  const known = vectorWriters.get(row) ?? {};
+  vectorWriters.set(row, known);
+  known[form] ??= writesVectorRegister({ ...NO_FACTS, row, form, code64: false }, constantFields);
+  return known[form];
+}
+
 function isCode(code: OperandCode, letters: string): boolean {
   return /^[A-Z]([a-z]+)$/.test(code) && code !== "rAX" && letters.includes(code[0] as string);
 }
@@ -371,6 +499,7 @@ function isCode(code: OperandCode, letters: string): boolean {
 function fileOf(code: OperandCode): RegisterFile {
   if ("VWUHL".includes(code[0] as string)) return "zmm";
   if (code[0] === "P" || code[0] === "Q" || code[0] === "N") return "fpr";
+  if (code[0] === "K" || code[0] === "T" || code[0] === "F") return "mask";
   if (code[0] === "S" || code[0] === "C" || code[0] === "D") return "number";
   return code[1] === "b" ? "byte" : "gpr";
 }
@@ -379,6 +508,7 @@ function fileOf(code: OperandCode): RegisterFile {
 function registerField(file: RegisterFile, number: number, rex: number): number {
   if (file === "zmm") return number * 64;
   if (file === "fpr") return (number & 7) * 16;
+  if (file === "mask") return (number & 7) * 8;
   if (file === "number") return number;
   if (file === "byte" && rex === 0 && number >= 4) return (number - 4) * 8 + 1;
   return number * 8;

@@ -6,7 +6,7 @@ export type ImmediateKind = "b" | "w" | "d" | "z" | "v" | "p" | "o";
 /** A row with its encoding taken apart. */
 export interface ParsedRow {
   readonly row: Row;
-  /** 0: one-byte opcodes, 1: 0F, 2: 0F 38, 3: 0F 3A; with a VEX prefix 4 more. */
+  /** 0: one-byte opcodes, 1: 0F, 2: 0F 38, 3: 0F 3A; with a VEX prefix 4 more, with EVEX 8. */
   readonly map: number;
   /** VEX.L and VEX.W, where the encoding names them. */
   readonly vexL: number | undefined;
@@ -32,7 +32,7 @@ export interface ParsedRow {
 }
 
 const HEX = /^[0-9A-Fa-f]{2}$/;
-const MODRM_OPERAND = /^[CDEGMNPQRSUVW]/;
+const MODRM_OPERAND = /^[CDEFGKMNPQRSUVW]/;
 
 /** Takes `row.encoding` apart. @throws Error on notation it does not know: a mistake in our tables. */
 export function parseEncoding(row: Row): ParsedRow {
@@ -41,7 +41,7 @@ export function parseEncoding(row: Row): ParsedRow {
     throw new Error(`${row.mnemonic}: cannot read the encoding "${row.encoding}"`);
   };
   let prefix: number | undefined;
-  const vex = tokens[0]?.startsWith("VEX.") ? parseVex(tokens.shift() as string) : undefined;
+  const vex = /^E?VEX\./.test(tokens[0] ?? "") ? parseVex(tokens.shift() as string) : undefined;
   if (vex !== undefined) prefix = vex.prefix;
   else if (/^(NP|66|F2|F3)$/i.test(tokens[0] ?? "") && tokens.length > 1) {
     const token = tokens.shift() as string;
@@ -79,7 +79,7 @@ export function parseEncoding(row: Row): ParsedRow {
     map,
     vexL: vex?.vexL,
     vexW: vex?.vexW,
-    usesVvvv: row.operands.some((code) => /^[BH][a-z]+$/.test(code)),
+    usesVvvv: row.operands.some((code) => /^[BHT][a-z]+$/.test(code)),
     prefix,
     plusRegister,
     hasModrm,
@@ -97,17 +97,20 @@ export function parseEncoding(row: Row): ParsedRow {
 const FIXED: ReadonlySet<string> = new Set(["DX", "CL", "ES", "CS", "SS", "DS", "FS", "GS", "ST0", "STi"]);
 
 const VEX_MAPS: Readonly<Record<string, number>> = { "0F": 5, "0F38": 6, "0F3A": 7 };
-const VEX_LENGTHS: Readonly<Record<string, number>> = { LZ: 0, L0: 0, "128": 0, L1: 1, "256": 1 };
+const VEX_LENGTHS: Readonly<Record<string, number>> = { LZ: 0, L0: 0, "128": 0, L1: 1, "256": 1, "512": 2 };
+/** Opcode maps behind an EVEX prefix are this far from those behind VEX. */
+const EVEX_MAPS = 4;
 const VEX_PREFIXES: Readonly<Record<string, number>> = { NP: 0, "66": 0x66, F2: 0xf2, F3: 0xf3 };
 
-/** Takes `VEX.128.66.0F.WIG` apart. SDM vol. 2A, "Opcode Column in the Instruction Summary Table (Instructions with VEX prefix)". */
+/** Takes `VEX.128.66.0F.WIG` or `EVEX.512.66.0F.W0` apart. SDM vol. 2A, "Opcode Column in the Instruction Summary Table (Instructions with VEX prefix)". */
 function parseVex(token: string): Pick<ParsedRow, "map" | "prefix" | "vexL" | "vexW"> {
   const parts = token.split(".").slice(1);
   const find = (table: Readonly<Record<string, number>>): number | undefined =>
     parts.map((part) => table[part]).find((value) => value !== undefined);
   const map = find(VEX_MAPS);
   if (map === undefined) throw new Error(`"${token}" names no opcode map`);
-  return { map, prefix: find(VEX_PREFIXES) ?? 0, vexL: find(VEX_LENGTHS), vexW: find({ W0: 0, W1: 1 }) };
+  const evex = token.startsWith("E") ? EVEX_MAPS : 0;
+  return { map: map + evex, prefix: find(VEX_PREFIXES) ?? 0, vexL: find(VEX_LENGTHS), vexW: find({ W0: 0, W1: 1 }) };
 }
 
 function takeMap(tokens: string[]): 0 | 1 | 2 | 3 {
@@ -124,7 +127,7 @@ function rmConstraint(row: Row): ParsedRow["rm"] {
   for (const code of row.operands) {
     if (FIXED.has(code)) continue;
     if (code[0] === "M") return "memory";
-    if (code[0] === "R" || code[0] === "U" || code[0] === "N") return "register";
+    if (code[0] === "R" || code[0] === "U" || code[0] === "N" || code[0] === "F") return "register";
   }
   return "any";
 }

@@ -1,7 +1,9 @@
 import type { OperandSize } from "../emit/shape.ts";
+import type { EvexForm } from "../instructions/evex-form.ts";
 import { SEGMENT } from "../state/layout.ts";
 import { MODE } from "../state/mode.ts";
 import type { ImmediateKind, ParsedRow } from "./encoding.ts";
+import { clearEvexBits, type EvexBits, noEvexBits } from "./evex-prefix.ts";
 import { type OpcodeMap, selectRow } from "./opcode-map.ts";
 
 /** Longest instruction; longer ones are #GP(0). SDM vol. 2A, "Instruction Format". */
@@ -27,6 +29,12 @@ const FORMS_16 = [
   [5, 16],
   [3, 16],
 ] as const;
+/** Numbers of opcode maps: those behind VEX and EVEX prefixes, and one that is empty. */
+const VEX_MAP = 4;
+const EVEX_MAP = 8;
+const NO_MAP = 4;
+/** More than any map that a prefix can name. */
+const NO_FIELDS = 32;
 const NONE = 16;
 const PAGE_RIP = 17;
 
@@ -46,6 +54,9 @@ export class InsnBytes {
   modrm = 0;
   /** The instruction has a VEX prefix; `rex` and `repeat` then say what it says. */
   vex = false;
+  /** The prefix is EVEX, of which these bits say more. */
+  isEvex = false;
+  readonly evex: EvexBits = noEvexBits();
   /** Register number in VEX.vvvv. */
   vvvv = 0;
   opcode = 0;
@@ -80,6 +91,7 @@ export class InsnBytes {
   readonly #context = {
     repeat: 0,
     operandPrefix: false,
+    rexR: false,
     rexB: false,
     code64: false,
     realAddressing: false,
@@ -88,6 +100,8 @@ export class InsnBytes {
     vexL: 0,
     vexW: 0,
     vvvv: 0,
+    wideVectors: false,
+    evex: this.evex,
   };
 
   constructor(map: OpcodeMap) {
@@ -129,7 +143,8 @@ export class InsnBytes {
 
   #prefixes(): void {
     this.lock = this.#operandPrefix = this.#addressPrefix = false;
-    this.repeat = this.rex = this.vvvv = this.#vexL = 0;
+    this.repeat = this.rex = this.vvvv = this.#vexL = this.#vexW = 0;
+    clearEvexBits(this.evex);
     this.segmentPrefix = -1;
     this.noTrack = false;
     for (;;) {
@@ -182,14 +197,15 @@ export class InsnBytes {
   #opcode(mode: number): void {
     let map = 0;
     let opcode = this.#byte();
-    this.vex = this.#startsVex(opcode, mode);
+    this.isEvex = this.#startsEvex(opcode, mode);
+    this.vex = this.isEvex || this.#startsVex(opcode, mode);
     if (this.vex) {
       const legal = this.#legalBeforeVex();
-      map = 4 + this.#vexFields(opcode);
+      const fields = this.isEvex ? this.#evexFields() : this.#vexFields(opcode);
       opcode = this.#byte();
-      if (map > 7) map = 4;
+      map = fields > 3 ? NO_MAP : (this.isEvex ? EVEX_MAP : VEX_MAP) + fields;
       this.#shape = this.#map.candidates(map, opcode)[0];
-      if (!legal) map = 4;
+      if (!legal) map = NO_MAP;
     } else if (opcode === 0x0f) {
       map = 1;
       opcode = this.#byte();
@@ -204,6 +220,7 @@ export class InsnBytes {
     const context = this.#context;
     context.repeat = this.repeat;
     context.operandPrefix = this.#operandPrefix;
+    context.rexR = (this.rex & 4) !== 0;
     context.rexB = (this.rex & 1) !== 0;
     context.code64 = this.#code64;
     context.realAddressing = (mode & MODE.realAddressing) !== 0;
@@ -212,6 +229,8 @@ export class InsnBytes {
     context.vexL = this.#vexL;
     context.vexW = this.#vexW;
     context.vvvv = this.vvvv;
+    context.wideVectors = (mode & MODE.wideVectors) !== 0;
+    if (this.isEvex) this.#evexLength();
     const hasModrm = candidates.length > 0 && (candidates[0] as ParsedRow).hasModrm;
     if (hasModrm && this.#at >= this.#end) this.#ranOut = true;
     this.row = selectRow(candidates, this.#bytes[this.#at] ?? 0, context);
@@ -222,6 +241,48 @@ export class InsnBytes {
     if (opcode !== 0xc4 && opcode !== 0xc5) return false;
     if (this.#code64) return true;
     return (mode & MODE.realAddressing) === 0 && (this.#bytes[this.#at] ?? 0) >= 0xc0;
+  }
+
+  /** 62 is BOUND outside 64-bit mode, unless its ModRM would name a register. */
+  #startsEvex(opcode: number, mode: number): boolean {
+    if (opcode !== 0x62) return false;
+    if (this.#code64) return true;
+    return (mode & MODE.realAddressing) === 0 && (this.#bytes[this.#at] ?? 0) >= 0xc0;
+  }
+
+  /**
+   * Reads the rest of an EVEX prefix as if a VEX prefix had been given. @returns the opcode map, 4 and more: there is none.
+   * Outside 64-bit mode there are eight registers, and the bits that would name others are ignored.
+   */
+  #evexFields(): number {
+    const { evex } = this;
+    const [first, second, third] = [this.#byte(), this.#byte(), this.#byte()];
+    const inverted = ~first & 0xff;
+    this.rex = (inverted >> 5) | ((second >> 4) & 8);
+    this.vvvv = (~second >> 3) & 15;
+    this.#vexW = second >> 7;
+    this.#operandPrefix = (second & 3) === 1;
+    this.repeat = [0, 0, 0xf3, 0xf2][second & 3] as number;
+    evex.mask = third & 7;
+    evex.zeroes = (third & 0x80) !== 0;
+    evex.b = (third & 0x10) !== 0;
+    evex.length = (third >> 5) & 3;
+    evex.regHigh = inverted & 0x10;
+    evex.rmHigh = (inverted >> 2) & 0x10;
+    evex.vvvvHigh = (~third << 1) & 0x10;
+    if (!this.#code64) {
+      this.rex = evex.regHigh = evex.rmHigh = 0;
+      this.vvvv &= 7;
+    }
+    const legal = (first & 8) === 0 && (second & 4) !== 0 && (this.#code64 || evex.vvvvHigh === 0);
+    return legal && (first & 7) !== 0 ? first & 7 : NO_FIELDS;
+  }
+
+  /** EVEX.b between registers makes the vectors 512 bits long; L'L then is the rounding. */
+  #evexLength(): void {
+    const { evex } = this;
+    const register = (this.#bytes[this.#at] ?? 0) >= 0xc0;
+    this.#context.vexL = evex.b && register ? 2 : evex.length;
   }
 
   #legalBeforeVex(): boolean {
@@ -282,8 +343,15 @@ export class InsnBytes {
     if (!this.isMemory) return;
     if (this.asize === 16) this.#address16(modrm);
     else this.#address32(modrm, parsed?.row.vsib === true);
+    if (parsed?.row.evex !== undefined && modrm >> 6 === 1)
+      this.displacement *= this.#displacementUnit(parsed.row.evex);
     const stack = this.base === 4 || this.base === 5;
     this.segment = this.segmentPrefix >= 0 ? this.segmentPrefix : stack ? SEGMENT.ss : SEGMENT.ds;
+  }
+
+  /** disp8 counts in what is accessed. SDM vol. 2A, "Compressed Displacement (disp8*N) Support in EVEX". */
+  #displacementUnit(form: EvexForm): number {
+    return this.evex.b ? form.broadcast : form.memoryBytes;
   }
 
   #address16(modrm: number): void {
@@ -304,7 +372,7 @@ export class InsnBytes {
     const baseHigh = (this.rex & 1) << 3;
     if (rm === 4) {
       const sib = this.#byte();
-      const index = ((sib >> 3) & 7) | ((this.rex & 2) << 2);
+      const index = ((sib >> 3) & 7) | ((this.rex & 2) << 2) | (vsib ? this.evex.vvvvHigh : 0);
       // A vector register as index may be any.
       if (index !== 4 || vsib) {
         this.index = index;

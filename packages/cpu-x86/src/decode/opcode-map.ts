@@ -1,11 +1,14 @@
 import type { Row } from "../instructions/row.ts";
 import { type ParsedRow, parseEncoding } from "./encoding.ts";
+import { type EvexBits, fitsEvex } from "./evex-prefix.ts";
 
 /** What of an instruction's bytes chooses its row, besides map and opcode. */
 export interface OpcodeContext {
   /** Last of F2 and F3, or 0. */
   readonly repeat: number;
   readonly operandPrefix: boolean;
+  /** REX.R, which extends ModRM.reg. */
+  readonly rexR: boolean;
   /** REX.B, which extends a register in the opcode. */
   readonly rexB: boolean;
   readonly code64: boolean;
@@ -17,11 +20,17 @@ export interface OpcodeContext {
   readonly vexL: number;
   readonly vexW: number;
   readonly vvvv: number;
+  /** AVX-512 state is enabled. */
+  readonly wideVectors: boolean;
+  /** What an EVEX prefix says beside that. */
+  readonly evex: EvexBits;
 }
+
+const MAPS = 12;
 
 /** Rows by map and opcode, each list in order of preference: mandatory prefix first. */
 export class OpcodeMap {
-  readonly #lists: (readonly ParsedRow[])[] = new Array(8 * 256).fill([]);
+  readonly #lists: (readonly ParsedRow[])[] = new Array(MAPS * 256).fill([]);
   readonly parsed: readonly ParsedRow[];
 
   /**
@@ -31,6 +40,7 @@ export class OpcodeMap {
   constructor(rows: readonly Row[], hasFeature: (name: string) => boolean = () => true) {
     this.parsed = rows
       .filter((row) => row.cpuid === undefined || hasFeature(row.cpuid))
+      .filter((row) => row.alsoCpuid === undefined || hasFeature(row.alsoCpuid))
       .map((row) => parseEncoding(row));
     const lists: ParsedRow[][] = this.#lists.map(() => []);
     for (const parsed of this.parsed)
@@ -68,6 +78,7 @@ function fitsBytes(parsed: ParsedRow, modrm: number, context: OpcodeContext): bo
   if (context.rexB && !parsed.plusRegister && !parsed.hasModrm && parsed.map === 0 && parsed.opcode === 0x90)
     return false;
   if (parsed.map >= 4 && !fitsVex(parsed, context)) return false;
+  if (parsed.row.evex !== undefined && !fitsEvex(parsed, parsed.row.evex, modrm, context)) return false;
   if (!parsed.hasModrm) return true;
   if (parsed.digit !== undefined && ((modrm >> 3) & 7) !== parsed.digit) return false;
   if (parsed.rm !== "any" && modrm >= 0xc0 !== (parsed.rm === "register")) return false;
@@ -79,13 +90,21 @@ function fitsVex(parsed: ParsedRow, context: OpcodeContext): boolean {
   if (parsed.vexW !== undefined && parsed.vexW !== context.vexW) return false;
   // pp is a field and always says something: a row that names no prefix is of pp 0. SDM vol. 2A, "VEX.pp".
   if ((parsed.prefix ?? 0) === 0 && (context.operandPrefix || context.repeat !== 0)) return false;
-  return parsed.usesVvvv || context.vvvv === 0;
+  if (!parsed.usesVvvv && context.vvvv !== 0) return false;
+  return !parsed.row.wideVectors || fitsMasks(parsed, context);
+}
+
+/** There are eight mask registers. */
+function fitsMasks({ row: { operands } }: ParsedRow, context: OpcodeContext): boolean {
+  if (context.rexR && operands.some((code) => code[0] === "K")) return false;
+  return context.vvvv < 8 || !operands.some((code) => code[0] === "T");
 }
 
 function fitsMode(row: Row, context: OpcodeContext): boolean {
   if (row.i64 && context.code64) return false;
   if (row.o64 && !context.code64) return false;
   if (row.enforced && !(row.enforced === "awaited" ? context.awaitsEndbranch : context.enforced)) return false;
+  if (row.wideVectors && !context.wideVectors) return false;
   return !(row.protectedOnly && context.realAddressing);
 }
 

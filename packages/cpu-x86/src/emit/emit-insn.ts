@@ -28,6 +28,13 @@ export function operandAccessOf(shape: Shape, fields: (b: IrBuilder) => InsnFiel
   return b.operandAccess;
 }
 
+/** Whether a row with VEX writes a vector register in its register or memory form, apart from what helpers write. */
+export function writesVectorRegister(shape: Shape, fields: (b: IrBuilder) => InsnFields): boolean {
+  const b = new X86Builder(shape, fields);
+  runSemantics(b);
+  return b.writesVectors;
+}
+
 const describe = ({ row, opsize, form, asize, stack, rep }: Shape): string =>
   `${row.mnemonic} ${row.operands.join()} [${row.encoding}] ${opsize} ${form} ${asize} ${stack} ${rep}`;
 

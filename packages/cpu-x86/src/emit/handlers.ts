@@ -34,7 +34,7 @@ export const hasMemoryForm = (row: Row): boolean => starts(row, "EMWQ") || start
  * Whether the address of the row's memory operand is always left by an address record. Vector instructions with VEX are
  * many and long: one memory form of each instead of three keeps the interpreter small.
  */
-export const isIndirectOnly = (row: Row): boolean => isVex(row) && starts(row, "VHUWL") && row.vsib !== true;
+export const isIndirectOnly = (row: Row): boolean => isVex(row) && starts(row, "VHUWLK") && row.vsib !== true;
 
 function formsOf(row: Row): readonly AddressForm[] {
   if (!hasMemoryForm(row)) return ["reg"];

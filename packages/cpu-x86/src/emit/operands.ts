@@ -125,6 +125,12 @@ export function makeOperand(b: X86Builder, code: OperandCode): Operand {
       return new VectorOperand(b, code, width, "immediate");
     case "W":
       return b.shape.form === "reg" ? new VectorOperand(b, code, width, "rm") : new MemoryOperand(b, code, width);
+    case "K":
+      return new MaskOperand(b, code, width, "reg");
+    case "T":
+      return new MaskOperand(b, code, width, "vvvv");
+    case "F":
+      return new MaskOperand(b, code, width, "rm");
     case "P":
       return new MmxOperand(b, code, 64, "reg");
     case "N":
@@ -254,6 +260,18 @@ class MmxOperand extends RegisterOperand {
   override store(value: Val): void {
     this.b.committing("vector register");
     this.b.store("i64.store", this.register(), AT.fpr, value);
+  }
+}
+
+/** Mask registers: writes clear the bits above the width. */
+class MaskOperand extends RegisterOperand {
+  override load(): Val {
+    return this.b.zext(this.b.load("i64.load", this.register(), AT.opmask), this.width);
+  }
+
+  override store(value: Val): void {
+    this.b.committing("mask register");
+    this.b.store("i64.store", this.register(), AT.opmask, this.b.zext(value, this.width));
   }
 }
 

@@ -59,6 +59,9 @@ export class X86Builder extends IrBuilder {
   /** What the semantics did with the memory operand: bytes touched and whether they are written. */
   operandAccess = { bytes: 0, write: false };
 
+  /** The semantics wrote a vector register. */
+  writesVectors = false;
+
   constructor(shape: Shape, fields: (b: IrBuilder) => InsnFields, slots?: SlotTable) {
     super(slots);
     this.#shape = shape;
@@ -149,6 +152,7 @@ export class X86Builder extends IrBuilder {
   /** Bits above `width` keep their values. */
   setVectorRegister(width: Width, offset: Val, value: Val, lane: number = 0): void {
     this.committing("vector register");
+    this.writesVectors = true;
     this.store(STORES[width], offset, AT.zmm + lane * 16, value);
   }
 
@@ -194,7 +198,12 @@ export class X86Builder extends IrBuilder {
    * A miss says nothing about the page; {@link guestStore} to it may make the next look a hit.
    */
   probeForWrite(width: Width, linear: Val): { hit: Val; host: Val } {
-    const { entry, hit } = this.lookup(TLB_WRITE, width / 8, linear);
+    return this.probeBytesForWrite(width / 8, linear);
+  }
+
+  /** The same for any number of bytes up to 64. */
+  probeBytesForWrite(bytes: number, linear: Val): { hit: Val; host: Val } {
+    const { entry, hit } = this.lookup(TLB_WRITE, bytes, linear);
     return { hit, host: this.hostAddress(entry, TLB_WRITE, linear) };
   }
 
@@ -222,6 +231,13 @@ export class X86Builder extends IrBuilder {
     this.storeGuest(32, linear, (host, offset) => {
       this.store("v128.store", host, offset, low);
       this.store("v128.store", host, offset + 16, high);
+    });
+  }
+
+  /** Writes vectors of 128 bits one behind the other, up to four, all or nothing. */
+  guestStoreLanes(linear: Val, lanes: readonly Val[]): void {
+    this.storeGuest(lanes.length * 16, linear, (host, offset) => {
+      for (const [i, lane] of lanes.entries()) this.store("v128.store", host, offset + i * 16, lane);
     });
   }
 
@@ -316,7 +332,7 @@ export class X86Builder extends IrBuilder {
     this.exit("indirect");
   }
 
-  /** rip a relative branch goes to; invariant 3 of decoded-insn.ts. */
+  /** rip a relative branch goes to; invariant 4 of decoded-insn.ts. */
   branchTarget(): Val {
     const offset = this.fields.immediate();
     return this.add(this.reg(64, "pageRip"), this.sext(offset, 32));

@@ -21,6 +21,7 @@ import { rows as mmx } from "./mmx.ts";
 import { rows as mov } from "./mov.ts";
 import { rows as mulDiv } from "./mul-div.ts";
 import { rows as nop } from "./nop.ts";
+import { rows as opmask } from "./opmask.ts";
 import { rows as random } from "./random.ts";
 import type { Row } from "./row.ts";
 import { rows as sha } from "./sha.ts";
@@ -94,4 +95,5 @@ export const allRows: readonly Row[] = [
   ...x87Moves,
   ...x87Store,
   ...x87Transcendental,
+  ...opmask,
 ];

@@ -1,5 +1,6 @@
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
+import type { EvexForm } from "./evex-form.ts";
 
 /** What one instruction does: the manual's Operation section, said once for interpreter and translator. */
 export type Semantics = (b: X86Builder, ...operands: Operand[]) => void;
@@ -29,10 +30,10 @@ type Size =
  * E general register or memory, G general register, I immediate, J branch offset, M memory, N Q P MMX, O absolute
  * offset, R general register in rm, S segment register, U V W vector, X Y strings, H VEX.vvvv vector, B VEX.vvvv
  * general, L vector in bits 7:4 of the immediate; Z is the register in the opcode's low bits. Fixed registers are written
- * out; `rAX` has the operand size. Sizes `x`, `ps` and `pd` are 256 bits in rows with VEX.256, else 128.
+ * out; `rAX` has the operand size. Mask registers, which have no letter there: K in ModRM.reg, F in ModRM.rm, T in VEX.vvvv. Sizes `x`, `ps` and `pd` are 256 bits in rows with VEX.256, else 128.
  */
 export type OperandCode =
-  | `${"A" | "B" | "C" | "D" | "E" | "G" | "H" | "I" | "J" | "L" | "M" | "N" | "O" | "P" | "Q" | "R" | "S" | "U" | "V" | "W" | "X" | "Y" | "Z"}${Size}`
+  | `${"A" | "B" | "C" | "D" | "E" | "F" | "G" | "H" | "I" | "J" | "K" | "L" | "M" | "N" | "O" | "P" | "Q" | "R" | "S" | "T" | "U" | "V" | "W" | "X" | "Y" | "Z"}${Size}`
   | "AL"
   | "CL"
   | "AX"
@@ -105,18 +106,24 @@ export interface RowOptions {
   readonly aligned?: true;
   /** The index of the memory operand is a vector register; the semantics form the addresses. */
   readonly vsib?: true;
+  /** #UD unless AVX-512 state is enabled. */
+  readonly wideVectors?: true;
+  /** A second CPUID feature without which the opcode is #UD. */
+  readonly alsoCpuid?: string;
 }
 
 /** One line of the instruction tables. */
 export interface Row extends RowOptions {
   /**
    * As in the manual: `[NP|66|F2|F3] [0F|0F 38|0F 3A] op [/r|/0../7|+r] [modrm byte|modrm byte+i] [ib|iw|iz|...]`, or
-   * `VEX.[128|256|LIG].[NP|66|F2|F3].[0F|0F38|0F3A].[W0|W1|WIG]` in front of the opcode.
+   * `[VEX|EVEX].[128|256|512|LIG].[NP|66|F2|F3].[0F|0F38|0F3A].[W0|W1|WIG]` in front of the opcode.
    */
   readonly encoding: string;
   readonly mnemonic: string;
   readonly operands: readonly OperandCode[];
   readonly semantics: Semantics;
+  /** With an EVEX prefix: how the instruction is put together. */
+  readonly evex?: EvexForm;
 }
 
 /** Whether the instruction has a VEX prefix. */

@@ -5,6 +5,7 @@ import { emitHandler } from "../emit/emit-insn.ts";
 import { HandlerNumbering } from "../emit/handlers.ts";
 import { CR4 } from "../state/bits.ts";
 import { allRows } from "./all-rows.ts";
+import { evexRows } from "./evex.ts";
 import { rows as far } from "./far.ts";
 import { rows as io } from "./io.ts";
 import { rows as system } from "./system.ts";
@@ -79,7 +80,7 @@ const NO_ROWS: ReadonlySet<FeatureName> = new Set<FeatureName>([
 ]);
 
 describe("CPUID features", () => {
-  const gates = allRows.flatMap(({ cpuid }) => (cpuid === undefined ? [] : [cpuid]));
+  const gates = [...allRows, ...evexRows].flatMap(({ cpuid = [], alsoCpuid = [] }) => [cpuid, alsoCpuid].flat());
 
   it("are known where rows name them", () => {
     const none = new Features([]);

@@ -11,6 +11,7 @@ import { TLB_CONTEXT_LIMIT, TLB_ENTRIES } from "@tsvm/tcg";
 import { CR4, FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, PRIVILEGE, SEGMENT } from "../state/layout.ts";
+import { decodingMode } from "../state/mode.ts";
 import { type CodeTranslations, JUMP_KEY_BASE_SHIFT, JUMP_KEY_MODE_SHIFT } from "./code-translations.ts";
 import { offsetOf, type SoftTlb } from "./soft-tlb.ts";
 
@@ -129,7 +130,7 @@ export class AddressSpaces {
     const ac = (cpu.get32(AT.rflags) & FLAG.AC) !== 0;
     const privilege = cpu.cpl === 3 ? PRIVILEGE.user : ac ? PRIVILEGE.supervisorAc : PRIVILEGE.supervisor;
     cpu.setLow(AT.tlbContext, cpu.low(AT.tlbContexts, privilege));
-    const mode = cpu.get32(AT.mode) << JUMP_KEY_MODE_SHIFT;
+    const mode = decodingMode(cpu) << JUMP_KEY_MODE_SHIFT;
     const base = this.#codeBaseNumber() << JUMP_KEY_BASE_SHIFT;
     cpu.set32(AT.jumpKey, cpu.low(AT.codeContexts, privilege) | mode | base);
   }

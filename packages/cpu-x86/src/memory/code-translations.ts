@@ -7,9 +7,9 @@ import { GIB_MASK } from "./soft-tlb.ts";
 
 /** Room for marks of pages with code, by page number; a hash, so a mark may mean another page. */
 const CODE_MARKS = 1 << 16;
-/** The jump key: TLB context in bits 11:0, mode in 18:12, number of the code segment's base in 31:19. */
+/** The jump key: TLB context in bits 11:0, mode in 19:12, number of the code segment's base in 31:20. */
 export const JUMP_KEY_MODE_SHIFT = 12;
-export const JUMP_KEY_BASE_SHIFT = 19;
+export const JUMP_KEY_BASE_SHIFT = 20;
 const PAGE_MASK = ~0xfff;
 /** Entries that code of one page may have: a block of the cache. */
 const PAGE_ENTRIES = 4096;

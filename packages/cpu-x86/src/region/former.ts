@@ -244,9 +244,9 @@ class Search {
     const [copy, offset] = [copyOf(place), offsetOf(place)];
     const first = this.#source.recordAt(offset);
     if (first === 0) return undefined;
-    const withAddress = ADDRESS_ROWS.has(this.#shape(first).row);
-    const records = withAddress ? [first, first + RECORD_BYTES] : [first];
-    const last = records.at(-1) as number;
+    const records = this.#recordsFrom(first);
+    // Of an instruction that is more than an address and itself nothing matters but that it is straight-line code.
+    const last = (records.length > 2 ? first : records.at(-1)) as number;
     const shape = this.#shape(last);
     const length = view.getUint8(last + RECORD.length);
     if (PSEUDO_ROWS.has(shape.row) && !ADDRESS_ROWS.has(shape.row)) return undefined;
@@ -257,6 +257,14 @@ class Search {
     const flow = this.#flow(shape, last, place, length);
     const likely = flow.isGuess && flow.target !== undefined ? [flow.target] : [];
     return { offset, copy, length, records, likely, enters: undefined, ...flow };
+  }
+
+  /** The records of an instruction; a branch is but one, or an address and itself. */
+  #recordsFrom(first: number): number[] {
+    const { row } = this.#shape(first);
+    const following = row.flow === undefined ? this.#source.view.getUint8(first + RECORD.following) : 0;
+    const count = ADDRESS_ROWS.has(row) ? Math.max(1, following) : following;
+    return Array.from({ length: count + 1 }, (_, i) => first + i * RECORD_BYTES);
   }
 
   #flow(shape: Shape, record: number, place: Place, length: number): Flow {

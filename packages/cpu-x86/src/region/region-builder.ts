@@ -326,7 +326,7 @@ export class RegionBuilder extends X86Builder {
   #relativeTarget(): Place {
     const { copy, enters } = this.#insn;
     if (enters !== undefined) return enters;
-    // Invariant 3 of decoded-insn.ts; 32 bits of it count.
+    // Invariant 4 of decoded-insn.ts; 32 bits of it count.
     const fromPage = Number(BigInt.asIntN(32, BigInt(this.fields.immediate().constant as Constant)));
     return copy + this.#pageDistance * PAGE + fromPage;
   }

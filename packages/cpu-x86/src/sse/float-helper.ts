@@ -5,6 +5,7 @@ import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
 import { add, divide, multiply, multiplyAdd, squareRoot, subtract } from "./float-arithmetic.ts";
+import { classify, range, reduce } from "./float-classes.ts";
 import { compare, comparePredicate, maximum, minimum, type Relation } from "./float-compare.ts";
 import { convertFormat, convertHalf, convertToHalf, fromInteger, roundToIntegral, toInteger } from "./float-convert.ts";
 import {
@@ -18,6 +19,16 @@ import {
   type Rounding,
   SINGLE,
 } from "./float-format.ts";
+import {
+  fixUp,
+  getExponent,
+  getMantissa,
+  reciprocal,
+  reciprocalRoot,
+  roundScale,
+  scale,
+  toUnsigned,
+} from "./float-parts.ts";
 
 /** Byte offsets in `helperArgs` behind its plain arguments: operands and result, 32 bytes each. */
 export const FLOAT_SLOT = { x: 32, y: 64, z: 96, result: 128 } as const;
@@ -64,6 +75,11 @@ const integer =
   (width: 32 | 64, truncates: boolean): LaneFunction =>
   (c, f, _x, y) =>
     toInteger(c, f, y, width, truncates ? ROUND.zero : c.rounding);
+
+const unsigned =
+  (width: 32 | 64, truncates: boolean): LaneFunction =>
+  (c, f, _x, y) =>
+    toUnsigned(c, f, y, width, truncates ? ROUND.zero : c.rounding);
 
 /** x * y + z; the addend is negated in lanes whose number has the parity of an entry. */
 const fused =
@@ -117,6 +133,22 @@ const OPERATIONS = [
     "own",
     "half",
   ),
+  operation("getExponent", (c, f, _x, y) => getExponent(c, f, y)),
+  operation("getMantissa", (c, f, _x, y, imm) => getMantissa(c, f, y, imm)),
+  operation("scale", scale),
+  operation("roundScale", (c, f, _x, y, imm) => roundScale(c, f, y, imm)),
+  operation("fixUp", (c, f, x, y, imm, _lane, z) => fixUp(c, f, x, y, imm, z)),
+  operation("reciprocal", (c, f, _x, y) => reciprocal(c, f, y)),
+  operation("reciprocalRoot", (c, f, _x, y) => reciprocalRoot(c, f, y)),
+  operation("fromUint32", (c, f, _x, y) => fromInteger(c, f, y), "int32"),
+  operation("fromUint64", (c, f, _x, y) => fromInteger(c, f, y), "int64"),
+  operation("toUint32", unsigned(32, false), "own", "int32"),
+  operation("toUint64", unsigned(64, false), "own", "int64"),
+  operation("truncateToUint32", unsigned(32, true), "own", "int32"),
+  operation("truncateToUint64", unsigned(64, true), "own", "int64"),
+  operation("range", range),
+  operation("reduce", (c, f, _x, y, imm) => reduce(c, f, y, imm)),
+  operation("classify", (c, f, _x, y, imm) => classify(c, f, y, imm)),
 ] as const;
 
 /** Name of an operation of the slow path. */
@@ -147,7 +179,23 @@ export type FloatOperation =
   | "fmaddsub"
   | "fmsubadd"
   | "fromHalf"
-  | "toHalf";
+  | "toHalf"
+  | "getExponent"
+  | "getMantissa"
+  | "scale"
+  | "roundScale"
+  | "fixUp"
+  | "reciprocal"
+  | "reciprocalRoot"
+  | "fromUint32"
+  | "fromUint64"
+  | "toUint32"
+  | "toUint64"
+  | "truncateToUint32"
+  | "truncateToUint64"
+  | "range"
+  | "reduce"
+  | "classify";
 
 /** First argument of the helper: which operation, on which format, on how many lanes. */
 export function describeFloat(name: FloatOperation, double: boolean, lanes: 1 | 2 | 4 | 8): number {
@@ -165,7 +213,12 @@ export function sseFloat(cpu: Cpu): HelperResult {
   const at = AT.helperArgs;
   const [from, to] = [elementBytes(source, format), elementBytes(result, format)];
   const results: bigint[] = [];
+  const control = cpu.get32(AT.evexControl);
   for (let lane = 0; lane < lanes; lane++) {
+    if (control !== 0 && ((control >> lane) & 1) === 0) {
+      results.push(0n);
+      continue;
+    }
     const x = readElement(cpu, at + FLOAT_SLOT.x + lane * from, from);
     const y = readElement(cpu, at + FLOAT_SLOT.y + lane * from, from);
     const z = readElement(cpu, at + FLOAT_SLOT.z + lane * from, from);
@@ -173,7 +226,17 @@ export function sseFloat(cpu: Cpu): HelperResult {
   }
   cpu.u8.fill(0, at + FLOAT_SLOT.result, at + FLOAT_SLOT.result + SLOT_BYTES);
   for (const [lane, bits] of results.entries()) writeElement(cpu, at + FLOAT_SLOT.result + lane * to, to, bits);
-  return noteExceptions(cpu, context.exceptions);
+  if (control === 0) return noteExceptions(cpu, context.exceptions);
+  cpu.set32(AT.evexExceptions, cpu.get32(AT.evexExceptions) | context.exceptions);
+  return HELPER.next;
+}
+
+/** All parts of an EVEX instruction are done: their exceptions are noted, or raised. */
+export function endFloat(cpu: Cpu): HelperResult {
+  const exceptions = cpu.get32(AT.evexExceptions);
+  cpu.set32(AT.evexControl, 0);
+  cpu.set32(AT.evexExceptions, 0);
+  return noteExceptions(cpu, exceptions);
 }
 
 /**

@@ -154,6 +154,14 @@ const FIELDS = {
   xss: u64(),
   /** What of control-flow enforcement is on at the current privilege, see ENFORCED in cet/controls.ts; while CR4.CET is set. */
   enforcement: u32(),
+  /** Vectors between the records of one EVEX instruction; registers of the vector file as far as records are concerned. */
+  vectorScratch: { size: 64, count: 3 },
+  /** What the slow path of floating point is told of the EVEX instruction it works for, see EVEX_CONTROL; 0: none. */
+  evexControl: u32(),
+  /** Exceptions of an EVEX instruction's parts so far. */
+  evexExceptions: u32(),
+  /** MXCSR as it was before the instruction's own rounding took its place. */
+  evexMxcsr: u32(),
 } as const satisfies Readonly<Record<string, Field>>;
 
 /** Name of a field of CPU state. */

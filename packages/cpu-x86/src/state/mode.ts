@@ -1,3 +1,8 @@
+import { CR4 } from "./bits.ts";
+import type { Cpu } from "./cpu.ts";
+import { AT } from "./layout.ts";
+import { AVX512_STATE, XSTATE } from "./xstate.ts";
+
 /**
  * Execution mode bits: what decoding and generated code may depend on besides the bytes. Part of the key of decoded code.
  */
@@ -17,7 +22,20 @@ export const MODE = {
   enforced: 32,
   /** The next instruction has to be ENDBRANCH. */
   awaitsEndbranch: 64,
+  /**
+   * AVX-512 state is enabled: there are EVEX instructions, and those with VEX clear all of a register. Not in `mode` of CPU
+   * state, see {@link decodingMode}.
+   */
+  wideVectors: 128,
 } as const;
 
 /** Modes are below this. */
-export const MODE_LIMIT = 128;
+export const MODE_LIMIT = 256;
+
+const WIDE_STATE = XSTATE.SSE | XSTATE.AVX | AVX512_STATE;
+
+/** All that decoding depends on: `mode` of CPU state, and whether AVX-512 is enabled. */
+export function decodingMode(cpu: Pick<Cpu, "get32" | "low">): number {
+  const wide = (cpu.low(AT.xcr0) & WIDE_STATE) === WIDE_STATE && (cpu.low(AT.cr4) & CR4.OSXSAVE) !== 0;
+  return cpu.get32(AT.mode) | (wide ? MODE.wideVectors : 0);
+}

@@ -61,6 +61,29 @@ function upperYmm(index: number): NamedRegister {
   };
 }
 
+/** A register, or a part of one, of `bytes` bytes at `at`, as a little-endian number. */
+function bytesAt(name: string, at: number, bytes: number): NamedRegister {
+  return {
+    name,
+    width: bytes * 8,
+    read: ({ view }) => {
+      let value = 0n;
+      for (let i = bytes - 8; i >= 0; i -= 8) value = (value << 64n) | view.getBigUint64(at + i, true);
+      return value;
+    },
+    write: ({ view }, value) => {
+      for (let i = 0; i < bytes; i += 8) view.setBigUint64(at + i, BigInt.asUintN(64, value >> BigInt(8 * i)), true);
+    },
+  };
+}
+
+/** AVX-512: what the registers of SSE and AVX lack, the further ones, and the masks. */
+const wideVectors: readonly NamedRegister[] = [
+  ...Array.from({ length: 16 }, (_, i) => bytesAt(`zmm${i}.upper`, AT.zmm + i * ELEMENT_SIZE.zmm + 32, 32)),
+  ...Array.from({ length: 16 }, (_, i) => bytesAt(`zmm${i + 16}`, AT.zmm + (i + 16) * ELEMENT_SIZE.zmm, 64)),
+  ...Array.from({ length: 8 }, (_, i) => bytesAt(`k${i}`, AT.opmask + i * 8, 8)),
+];
+
 const GPR_NAMES = Object.entries(GPR).filter(([, number]) => number < 16);
 const SEGMENT_NAMES = Object.entries(SEGMENT).filter(([, number]) => number <= SEGMENT.tr);
 
@@ -131,6 +154,7 @@ export const namedRegisters: readonly NamedRegister[] = [
   field32("mxcsr", "mxcsr", 32),
   ...Array.from({ length: 16 }, (_, i) => wide(`xmm${i}`, "zmm", i, 128)),
   ...Array.from({ length: 16 }, (_, i) => upperYmm(i)),
+  ...wideVectors,
   field32("halted", "halted", 1),
   field32("nmi.blocked", "nmiBlocked", 1),
   field32("interrupt.shadow", "interruptShadow", 2),

@@ -168,6 +168,7 @@ function setCr4(cpu: Cpu, value: number): HelperResult {
     return cpu.raise("GP", 0);
   }
   if ((changed & CR4.CET) !== 0) recomputeMode(cpu);
+  if ((changed & CR4.OSXSAVE) !== 0) cpu.linear.contextChanged();
   return changed === 0 ? HELPER.next : HELPER.jump;
 }
 

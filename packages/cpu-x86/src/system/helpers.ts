@@ -8,11 +8,13 @@ import { breakpoint, debugTrap, overflow, softwareInterrupt } from "../exception
 import { rdmsr, wrmsr } from "../msr/table.ts";
 import { callFar, jumpFar } from "../segments/far-jump.ts";
 import { returnFar, returnFromInterrupt } from "../segments/far-return.ts";
-import { sseDotProduct, sseFloat } from "../sse/float-helper.ts";
+import { beginRounding, endRounding } from "../sse/evex-control.ts";
+import { endFloat, sseDotProduct, sseFloat } from "../sse/float-helper.ts";
 import { sseCompareStrings } from "../sse/string-compare.ts";
 import type { Cpu, HelperResult } from "../state/cpu.ts";
 import { clts, lmsw, movFromCr, movToCr } from "./control-registers.ts";
 import { movFromDr, movToDr } from "./debug-registers.ts";
+import { evexGather, evexScatter, loadCompressed, loadMasked, storeCompressed, storeMasked } from "./evex-memory.ts";
 import { readSegmentBase, swapgs, syscall, sysenter, sysexit, sysret, writeSegmentBase } from "./fast-calls.ts";
 import { fxrstor, fxsave, ldmxcsr } from "./fpu-state.ts";
 import { hlt, monitor, mwait } from "./idle.ts";
@@ -27,11 +29,12 @@ import { lar, lsl, verr, verw } from "./selector-checks.ts";
 import { checkUmip, lgdt, lidt, lldt, ltr, sgdt, sidt } from "./table-registers.ts";
 import { rdpid } from "./time-stamp.ts";
 import { gather, maskedLoad, maskedStore } from "./vector-memory.ts";
+import { evexNarrow, evexPermute } from "./vector-permute.ts";
 import { fldenv, fnsave, fnstenv, frstor } from "./x87-environment.ts";
 import { x87Transcendental } from "./x87-transcendental.ts";
 import { xgetbv, xrstor, xrstors, xsave, xsavec, xsaveopt, xsaves, xsetbv } from "./xsave.ts";
 
-/** All helpers; a helper's number is its position. */
+/** All helpers; a helper's number is its position: those of AVX-512 come last. */
 export const HELPERS = {
   breakpoint,
   callFar,
@@ -124,6 +127,17 @@ export const HELPERS = {
   xsaveopt,
   xsaves,
   xsetbv,
+  beginRounding,
+  endFloat,
+  endRounding,
+  evexGather,
+  evexNarrow,
+  evexPermute,
+  evexScatter,
+  loadCompressed,
+  loadMasked,
+  storeCompressed,
+  storeMasked,
 } as const satisfies Readonly<Record<string, (cpu: Cpu) => HelperResult>>;
 
 /** Name of a helper. */

@@ -25,6 +25,17 @@ import {
 } from "./fpu-area.ts";
 import { setPkru } from "./protection-keys.ts";
 import type { SaveArea } from "./save-area.ts";
+import {
+  arePiecesZero,
+  clearPieces,
+  lengthOfPieces,
+  OPMASKS,
+  type RegisterPieces,
+  readPieces,
+  writePieces,
+  ZMM_HIGH,
+  ZMM_UPPER,
+} from "./wide-state.ts";
 
 /** Bytes before the first component that is not in the legacy region: that region and the header. */
 export const XSAVE_HEADER: number = LEGACY_BYTES;
@@ -87,6 +98,23 @@ const avx: XsaveComponent = {
   initialize: (cpu) => clearVectorPart(cpu, VECTOR_PART.upper),
   isInitial: (cpu) => isVectorPartZero(cpu, VECTOR_PART.upper),
 };
+
+/** A component of AVX-512. */
+const wide = (bit: number, index: number, offset: number, pieces: RegisterPieces): XsaveComponent => ({
+  bit,
+  index,
+  needs: "avx512f",
+  offset,
+  length: lengthOfPieces(pieces),
+  write: (cpu, area, at) => writePieces(cpu, area, at, pieces),
+  read: (cpu, area, at) => readPieces(cpu, area, at, pieces),
+  initialize: (cpu) => clearPieces(cpu, pieces),
+  isInitial: (cpu) => arePiecesZero(cpu, pieces),
+});
+
+const opmask = wide(XSTATE.OPMASK, 5, 1088, OPMASKS);
+const zmmUpper = wide(XSTATE.ZMM_HI256, 6, 1152, ZMM_UPPER);
+const zmmHigh = wide(XSTATE.HI16_ZMM, 7, 1664, ZMM_HIGH);
 
 const pkru: XsaveComponent = {
   bit: XSTATE.PKRU,
@@ -160,7 +188,7 @@ const cetSupervisor = registers(
 );
 
 /** All components, in order. XCR0 and IA32_XSS have only bits of those that the processor model has. */
-export const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx, pkru, cetUser, cetSupervisor];
+export const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx, opmask, zmmUpper, zmmHigh, pkru, cetUser, cetSupervisor];
 
 /** The components that a processor model has, in order. */
 export function componentsOf({ features }: CpuModel): readonly XsaveComponent[] {

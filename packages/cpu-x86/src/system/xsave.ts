@@ -6,7 +6,8 @@ import { ACCESS_WRITE } from "@tsvm/mmu";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR } from "../state/layout.ts";
-import { XSTATE } from "../state/xstate.ts";
+import { decodingMode } from "../state/mode.ts";
+import { AVX512_STATE, XSTATE } from "../state/xstate.ts";
 import { isValidMxcsr, MXCSR_RESET, readMxcsr, writeMxcsr } from "./fpu-area.ts";
 import { area, isOperandCanonical, openOperand } from "./save-area.ts";
 import {
@@ -198,12 +199,16 @@ export function xsetbv(cpu: Cpu): HelperResult {
   if (!hasOsxsave(cpu)) return HELPER.fault;
   const [index, low, high] = [cpu.gpr32(GPR.rcx), cpu.gpr32(GPR.rax), cpu.gpr32(GPR.rdx)];
   if (cpu.cpl !== 0 || index !== 0 || high !== 0 || !isValidXcr0(cpu, low)) return cpu.raise("GP", 0);
+  const mode = decodingMode(cpu);
   cpu.setLow(AT.xcr0, low);
-  return HELPER.next;
+  cpu.linear.contextChanged();
+  return decodingMode(cpu) === mode ? HELPER.next : HELPER.jump;
 }
 
-/** Components that there are; x87 cannot be switched off, also not on a model without XSAVE, and AVX needs SSE. */
+/** Components that there are; x87 cannot be switched off, also not on a model without XSAVE, AVX needs SSE, and the components of AVX-512 need each other and AVX. */
 export function isValidXcr0(cpu: Cpu, value: number): boolean {
   if ((value & ~(supportedXcr0(cpu.model) | XSTATE.X87)) !== 0 || (value & XSTATE.X87) === 0) return false;
-  return (value & (XSTATE.SSE | XSTATE.AVX)) !== XSTATE.AVX;
+  if ((value & (XSTATE.SSE | XSTATE.AVX)) === XSTATE.AVX) return false;
+  const wide = value & AVX512_STATE;
+  return wide === 0 || (wide === AVX512_STATE && (value & XSTATE.AVX) !== 0);
 }
