@@ -303,6 +303,59 @@ describe("FXSAVE and XSAVE", () => {
     expect(m.faultOf("xrstor", 0x5000, 64)).toBe("#GP(0)");
   });
 
+  describe("with AVX-512 state on", () => {
+    const zmm = (register: number, at: number): number => AT.zmm + register * 64 + at;
+    beforeEach(() => {
+      m.cpu.setLow("xcr0", 0xe7);
+      m.cpu.view.setBigUint64(zmm(3, 32), 0x1111n, true);
+      m.cpu.view.setBigUint64(zmm(16, 8), 0x2222n, true);
+      m.cpu.view.setBigUint64(zmm(31, 56), 0x3333n, true);
+      m.cpu.set64("opmask", 0x4444n, 7);
+      m.cpu.setGpr32(GPR.rax, 0xe0);
+    });
+
+    it("XSETBV takes its components together, with AVX", () => {
+      const setXcr0 = (value: number): string => {
+        m.cpu.setGpr32(GPR.rcx, 0);
+        m.cpu.setGpr32(GPR.rax, value);
+        m.cpu.setGpr32(GPR.rdx, 0);
+        const result = m.call("xsetbv");
+        return result === "fault" ? m.fault() : result;
+      };
+      expect([setXcr0(0x67), setXcr0(0xe3), setXcr0(0xe7)]).toEqual(["#GP(0)", "#GP(0)", "next"]);
+      // Code is decoded otherwise without them.
+      expect([setXcr0(7), setXcr0(3), setXcr0(0xe7)]).toEqual(["jump", "next", "jump"]);
+    });
+
+    it("XSAVE and XRSTOR move masks, upper halves and the further registers", () => {
+      expect(m.call("xsave", 0x5000, 64)).toBe("next");
+      const at = [1088 + 56, 1152 + 3 * 32, 1664 + 8, 1664 + 15 * 64 + 56];
+      expect(at.map((offset) => m.read64(0x5000 + offset))).toEqual([0x4444n, 0x1111n, 0x2222n, 0x3333n]);
+      expect(m.read64(0x5200)).toBe(0xe0n);
+      m.cpu.u8.fill(0xee, zmm(0, 0), zmm(32, 0));
+      expect(m.call("xrstor", 0x5000, 64)).toBe("next");
+      expect([m.cpu.view.getBigUint64(zmm(3, 32), true), m.cpu.view.getBigUint64(zmm(31, 56), true)]).toEqual([
+        0x1111n,
+        0x3333n,
+      ]);
+      // The lower halves are other components.
+      expect(m.cpu.u8[zmm(3, 16)]).toBe(0xee);
+      m.write64(0x5200, 0n);
+      expect(m.call("xrstor", 0x5000, 64)).toBe("next");
+      expect([m.cpu.get64("opmask", 7), m.cpu.u8[zmm(31, 56)], m.cpu.u8[zmm(3, 32)]]).toEqual([0n, 0, 0]);
+    });
+
+    it("XSAVEC packs them", () => {
+      m.cpu.set64("opmask", 0n, 7);
+      expect(m.call("xsavec", 0x5000, 64)).toBe("next");
+      expect([m.read64(0x5200), m.read64(0x5208), m.read64(0x5240 + 64 + 3 * 32)]).toEqual([
+        0xc0n,
+        (1n << 63n) | 0xe0n,
+        0x1111n,
+      ]);
+    });
+  });
+
   describe("with AVX state on", () => {
     const upper = (register: number): number => xmm(register) + 16;
     const request = (components: number): void => m.cpu.setGpr32(GPR.rax, components);
