@@ -41,7 +41,7 @@ describe("CPUID leaves", () => {
     expect(readCpuid(cpu, 0xd, 0)).toEqual([0x2e7, 832, 2696, 0]);
     cpu.setLow("xcr0", 0xe7);
     expect(readCpuid(cpu, 0xd, 0)).toEqual([0x2e7, 2688, 2696, 0]);
-    expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 832 + 64 + 512 + 1024, 0, 0]);
+    expect(readCpuid(cpu, 0xd, 1)).toEqual([15, 832 + 64 + 512 + 1024, 0x1800, 0]);
     expect([5, 6, 7].map((i) => readCpuid(cpu, 0xd, i))).toEqual([
       [64, 1088, 0, 0],
       [512, 1152, 0, 0],

@@ -188,7 +188,17 @@ const cetSupervisor = registers(
 );
 
 /** All components, in order. XCR0 and IA32_XSS have only bits of those that the processor model has. */
-export const COMPONENTS: readonly XsaveComponent[] = [x87, sse, avx, opmask, zmmUpper, zmmHigh, pkru, cetUser, cetSupervisor];
+export const COMPONENTS: readonly XsaveComponent[] = [
+  x87,
+  sse,
+  avx,
+  opmask,
+  zmmUpper,
+  zmmHigh,
+  pkru,
+  cetUser,
+  cetSupervisor,
+];
 
 /** The components that a processor model has, in order. */
 export function componentsOf({ features }: CpuModel): readonly XsaveComponent[] {
