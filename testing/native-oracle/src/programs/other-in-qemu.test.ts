@@ -54,6 +54,13 @@ it.each([
   expect(new Set(others(ENVIRONMENTS.flat32))).toEqual(new Set([false]));
 });
 
+it("leaves out RORX with a register that it does not have", () => {
+  const drafts = formsNamed("bmi", "RORX").flatMap((form) => draftsOf(form, ENVIRONMENTS.long));
+  const others = drafts.filter(isOtherInQemu);
+  expect([others.length > 0, others.length < drafts.length]).toEqual([true, true]);
+  for (const { vex } of others) expect(vex?.register).not.toBe(0);
+});
+
 it("leaves out SHLD by an immediate where the address is relative to RIP", () => {
   const others = formsNamed("shift", "SHLD").flatMap((form) => draftsOf(form, ENVIRONMENTS.long).filter(isOtherInQemu));
   expect(others.length).toBeGreaterThan(0);

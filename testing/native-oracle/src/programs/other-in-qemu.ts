@@ -65,6 +65,10 @@ const shiftsDoubleAtRip: Leaves = ({ form, modrm, environment }) =>
   modrm?.mod === 0 &&
   modrm.rm === 5;
 
+/** A register in VEX.vvvv where the instruction has none is not #UD. Seed 1129303200, RORX. SDM vol. 2A, "VEX.vvvv". */
+const namesUnusedRegister: Leaves = ({ form, vex }) =>
+  vex !== undefined && vex.register !== 0 && !form.operands.some((code) => /^[BH]/.test(code));
+
 const REASONS: readonly Leaves[] = [
   isLockedInVain,
   hasRexInFront,
@@ -76,6 +80,7 @@ const REASONS: readonly Leaves[] = [
   swapsWord,
   isWideIn16Bits,
   shiftsDoubleAtRip,
+  namesUnusedRegister,
 ];
 
 /** Whether QEMU may do `draft` otherwise. */
