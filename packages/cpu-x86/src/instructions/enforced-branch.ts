@@ -27,18 +27,18 @@ function isTracked(b: X86Builder): Val {
 
 const target = (b: X86Builder, operand: Operand | undefined): Val => b.zext(operand!.load(), b.shape.opsize);
 
-/** Goes on at `rip`, where ENDBRANCH has to be. */
-function branchTracked(b: X86Builder, rip: Val): void {
+/** Goes on at `rip`, and there with the tracker of this privilege as said. What else is enforced stays. */
+function goOn(b: X86Builder, rip: Val, awaitsEndbranch: boolean): void {
+  const change = (value: Val, bits: Val): Val => (awaitsEndbranch ? b.or(value, bits) : b.and(value, b.not(bits)));
   const user = b.eq(b.state("cpl"), b.const(USER));
-  const wait = (mine: Val, at: 0 | 1): void => {
+  for (const at of [0, 1] as const) {
+    const mine = at === 1 ? user : b.isFalse(user);
     const bit = b.select(mine, b.const(CET.TRACKER), b.const(0));
-    b.setState("cetControl", b.or(b.state("cetControl", at), bit), at);
-  };
-  wait(user, 1);
-  wait(b.isFalse(user), 0);
-  b.setState("mode", b.or(b.state("mode"), b.const(MODE.awaitsEndbranch)));
+    b.setState("cetControl", change(b.state("cetControl", at), bit), at);
+  }
+  b.setState("mode", change(b.state("mode"), b.const(MODE.awaitsEndbranch)));
   const key = b.const(MODE.awaitsEndbranch << JUMP_KEY_MODE_SHIFT);
-  b.setState("jumpKey", b.or(b.state("jumpKey"), key));
+  b.setState("jumpKey", change(b.state("jumpKey"), key));
   b.setState("rip", rip);
   b.exit("indirect");
 }
@@ -47,7 +47,7 @@ const jumpIndirectEnforced: Semantics = (b, operand) => {
   const rip = target(b, operand);
   b.when(isTracked(b), () => {
     checkTarget(b, rip);
-    branchTracked(b, rip);
+    goOn(b, rip, true);
   });
   jumpChecked(b, rip, () => {});
 };
@@ -70,7 +70,7 @@ const callIndirectEnforced: Semantics = (b, operand) => {
   b.when(tracked, () => {
     checkTarget(b, rip);
     pushReturnAddress(b);
-    branchTracked(b, rip);
+    goOn(b, rip, true);
   });
   jumpChecked(b, rip, () => pushReturnAddress(b));
 };
@@ -81,6 +81,9 @@ const retEnforced: Semantics = (b, immediate) => {
   );
   ret(b, ...(immediate === undefined ? [] : [immediate]));
 };
+
+/** Nobody waits where tracking is suppressed: that cannot end here. */
+const endBranchAwaited: Semantics = (b) => goOn(b, b.nextRip(), false);
 
 /** Where it is not waited for, it ends the suppression of tracking only. */
 const endBranch: Semantics = (b) => b.when(isEnforced(b, ENFORCED.suppressed), () => b.helper("endBranch"));
@@ -96,6 +99,6 @@ export const rows: readonly Row[] = [
   row("C2 iw", "RET", ["Iw"], retEnforced, { ...near, stack: true }),
   row("F3 0F 1E FA", "ENDBR64", [], endBranch, { cpuid: "ibt", o64: true, enforced: true }),
   row("F3 0F 1E FB", "ENDBR32", [], endBranch, { cpuid: "ibt", i64: true, enforced: true }),
-  row("F3 0F 1E FA", "ENDBR64", [], (b) => b.helper("endBranch"), { cpuid: "ibt", o64: true, ...awaited }),
-  row("F3 0F 1E FB", "ENDBR32", [], (b) => b.helper("endBranch"), { cpuid: "ibt", i64: true, ...awaited }),
+  row("F3 0F 1E FA", "ENDBR64", [], endBranchAwaited, { cpuid: "ibt", o64: true, ...awaited }),
+  row("F3 0F 1E FB", "ENDBR32", [], endBranchAwaited, { cpuid: "ibt", i64: true, ...awaited }),
 ];
