@@ -2,8 +2,10 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { evexRows } from "../src/instructions/evex.ts";
 import type { Row } from "../src/instructions/row.ts";
-import { CR0 } from "../src/state/bits.ts";
+import { CR0, CR4 } from "../src/state/bits.ts";
+import { AT } from "../src/state/layout.ts";
 import { DATA, type EvexOperands, encodeEvex, PagedEvexMachine, UNMAPPED } from "./evex-machine.ts";
+import { InsnMachine } from "./insn-machine.ts";
 
 let m: PagedEvexMachine;
 beforeEach(() => {
@@ -95,6 +97,40 @@ describe("memory operands", () => {
     expect(m.fault).toBe("#GP(0)");
     run(find("VMOVDQA32", 256, "V"), { reg: 1 });
     expect(m.fault).toBe("none");
+  });
+
+  it("are looked at one by one in segments with limits", () => {
+    const legacy = new InsnMachine(32);
+    legacy.cpu.setLow("cr4", CR4.OSFXSR | CR4.OSXSAVE);
+    legacy.cpu.setLow("xcr0", 0xe7);
+    legacy.limit("ds", DATA + 7).set({ rax: DATA });
+    legacy.ram.set(asBytes([7, 8, 9]), DATA);
+    const move = encodeEvex(find("VMOVDQU32", 512, "V"), { reg: 1, mask: 1 });
+    const store = encodeEvex(find("VMOVDQU32", 512, "W"), { reg: 1, mask: 1 });
+    const under = (mask: bigint, hex: string): string => {
+      legacy.cpu.set64("opmask", mask, 1);
+      legacy.run(hex);
+      return legacy.fault;
+    };
+    expect([under(3n, move), legacy.cpu.view.getBigUint64(AT.zmm + 64, true)]).toEqual(["none", 0x8_0000_0007n]);
+    expect([under(7n, move), under(2n, store), under(4n, store)]).toEqual(["#GP(0)", "none", "#GP(0)"]);
+    expect(under(3n, encodeEvex(find("VPADDD", 512, "V"), { reg: 1, vvvv: 1 }))).toBe("#GP(0)");
+  });
+
+  it("of broadcasts fill the vector and no more", () => {
+    m.write(DATA, asBytes(numbers));
+    for (const length of [512, 256, 128]) {
+      m.zmm(1).fill(0xee);
+      run(find("VPBROADCASTD", length, "V", "W"), { reg: 1 });
+      expect(dwords(1)).toEqual(numbers.map((_, i) => (i < length / 32 ? 1 : 0)));
+      if (length === 128) continue;
+      m.zmm(1).fill(0xee);
+      run(find("VBROADCASTF32X4", length), { reg: 1 });
+      expect(dwords(1)).toEqual(numbers.map((_, i) => (i < length / 32 ? (i & 3) + 1 : 0)));
+      m.setMask(1, 0x0ff0n);
+      run(find("VBROADCASTF32X4", length), { reg: 1, mask: 1, zeroes: true });
+      expect(dwords(1)).toEqual(numbers.map((_, i) => (i < length / 32 && i >= 4 && i < 12 ? (i & 3) + 1 : 0)));
+    }
   });
 
   it("are compressed and expanded", () => {

@@ -71,6 +71,7 @@ export class EvexExpansion {
     const stores = memory && form.destination === "rm";
     const sources = { ...registers };
     if (memory && form.aligned) this.#writer.step(STEPS.checkAligned[(form.length / 8) as 16 | 32 | 64]);
+    if (memory && !stores && this.#isLoad()) return this.#loadInto(registers[form.destination]);
     if (memory && !stores) sources.rm = this.#load(segmented);
     const result = this.#compute(registers, sources, memory && !stores && form.spread > 0);
     if (stores) this.#store(result, segmented);
@@ -83,6 +84,21 @@ export class EvexExpansion {
   }
 
   // --- from memory ---
+
+  /** All of the instruction is a load, without a mask: it writes its destination, whole, and nothing is left to do. */
+  #isLoad(): boolean {
+    const { kind, step, spread } = this.#form;
+    return kind === "vector" && (step === undefined || spread > 0) && this.#insn.evex.mask === 0;
+  }
+
+  #loadInto(register: number): void {
+    const [form, { evex }] = [this.#form, this.#insn];
+    const spreads = evex.b || form.spread > 0;
+    const steps: Readonly<Record<number, Row>> = spreads ? STEPS.loadSpread : STEPS.load;
+    this.#writer.step(steps[accessOf(form, evex)] as Row, register);
+    const length = Math.max(128, form.length) as 128 | 256 | 512;
+    if (spreads) this.#clearAbove(length, register);
+  }
 
   /** @returns the register it is loaded into. */
   #load(segmented: boolean): number {
