@@ -160,6 +160,39 @@ describe("a region of straight-line code in two pages", () => {
   });
 });
 
+describe("a region with EVEX instructions", () => {
+  const code =
+    "b9 2c 01 00 00 62 f1 75 48 fe ca 62 f1 75 59 fe 1b 62 f1 7e 49 7f 5b 01 62 e1 f5 c9 d4 4b 01 62 f1 7c 48 5b e1 62 f1 5c " +
+    "48 59 e4 62 e1 dd 29 58 23 62 f3 75 48 1e d3 01 c5 ec 47 d9 62 b3 75 48 25 f1 96 62 f2 75 48 36 ec c5 cd fe f9 62 f1 3d " +
+    "48 72 f1 03 62 72 7d 48 31 ce 83 e9 01 75 a6 f4";
+  const vectors = Object.fromEntries(
+    [1, 2, 3, 6].flatMap((i) => [
+      [`xmm${i}`, 0x1111_2222_3333_4444_5555_6666_7777_8888n * BigInt(i)],
+      [`zmm${i}.upper`, (1n << 250n) | BigInt(i * 0x1234_5678)],
+    ]),
+  );
+
+  it("does what the interpreter does", () => {
+    const run = (options: typeof HOT | typeof COLD): TinyMachine => {
+      const m = new TinyMachine(64, options);
+      m.set({ ...vectors, xcr0: 0xe7n, cr4: m.reg("cr4") | 0x4_0600n, k1: 0xa5a5n, rbx: BigInt(DATA), mxcsr: 0x1fa0n });
+      // mov ecx, 300; (5) vpaddd zmm1, zmm1, zmm2; vpaddd zmm3{k1}, zmm1, [rbx]{1to16}; vmovdqu32 [rbx+64]{k1}, zmm3;
+      // vpaddq zmm17{k1}{z}, zmm1, [rbx+64]; vcvtdq2ps zmm4, zmm1; vmulps zmm4, zmm4, zmm4; vaddpd ymm20{k1}, ymm4, [rbx];
+      // vpcmpud k2, zmm1, zmm3, 1; kxorw k3, k2, k1; vpternlogd zmm6, zmm1, zmm17, 96h; vpermd zmm5, zmm1, zmm4;
+      // vpaddd ymm7, ymm6, ymm1; vpslld zmm8, zmm1, 3; vpmovzxbd zmm9, xmm6; sub ecx, 1; jnz 5; hlt
+      m.runToHalt(code);
+      return m;
+    };
+    const [hot, cold] = [run(HOT), run(COLD)];
+    expect(counters(hot).regionsMade).toBeGreaterThan(0);
+    expect(hot.vcpu.save()).toEqual(cold.vcpu.save());
+    expect([0, 4, 8, 60].map((i) => hot.read32(DATA + 64 + i))).toEqual(
+      [0, 4, 8, 60].map((i) => cold.read32(DATA + 64 + i)),
+    );
+    expect(hot.reg("zmm1.upper" as "rax")).not.toBe(vectors["zmm1.upper"]);
+  });
+});
+
 describe("verification", () => {
   it("counts nothing twice: fuel, instructions and stores are those of one run", () => {
     const m = new TinyMachine(64, HOT).set({ rdi: BigInt(DATA) });
