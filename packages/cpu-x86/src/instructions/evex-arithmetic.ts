@@ -116,7 +116,7 @@ function shortened(made: Row): Row {
   return form.length === 128 ? { ...made, evex: { ...form, resultBytes: 8 } } : made;
 }
 
-/** The memory operand is as wide as W says. A 32-bit integer as a double needs no rounding, and EVEX.b is ignored by none. */
+/** The memory operand is as wide as W says. A 32-bit integer as a double needs no rounding: a given one is ignored. */
 function fromGeneral(rows: readonly Row[], single: boolean): Row[] {
   return ([0, 1] as const).flatMap((w) =>
     evexFromVex(rows, {
@@ -124,7 +124,7 @@ function fromGeneral(rows: readonly Row[], single: boolean): Row[] {
       w,
       element: 4,
       float: true,
-      ...((single || w === 1) && { rounding: "er" as const }),
+      rounding: single || w === 1 ? "er" : "sae",
     }).map((made) => {
       const form = made.evex as NonNullable<Row["evex"]>;
       return { ...made, evex: { ...form, memoryBytes: w === 1 ? 8 : 4 } };
@@ -240,9 +240,8 @@ function scalarsFromUnsigned(prefix: string, name: string, kind: "ss" | "sd"): R
     const operands: OperandCode[] = [`V${kind}`, `H${kind}`, w === 1 ? "Eq" : "Ed"];
     const base = plainStep(`${name}-${w}`, operands, slowFromInteger(kind));
     const rounds = kind === "ss" || w === 1;
-    const traits: EvexTraits = { kind: "plain", element: 4, float: true, ...(rounds && { rounding: "er" }) };
-    const made = evexRow("LIG", `${prefix}.0F.W${w}`, "7B /r", name, operands, { base }, traits);
-    return w === 1 ? made : made;
+    const traits: EvexTraits = { kind: "plain", element: 4, float: true, rounding: rounds ? "er" : "sae" };
+    return evexRow("LIG", `${prefix}.0F.W${w}`, "7B /r", name, operands, { base }, traits);
   });
 }
 
