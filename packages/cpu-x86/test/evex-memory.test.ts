@@ -254,6 +254,9 @@ describe("AVX-512", () => {
       m.zmm(1).fill(0x55);
       m.run("c4e27917c9"); // VPTEST xmm1, xmm1
       expect(m.zmm(1)[63]).toBe(0x55);
+      m.zmm(0).fill(0x55);
+      m.run("c4e37962ca00"); // VPCMPISTRM xmm1, xmm2, 0: into XMM0
+      expect([m.zmm(1)[63], m.zmm(0)[63]]).toEqual([0x55, kept]);
       m.run("660ffecb"); // PADDD xmm1, xmm3
       expect(m.zmm(1)[63]).toBe(0x55);
     }

@@ -136,6 +136,8 @@ export class Decoder {
     const [code] = row.operands;
     if (code === undefined || !"VHUW".includes(code[0] as string)) return undefined;
     if (!row.vsib && !writesVectors(row, insn.isMemory ? "mea" : "reg")) return undefined;
+    // VPCMPESTRM and VPCMPISTRM write XMM0, which is no operand.
+    if (row.mnemonic.endsWith("STRM")) return 0;
     return this.#vectorRegisters()[code[0] === "V" ? "reg" : code[0] === "H" ? "vvvv" : "rm"];
   }
 
