@@ -6,9 +6,8 @@ import { EXIT_CODE } from "../src/interpreter/exits.ts";
 import { recomputeMode } from "../src/segments/cache.ts";
 import { AT, GPR } from "../src/state/layout.ts";
 import { SCRATCH_RECORDS } from "../src/state/memory-map.ts";
-import { HELPERS } from "../src/system/helpers.ts";
 import { BareMachine, PAGE_TABLES } from "./bare-machine.ts";
-import { compileHandler } from "./insn-machine.ts";
+import { compileHandler, instantiateHandler } from "./insn-machine.ts";
 
 /** Pages of shadow stacks: the user's and the supervisor's. */
 export const USER_SHADOW = 0x5_0000;
@@ -124,21 +123,7 @@ export class CetMachine extends BareMachine {
   #handler(number: number): (record: number) => number {
     const known = this.#handlers.get(number);
     if (known !== undefined) return known;
-    const { linear } = this.cpu;
-    const helpers = Object.values(HELPERS);
-    const env = {
-      memory: this.memory,
-      readMiss: linear.readMiss.bind(linear),
-      modifyMiss: linear.modifyMiss.bind(linear),
-      writeMiss: linear.writeMiss.bind(linear),
-      helper: (index: number) => helpers[index]!(this.cpu),
-      resolve: () => 0,
-      resolveNear: () => 0,
-      hot: () => {},
-      clock: () => 0,
-    };
-    const { exports } = new WebAssembly.Instance(compileHandler(number), { env });
-    const handler = exports["handler"] as (record: number) => number;
+    const handler = instantiateHandler(compileHandler(number), this.cpu, this.memory);
     this.#handlers.set(number, handler);
     return handler;
   }

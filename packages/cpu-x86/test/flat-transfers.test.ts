@@ -7,9 +7,9 @@ import { recomputeMode, setNullSegment } from "../src/segments/cache.ts";
 import { CR4, EFER, FLAG } from "../src/state/bits.ts";
 import { AT, GPR, SEGMENT, STATE_END } from "../src/state/layout.ts";
 import { SCRATCH_RECORDS } from "../src/state/memory-map.ts";
-import { HELPERS, type HelperName } from "../src/system/helpers.ts";
+import type { HelperName } from "../src/system/helpers.ts";
 import { BareMachine, CODE32, CODE64, DATA32, DPL3, FLAT_LOW, GDT, SEL } from "./bare-machine.ts";
-import { compileHandler } from "./insn-machine.ts";
+import { compileHandler, instantiateHandler } from "./insn-machine.ts";
 
 const STACK = 0x7000;
 const ROUNDS = 400;
@@ -82,24 +82,8 @@ class Pair {
 
   #instantiate(): (record: number) => number {
     const { cpu, memory } = this.fast;
-    const { linear } = cpu;
-    const functions = Object.values(HELPERS);
-    const env = {
-      memory,
-      readMiss: linear.readMiss.bind(linear),
-      modifyMiss: linear.modifyMiss.bind(linear),
-      writeMiss: linear.writeMiss.bind(linear),
-      helper: (number: number) => {
-        this.#helperCalls++;
-        return functions[number]!(cpu);
-      },
-      resolve: () => 0,
-      resolveNear: () => 0,
-      hot: () => {},
-      clock: () => cpu.host.now(),
-    };
     const number = cpu.view.getUint16(SCRATCH_RECORDS + RECORD.handler, true);
-    return new WebAssembly.Instance(compileHandler(number), { env }).exports["handler"] as (record: number) => number;
+    return instantiateHandler(compileHandler(number), cpu, memory, () => this.#helperCalls++);
   }
 }
 

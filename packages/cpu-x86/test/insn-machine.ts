@@ -63,6 +63,32 @@ export function compileHandler(number: number): WebAssembly.Module {
   return new WebAssembly.Module(module.build());
 }
 
+/** Instantiates a module that {@link compileHandler} made, for one CPU. @param onHelper is told of calls of helpers. */
+export function instantiateHandler(
+  module: WebAssembly.Module,
+  cpu: Cpu,
+  memory: unknown,
+  onHelper = () => {},
+): Handler {
+  const { linear } = cpu;
+  const helpers = Object.values(HELPERS);
+  const env = {
+    memory,
+    readMiss: linear.readMiss.bind(linear),
+    modifyMiss: linear.modifyMiss.bind(linear),
+    writeMiss: linear.writeMiss.bind(linear),
+    helper: (index: number) => {
+      onHelper();
+      return helpers[index]!(cpu);
+    },
+    resolve: () => 0,
+    resolveNear: () => 0,
+    hot: () => {},
+    clock: () => cpu.host.now(),
+  };
+  return new WebAssembly.Instance(module, { env } as WebAssembly.Imports).exports["handler"] as Handler;
+}
+
 /** Flat segments in 32- and 64-bit code; base 0 and 64 KiB in 16-bit code. CPL is 0. */
 export class InsnMachine {
   readonly cpu: Cpu;
@@ -174,20 +200,7 @@ export class InsnMachine {
     if (known !== undefined) return known;
     const module = compiled.get(number) ?? compileHandler(number);
     compiled.set(number, module);
-    const { linear } = this.cpu;
-    const helpers = Object.values(HELPERS);
-    const env = {
-      memory: this.#memory,
-      readMiss: linear.readMiss.bind(linear),
-      modifyMiss: linear.modifyMiss.bind(linear),
-      writeMiss: linear.writeMiss.bind(linear),
-      helper: (index: number) => helpers[index]!(this.cpu),
-      resolve: () => 0,
-      resolveNear: () => 0,
-      hot: () => {},
-      clock: () => this.nowNs,
-    };
-    const handler = new WebAssembly.Instance(module, { env }).exports["handler"] as Handler;
+    const handler = instantiateHandler(module, this.cpu, this.#memory);
     this.#handlers.set(number, handler);
     return handler;
   }
