@@ -275,14 +275,16 @@ describe("FXSAVE and XSAVE", () => {
     expect([m.read64(0x5f20), m.read64(0x5f00 + 160 + 15 * 16)]).toEqual([0x8000_0000_0000_0001n, 0xf00n]);
   });
 
+  /** XSETBV of XCR0. @returns how it ended. */
+  const setXcr0 = (value: number): string => {
+    m.cpu.setGpr32(GPR.rcx, 0);
+    m.cpu.setGpr32(GPR.rax, value);
+    m.cpu.setGpr32(GPR.rdx, 0);
+    const result = m.call("xsetbv");
+    return result === "fault" ? m.fault() : result;
+  };
+
   it("XSETBV takes x87 and SSE, XSAVE obeys XCR0 and EDX:EAX", () => {
-    const setXcr0 = (value: number): string => {
-      m.cpu.setGpr32(GPR.rcx, 0);
-      m.cpu.setGpr32(GPR.rax, value);
-      m.cpu.setGpr32(GPR.rdx, 0);
-      const result = m.call("xsetbv");
-      return result === "fault" ? m.fault() : result;
-    };
     expect([setXcr0(2), setXcr0(5), setXcr0(15), setXcr0(3)]).toEqual(["#GP(0)", "#GP(0)", "#GP(0)", "next"]);
     m.write32(0x5200, 0);
     m.cpu.setGpr32(GPR.rax, 2);
@@ -315,13 +317,6 @@ describe("FXSAVE and XSAVE", () => {
     });
 
     it("XSETBV takes its components together, with AVX", () => {
-      const setXcr0 = (value: number): string => {
-        m.cpu.setGpr32(GPR.rcx, 0);
-        m.cpu.setGpr32(GPR.rax, value);
-        m.cpu.setGpr32(GPR.rdx, 0);
-        const result = m.call("xsetbv");
-        return result === "fault" ? m.fault() : result;
-      };
       expect([setXcr0(0x67), setXcr0(0xe3), setXcr0(0xe7)]).toEqual(["#GP(0)", "#GP(0)", "next"]);
       // Code is decoded otherwise without them.
       expect([setXcr0(7), setXcr0(3), setXcr0(0xe7)]).toEqual(["jump", "next", "jump"]);
