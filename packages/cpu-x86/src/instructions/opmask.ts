@@ -66,42 +66,29 @@ const shift =
     dst!.store(b.select(inside, b[direction](src!.load(), count), b.const(0)));
   };
 
-/** Three registers, of each width. */
-const threes = (
-  opcode: string,
-  name: string,
-  semantics: Semantics,
-  feature: (width: Width) => string = (width) => FEATURE[width],
-): Row[] =>
-  WIDTHS.map((width) => {
-    const [prefix, w] = PREFIX[width];
-    const operands = [code("K", width), code("T", width), code("F", width)];
-    return row(
-      `VEX.L1.${prefix}.0F.${w} ${opcode} /r`,
-      `${name}${width}`,
-      operands,
-      semantics,
-      options(feature(width)),
-    );
-  });
+/** On registers of each width alone. @param length VEX.L; @param letters operand codes without the width. */
+const registers =
+  (length: "L0" | "L1", letters: readonly string[]) =>
+  (
+    opcode: string,
+    name: string,
+    semantics: Semantics,
+    feature: (width: Width) => string = (width) => FEATURE[width],
+  ): Row[] =>
+    WIDTHS.map((width) => {
+      const [prefix, w] = PREFIX[width];
+      const operands = letters.map((letter) => code(letter, width));
+      return row(
+        `VEX.${length}.${prefix}.0F.${w} ${opcode} /r`,
+        `${name}${width}`,
+        operands,
+        semantics,
+        options(feature(width)),
+      );
+    });
 
-const twos = (
-  opcode: string,
-  name: string,
-  semantics: Semantics,
-  feature: (width: Width) => string = (width) => FEATURE[width],
-): Row[] =>
-  WIDTHS.map((width) => {
-    const [prefix, w] = PREFIX[width];
-    const operands = [code("K", width), code("F", width)];
-    return row(
-      `VEX.L0.${prefix}.0F.${w} ${opcode} /r`,
-      `${name}${width}`,
-      operands,
-      semantics,
-      options(feature(width)),
-    );
-  });
+const twos = registers("L0", ["K", "F"]);
+const threes = registers("L1", ["K", "T", "F"]);
 
 /** W does not tell the width from memory and registers apart: `wide` of each pair is D or Q. */
 function shifts(opcode: number, name: string, direction: "shl" | "shr"): Row[] {
