@@ -51,7 +51,7 @@ function state(b: IrBuilder, field: FieldName): Val {
   return b.load(ELEMENT_SIZE[field] === 4 ? "i64.load32_u" : "i64.load", undefined, AT[field]);
 }
 
-/** DS, ES, FS or GS. */
+/** DS, ES, FS or GS: CS, and what is no segment register, never come here. */
 function isOfData(b: IrBuilder, segment: Val): Val {
   const isStack = b.op("i32.eq", segment, b.const32(SEGMENT.ss));
   return b.both(b.op("i32.le_u", segment, b.const32(SEGMENT.gs)), b.isFalse(isStack));
