@@ -99,6 +99,18 @@ describe("memory operands", () => {
     expect(m.fault).toBe("none");
   });
 
+  it.each([
+    ["VMOVUPS zmm1, [rsp]", "62f17c48100c24"],
+    ["VMOVUPS zmm1{k1}, [rsp]", "62f17c49100c24"],
+    ["VMOVUPS [rsp]{k1}, zmm1", "62f17c49110c24"],
+    ["VPADDD zmm1, zmm2, [rsp]{1to16}", "62f16d58fe0c24"],
+  ])("are #SS at no canonical address of the stack: %s", (_, hex) => {
+    m.set({ rsp: 1n << 60n });
+    m.setMask(1, 1n);
+    m.run(hex);
+    expect(m.fault).toBe("#SS(0)");
+  });
+
   it("are looked at one by one in segments with limits", () => {
     const legacy = new InsnMachine(32);
     legacy.cpu.setLow("cr4", CR4.OSFXSR | CR4.OSXSAVE);

@@ -199,13 +199,13 @@ export class Decoder {
    */
   #evexAddress(record: number, form: EvexForm, mode: number, pageOffset: number, ordinal: number): boolean {
     const [insn, view] = [this.#insn, this.#view];
-    insn.segment = withoutBase(insn.segment, mode);
+    const segment = withoutBase(insn.segment, mode);
     const masked = isMaskedAccess(form, insn.evex);
-    const segmented = masked && insn.segment !== SEGMENT.none && (mode & MODE.codeSizeMask) !== MODE.code64;
+    const segmented = masked && segment !== SEGMENT.none && (mode & MODE.codeSizeMask) !== MODE.code64;
     const row = masked ? PSEUDO.addressOnly : form.destination === "rm" ? PSEUDO.addressWrite : PSEUDO.addressRead;
     this.#clear(record, pageOffset, ordinal, insn.length);
     this.#addressFields(record, pageOffset);
-    if (segmented) view.setUint8(record + RECORD.segment, SEGMENT.none);
+    view.setUint8(record + RECORD.segment, segmented ? SEGMENT.none : segment);
     view.setUint32(record + RECORD.target, accessOf(form, insn.evex), true);
     view.setUint16(record + RECORD.handler, numbering.numberOf(row, { ...NO_FACTS, asize: insn.asize }), true);
     this.#steps.start(record, 1, pageOffset, ordinal, insn.length);
@@ -307,6 +307,7 @@ export class Decoder {
     let at = record;
     if (form === "mea") {
       this.#address(at, parsed, facts, pageOffset);
+      if (facts.indirect && !row.offsetOnly) view.setUint8(at + RECORD.segment, withoutBase(insn.segment, mode));
       at += RECORD_BYTES;
       this.#clear(at, pageOffset, ordinal, insn.length);
       view.setUint8(at + RECORD.segment, insn.segment);
@@ -338,10 +339,7 @@ export class Decoder {
     if (row.mnemonic === "POP" && insn.base === GPR.rsp) insn.displacement += insn.opsize / 8;
     // The helper forms the addresses, and a bad one in the stack segment is #SS.
     if (row.vsib) return "m64";
-    if (facts.indirect) {
-      insn.segment = withoutBase(insn.segment, mode);
-      return "mea";
-    }
+    if (facts.indirect) return "mea";
     if (row.mnemonic === "LEA") return insn.asize === 64 ? "m64" : insn.asize === 32 ? "m32" : "mea";
     // CS is never writable: its limits are looked at even if it spans everything.
     if (insn.asize === 16 || insn.segment >= SEGMENT.fs || insn.segment === SEGMENT.cs) return "mea";
@@ -516,7 +514,7 @@ function registerField(file: RegisterFile, number: number, rex: number): number 
   return number * 8;
 }
 
-/** No segment where this one has neither base nor limit. */
+/** No segment where this one has neither base nor limit: for sums, not for faults, which tell SS from others. */
 function withoutBase(segment: number, mode: number): number {
   if (segment >= SEGMENT.fs) return segment;
   if ((mode & MODE.codeSizeMask) === MODE.code64) return SEGMENT.none;
