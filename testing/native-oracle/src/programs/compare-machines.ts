@@ -2,12 +2,12 @@
 import type { Difference } from "../compare.ts";
 import { PAGE_BYTES } from "../environment.ts";
 import { kernelPage } from "../guest-tables.ts";
-import type { ResumedFault } from "../native-harness.ts";
 import { compareFaults } from "./compare-programs.ts";
 import { knownReason } from "./known-in-qemu.ts";
 import { LOW_BYTES } from "./machine-supervisor.ts";
 import type { Program } from "./program.ts";
 import type { MachineOutcome } from "./qemu-engine.ts";
+import type { LoggedFault } from "./resume-handler.ts";
 import type { SystemOutcome } from "./system-engine.ts";
 
 const PAGE_FAULT = 14;
@@ -31,9 +31,8 @@ export function compareMachines(
   qemu: MachineOutcome,
   ours: SystemOutcome,
 ): readonly Difference[] | string {
-  const at = qemu.faults.findIndex((fault, i) => !sameFault(fault, ours.faults[i]));
-  const [theirs, mine] = [qemu.faults[at], ours.faults[at]];
-  const reason = theirs && knownReason(theirs, mine, qemu.ram, program);
+  const at = firstDifference(qemu.faults, ours.faults);
+  const reason = at < 0 ? undefined : knownReason(qemu.faults[at], ours.faults[at], qemu.ram, program);
   if (reason !== undefined) return reason;
   const differences: Difference[] = [...compareFaults(from(qemu, at), from(ours, at))];
   const check = (field: string, expected: string, actual: string): void => {
@@ -50,13 +49,20 @@ export function compareMachines(
 }
 
 /** Faults from the `first` on; none when that is negative. */
-const from = ({ faults }: { readonly faults: readonly ResumedFault[] }, first: number) => ({
+const from = ({ faults }: { readonly faults: readonly LoggedFault[] }, first: number) => ({
   faults: first < 0 ? [] : faults.slice(first),
 });
 
+/** Index of the first fault that one of them has otherwise or alone; negative when there is none. */
+function firstDifference(qemu: readonly LoggedFault[], ours: readonly LoggedFault[]): number {
+  const longer = qemu.length > ours.length ? qemu : ours;
+  return longer.findIndex((_, i) => !sameFault(qemu[i], ours[i]));
+}
+
 /** QEMU reports what is read, changed and written back as read: host CPUs report a write, as the manual has it. */
-function sameFault(qemu: ResumedFault, ours: ResumedFault | undefined): boolean {
-  if (ours === undefined || qemu.vector !== ours.vector || qemu.rip !== ours.rip || qemu.cr2 !== ours.cr2) return false;
+function sameFault(qemu: LoggedFault | undefined, ours: LoggedFault | undefined): boolean {
+  if (qemu === undefined || ours === undefined) return false;
+  if (qemu.vector !== ours.vector || qemu.rip !== ours.rip || qemu.cr2 !== ours.cr2) return false;
   const readForWrite = qemu.vector === PAGE_FAULT && (ours.errorCode & PF_WRITE) !== 0 ? PF_WRITE : 0;
   return (qemu.errorCode | readForWrite) === ours.errorCode;
 }

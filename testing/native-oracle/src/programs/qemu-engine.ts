@@ -4,7 +4,6 @@ import { closeSync, ftruncateSync, mkdtempSync, openSync, readSync, rmSync, writ
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GUEST_RAM_BYTES, kernelPage, SYSTEM_REGISTERS } from "../guest-tables.ts";
-import type { ResumedFault } from "../native-harness.ts";
 import { initialStateOf } from "../vector.ts";
 import {
   BATCH,
@@ -18,7 +17,7 @@ import {
   writeSwitch,
 } from "./machine-supervisor.ts";
 import { inputOf, type Program } from "./program.ts";
-import { endElsewhere, readFaultLog } from "./resume-handler.ts";
+import { endElsewhere, type LoggedFault, readFaultLog } from "./resume-handler.ts";
 import { writeSystem } from "./system-engine.ts";
 import { readTicks } from "./system-tables.ts";
 
@@ -32,7 +31,7 @@ const TABLES = kernelPage("pml4").gpa;
 
 /** What can be seen of a program's end from inside its machine. */
 export interface MachineOutcome {
-  readonly faults: readonly ResumedFault[];
+  readonly faults: readonly LoggedFault[];
   readonly regs: Readonly<Record<string, bigint>>;
   /** Timer interrupts that it took. */
   readonly ticks: number;

@@ -9,7 +9,7 @@ import type { ResumedFault } from "../native-harness.ts";
 import { listingBytes } from "./listing.ts";
 import { FIRST_SLOT, SLOT_BYTES, SLOTS } from "./program.ts";
 
-/** The log: number of faults, limit, code address; bases of LDT segments; entries of vector, error code, CR2 and rip. */
+/** The log: number of faults, limit, code address; bases of LDT segments; entries of vector, error code, DS, ES, CR2 and rip. */
 const LOG = { count: 0, limit: 8, code: 16, bases: 0x40, entries: 0x100, entryBytes: 32 } as const;
 const PAGE_FAULT = 14;
 
@@ -18,14 +18,15 @@ const HANDLER = `
   fc 50 51 52 53            cld; push rax; push rcx; push rdx; push rbx
   48bb LOG                  mov rbx, LOG
   837c2420 03               cmp dword [rsp+32], 3
-  0f84 9f000000             je finish
+  0f84 a5000000             je finish
   488b03 483b4308           mov rax, [rbx]; cmp rax, [rbx+8]
-  0f83 92000000             jae finish
+  0f83 98000000             jae finish
   48ff03                    inc qword [rbx]
   4889c1 48c1e105           mov rcx, rax; shl rcx, 5
   488d8c0b 00010000         lea rcx, [rbx+rcx+256]
   488b542420 488911         mov rdx, [rsp+32]; mov [rcx], rdx
   488b542428 48895108       mov rdx, [rsp+40]; mov [rcx+8], rdx
+  8c590c 8c410e             mov [rcx+12], ds; mov [rcx+14], es
   4883642428 00             and qword [rsp+40], 0
   0fba742440 10             btr dword [rsp+64], 16
   0f20d2 48895110           mov rdx, cr2; mov [rcx+16], rdx
@@ -44,6 +45,12 @@ const HANDLER = `
   5b 5a 59 58 4883c410 48cf pop rbx; pop rdx; pop rcx; pop rax; add rsp, 16; iretq
   5b 5a 59 58 f4            finish: pop rbx; pop rdx; pop rcx; pop rax; hlt
 `;
+
+/** A fault as the guest notes it, with selectors of segments that programs load. */
+export interface LoggedFault extends ResumedFault {
+  readonly ds: number;
+  readonly es: number;
+}
 
 function assemble(log: bigint): Uint8Array {
   const address = Buffer.alloc(8);
@@ -78,7 +85,7 @@ export function endElsewhere(ram: DataView, target: bigint): void {
 }
 
 /** The faults the handler noted. */
-export function readFaultLog(ram: DataView): readonly ResumedFault[] {
+export function readFaultLog(ram: DataView): readonly LoggedFault[] {
   const { gpa } = kernelPage("log");
   return Array.from({ length: Number(ram.getBigUint64(gpa + LOG.count, true)) }, (_, i) => {
     const at = gpa + LOG.entries + i * LOG.entryBytes;
@@ -86,6 +93,8 @@ export function readFaultLog(ram: DataView): readonly ResumedFault[] {
     return {
       vector,
       errorCode: ram.getUint32(at + 8, true),
+      ds: ram.getUint16(at + 12, true),
+      es: ram.getUint16(at + 14, true),
       cr2: vector === PAGE_FAULT ? ram.getBigUint64(at + 16, true) : 0n,
       rip: ram.getBigUint64(at + 24, true),
     };

@@ -4,12 +4,11 @@ import type { AccessSize, InterruptPort, IoPort } from "@tsvm/contracts";
 import type { Difference } from "../compare.ts";
 import { SEGMENT_NAMES, windowContents } from "../environment.ts";
 import { writeGuestTables } from "../guest-tables.ts";
-import type { ResumedFault } from "../native-harness.ts";
 import { hashText } from "../random.ts";
 import { createGuest, type Guest, registersOf } from "../tcg-engine.ts";
 import { initialStateOf } from "../vector.ts";
 import { FAULT_LIMIT, inputOf, type Program, type SystemSetup } from "./program.ts";
-import { readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
+import { type LoggedFault, readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
 import {
   APIC_EOI,
   KERNEL_REGISTERS,
@@ -33,7 +32,7 @@ export interface SystemOutcome {
   readonly instructions: number;
   readonly regions: number;
   readonly interrupts: number;
-  readonly faults: readonly ResumedFault[];
+  readonly faults: readonly LoggedFault[];
   readonly regs: Readonly<Record<string, bigint>>;
   readonly ram: Uint8Array;
   /** Ports and device accesses in order. */

@@ -1,0 +1,60 @@
+import { expect, it } from "vitest";
+import { ENVIRONMENTS } from "../environment.ts";
+import { knownReason } from "./known-in-qemu.ts";
+import { CODE_BYTES, type Program } from "./program.ts";
+import type { LoggedFault } from "./resume-handler.ts";
+
+const RAM = new Uint8Array(0x1_0000);
+const { ds, es } = ENVIRONMENTS.flat32.segments;
+/** A program of INT3 and a fault of it, with the segments it began with. */
+const PROGRAM: Program = {
+  environment: ENVIRONMENTS.flat32,
+  seed: 1,
+  flavour: "integer",
+  code: new Uint8Array(CODE_BYTES),
+  pieces: [],
+  patches: [],
+};
+const REFUSED: LoggedFault = {
+  vector: 13,
+  errorCode: 0,
+  cr2: 0n,
+  rip: 0x8de0n,
+  ds: ds.selector,
+  es: es.selector,
+};
+
+const reasonOf = (qemu: LoggedFault | undefined, ours: LoggedFault | undefined, program = PROGRAM, ram = RAM): string =>
+  knownReason(qemu, ours, ram, program) ?? "none";
+
+it("a segment fault of ours alone is QEMU's only in another DS or ES, outside 64-bit code", () => {
+  const later = { ...REFUSED, vector: 14, rip: 0x8e00n };
+  for (const qemu of [undefined, later]) {
+    expect(reasonOf(qemu, REFUSED)).toBe("none");
+    expect(reasonOf(qemu, { ...REFUSED, ds: 0 })).toMatch("does not look at segments");
+    expect(reasonOf(qemu, { ...REFUSED, es: 0x23 })).toMatch("does not look at segments");
+    expect(reasonOf(qemu, { ...REFUSED, ds: 0, errorCode: 0x10 })).toBe("none");
+    expect(reasonOf(qemu, { ...REFUSED, ds: 0 }, { ...PROGRAM, environment: ENVIRONMENTS.long })).toBe("none");
+  }
+});
+
+it("INT of a gate that user code may not use has the vector in the index of the error code", () => {
+  const ours = { ...REFUSED, errorCode: 0x442 };
+  expect(reasonOf({ ...REFUSED, errorCode: 0x882 }, ours)).toMatch("error code of INT");
+  expect(reasonOf({ ...REFUSED, errorCode: 0x442 }, ours)).toBe("none");
+  expect(reasonOf({ ...REFUSED, errorCode: 0x882, rip: 0x8de2n }, ours)).toBe("none");
+  expect(reasonOf({ ...REFUSED, errorCode: 0x880 }, { ...REFUSED, errorCode: 0x440 })).toBe("none");
+});
+
+it.each([
+  ["c6c7", "none"],
+  ["c6ff", "takes C6"],
+  ["c7d8", "takes C6"],
+  ["c7043d", "none"],
+  ["8fff", "none"],
+])("#UD of %s is QEMU's where it is MOV with another /0: %s", (hex, reason) => {
+  const ram = RAM.slice();
+  ram.set(Buffer.from(hex, "hex"), Number(REFUSED.rip));
+  const ours = { ...REFUSED, vector: 6 };
+  expect(reasonOf(undefined, ours, PROGRAM, ram)).toMatch(reason);
+});
