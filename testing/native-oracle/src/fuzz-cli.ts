@@ -8,11 +8,13 @@ import { parseArgs } from "node:util";
 import type { Difference } from "./compare.ts";
 import { CASES_DIRECTORY } from "./programs/cases.ts";
 import { ProgramChecker, runOnHostCpu } from "./programs/check-programs.ts";
+import { MODE_NAMES } from "./programs/mode.ts";
 import { FIRST_SLOT, type Program, writeProgram } from "./programs/program.ts";
 import { qemuVersion, runOnQemu } from "./programs/qemu-engine.ts";
 import { shrinkProgram } from "./programs/shrink.ts";
 import type { Vocabulary } from "./programs/vocabulary.ts";
 
+const MODE_LIST = [...new Set(MODE_NAMES)].join(", ");
 const USAGE = `fuzz [options]
   --against regions|host|qemu
                           regions against the interpreter, or both against this CPU or QEMU, too (regions);
@@ -20,6 +22,7 @@ const USAGE = `fuzz [options]
   --minutes N             (1)
   --programs N            stops after so many
   --seed N                first seed (the time)
+  --mode NAME             privileged programs of one mode: ${MODE_LIST}
   --keep-going            after a difference`;
 
 /** Programs the host runs at once: starting the harness costs more than many of them. */
@@ -31,6 +34,7 @@ const { values: options } = parseArgs({
     minutes: { type: "string", default: "1" },
     programs: { type: "string", default: "Infinity" },
     seed: { type: "string" },
+    mode: { type: "string" },
     "keep-going": { type: "boolean", default: false },
     help: { type: "boolean", default: false },
   },
@@ -69,6 +73,8 @@ function main(): void {
   const checker = new ProgramChecker();
   const opponent = OPPONENTS[options.against as keyof typeof OPPONENTS];
   if (opponent === undefined) return refuse(`--against ${options.against}: regions, host or qemu`);
+  const mode = MODE_NAMES.find((name) => name === options.mode);
+  if (options.mode !== undefined && mode === undefined) return refuse(`--mode ${options.mode}: ${MODE_LIST}`);
   if (options.against === "qemu" && qemuVersion() === undefined)
     return console.log("qemu-system-x86_64 is not there: skipped");
   const check: Check = (programs) => opponent.check(checker, programs);
@@ -76,7 +82,7 @@ function main(): void {
   let found = 0;
   for (let done = 0; done < last && Date.now() < deadline; ) {
     const seeds = Array.from({ length: Math.min(BATCH, last - done) }, (_, i) => seed + i);
-    const programs = seeds.map((each) => checker.generate(each, opponent.vocabulary(each)));
+    const programs = seeds.map((each) => checker.generate(each, opponent.vocabulary(each), mode));
     for (const [i, differences] of check(programs).entries()) {
       if (differences.length === 0) continue;
       report(seeds[i] as number, programs[i] as Program, differences, check);
@@ -107,7 +113,9 @@ function conclude(checker: ProgramChecker, found: number): void {
 }
 
 function report(seed: number, program: Program, differences: readonly Difference[], check: Check): void {
-  console.log(`seed ${seed}, ${program.environment.name}-bit code`);
+  console.log(
+    `seed ${seed}, ${program.environment.name}-bit code${program.system?.mode ? `, ${program.system.mode}` : ""}`,
+  );
   const smaller = shrinkProgram(program, (candidates) => check(candidates).map(({ length }) => length > 0));
   const shown = check([smaller])[0] ?? differences;
   for (const { field, expected, actual } of shown.slice(0, 8))

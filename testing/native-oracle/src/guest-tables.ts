@@ -52,7 +52,7 @@ const TSS_BYTES = 104;
 const VECTORS = 256;
 const HLT = 0xf4;
 /** INT3 and INTO gates are open to user code. */
-const USER_GATES: ReadonlySet<number> = new Set([3, 4]);
+export const USER_GATES: ReadonlySet<number> = new Set([3, 4]);
 
 /** Segment attributes as VMX packs them: descriptor bits 47:40 in 7:0, 55:52 in 15:12. SDM vol. 3C, "Guest Register State". */
 const ATTRIBUTES = {

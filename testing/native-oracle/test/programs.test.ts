@@ -28,14 +28,17 @@ describe("random programs", () => {
   it("with privilege end the same, wherever they are interrupted", { timeout: TIMEOUT_MS }, () => {
     const checker = new ProgramChecker();
     const widths = new Set<number>();
+    const modes = new Set<string | undefined>();
     for (const seed of seeds(20_001, 80)) {
       const program = checker.generate(seed, "system");
       widths.add(program.environment.codeBits);
+      modes.add(program.system?.mode);
       expect({ seed, differences: checker.checkEngines(program) }).toEqual({ seed, differences: [] });
     }
     expect(checker.counts.regions).toBeGreaterThan(500);
     expect(checker.counts.interrupts).toBeGreaterThan(30);
     expect(widths).toEqual(new Set([16, 32, 64]));
+    expect(modes).toEqual(new Set([undefined, "paging32", "pae"]));
     expect(checker.counts.passedOver).toBeLessThan(15);
   });
 
@@ -63,6 +66,23 @@ describe("random programs", () => {
     expect(new Set(programs.map(({ environment }) => environment.codeBits))).toEqual(new Set([16, 32, 64]));
     expect([checker.counts.interrupts > 0, checker.counts.ticks > 50]).toEqual([true, true]);
   });
+
+  it.runIf(qemuVersion() !== undefined).each(["paging32", "pae"] as const)(
+    "in legacy mode (%s) end as on QEMU",
+    { timeout: TIMEOUT_MS },
+    (mode) => {
+      const checker = new ProgramChecker();
+      const programs = seeds(31_001, 18).map((seed) => checker.generate(seed, "machine", mode));
+      const ending = programs.filter((program) => checker.ends(program));
+      for (const [i, outcome] of runOnQemu(ending).entries()) {
+        const program = ending[i] as Program;
+        const differences = checker.checkAgainstQemu(program, outcome);
+        expect(differences, `seed ${31_001 + programs.indexOf(program)}`).toEqual([]);
+      }
+      expect(checker.counts.programs).toBeGreaterThan(8);
+      expect(checker.counts.ticks).toBeGreaterThan(0);
+    },
+  );
 
   it("are the same for a seed, and as files", () => {
     const program = generateProgram(7, "all");

@@ -4,6 +4,7 @@ import { type ProgramOutcome, runProgramsOnHost } from "../native-harness.ts";
 import { compareMachines } from "./compare-machines.ts";
 import { compareEngines, compareWithHost } from "./compare-programs.ts";
 import { generateProgram } from "./generate-program.ts";
+import type { ModeName } from "./mode.ts";
 import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, inputOf, PROGRAM_WINDOWS, type Program, SLOT_BYTES } from "./program.ts";
 import { createProgramEngine, type ProgramEngine } from "./program-engine.ts";
 import type { QemuOutcome } from "./qemu-engine.ts";
@@ -53,10 +54,10 @@ export class ProgramChecker {
   readonly #systemInterpreter = new SystemEngine({ heatLimit: 0 });
   readonly #systemRegions = new SystemEngine({ heatLimit: HEAT_LIMIT });
 
-  /** The program that `seed` stands for. */
-  generate(seed: number, vocabulary: Vocabulary): Program {
+  /** The program that `seed` stands for. @param mode of privileged programs; any where it is not given. */
+  generate(seed: number, vocabulary: Vocabulary, mode?: ModeName): Program {
     const engine = isPrivileged(vocabulary) ? this.#systemInterpreter : this.#interpreter;
-    return settleProgram(generateProgram(seed, vocabulary), (program) => engine.run(program)?.faults);
+    return settleProgram(generateProgram(seed, vocabulary, mode), (program) => engine.run(program)?.faults);
   }
 
   /** Differences of regions from the interpreter. An engine that throws differs in that. */

@@ -4,8 +4,10 @@ import { PAGE_BYTES } from "../environment.ts";
 import { kernelPage } from "../guest-tables.ts";
 import { compareFaults } from "./compare-programs.ts";
 import { knownReason } from "./known-in-qemu.ts";
+import { readLegacyEnd } from "./legacy-handler.ts";
 import { LOW_BYTES } from "./machine-supervisor.ts";
-import type { Program } from "./program.ts";
+import { type Mode, modeOf } from "./mode.ts";
+import { CODE_BYTES, FIRST_SLOT, type Program } from "./program.ts";
 import type { MachineOutcome } from "./qemu-engine.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 import type { SystemOutcome } from "./system-engine.ts";
@@ -15,6 +17,8 @@ const PAGE_FAULT = 14;
 const PF_WRITE = 2;
 const PTE_ACCESSED = 0x20;
 const FLAG_RF = 0x1_0000;
+/** Its place in what readLegacyEnd returns. */
+const RFLAGS = 2;
 
 /**
  * Pages of the kernel half that are compared: tables. The log is compared as faults; of the stack, which has RF in the frames of
@@ -43,9 +47,21 @@ export function compareMachines(
     check(name, expected.toString(16), (ours.regs[name] ?? 0n).toString(16));
   check("rip, rflags, rsp, cs", describeEnd(qemu.ram, program), describeEnd(ours.ram, program));
   compareMemory("memory", qemu.ram, ours.ram, 0, LOW_BYTES, check);
-  const theirTables = withAccessed(qemu.ram, ours.ram);
+  const theirTables = withAccessed(qemu.ram, ours.ram, modeOf(program));
   for (const name of COMPARED) compareMemory(name, theirTables, ours.ram, kernelPage(name).gpa, PAGE_BYTES, check);
-  return differences;
+  return differences.length > 0 && executesData(program, [...qemu.faults, ...ours.faults])
+    ? DATA_EXECUTED
+    : differences;
+}
+
+const DATA_EXECUTED =
+  "what was executed is data, which 32-bit paging cannot forbid: random bytes, about which emulators differ";
+
+/** Whether something faulted outside the code of a program that nothing keeps inside. */
+function executesData(program: Program, faults: readonly LoggedFault[]): boolean {
+  const base = BigInt(program.environment.segments.cs.base);
+  const isCode = (rip: bigint): boolean => rip + base >= FIRST_SLOT && rip + base < FIRST_SLOT + CODE_BYTES;
+  return modeOf(program).entryBytes === 4 && faults.some(({ rip }) => !isCode(rip));
 }
 
 /** Faults from the `first` on; none when that is negative. */
@@ -71,11 +87,15 @@ function sameFault(qemu: LoggedFault | undefined, ours: LoggedFault | undefined)
  * rip, rflags, rsp and cs of the frame that ended the program. The upper half of rsp is no matter of code that has none; SS is null in
  * QEMU 7.2 behind an event with a stack of its own at the same privilege, and by SDM vol. 3A, "Stack Switching in IA-32e Mode", stays.
  */
-function describeEnd(ram: Uint8Array, { environment: { codeBits } }: Program): string {
+function describeEnd(ram: Uint8Array, program: Program): string {
   const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
+  if (!modeOf(program).long)
+    return readLegacyEnd(view)
+      .map((value, i) => (i === RFLAGS ? value & ~FLAG_RF : value).toString(16))
+      .join(" ");
   const end = kernelPage("stack").gpa + PAGE_BYTES;
   const at = (offset: number): bigint => view.getBigUint64(end - offset, true);
-  const rsp = BigInt.asUintN(codeBits === 64 ? 64 : 32, at(16));
+  const rsp = BigInt.asUintN(program.environment.codeBits === 64 ? 64 : 32, at(16));
   return [at(40), at(24) & ~BigInt(FLAG_RF), rsp, at(32)].map((value) => value.toString(16)).join(" ");
 }
 
@@ -83,11 +103,11 @@ function describeEnd(ram: Uint8Array, { environment: { codeBits } }: Program): s
  * QEMU's memory with our accessed flags in page tables where it has set more: processors may set them speculatively, and QEMU reads
  * what it fails to write. SDM vol. 3A, "Accessed and Dirty Flags".
  */
-function withAccessed(qemu: Uint8Array, ours: Uint8Array): Uint8Array {
+function withAccessed(qemu: Uint8Array, ours: Uint8Array, { entryBytes }: Mode): Uint8Array {
   const ram = qemu.slice();
-  for (const name of ["lowPt", "otherPt"] as const) {
+  for (const name of ["lowPt", "otherPt", "lowPd", "otherPd", "lowPdpt", "otherPdpt"] as const) {
     const { gpa } = kernelPage(name);
-    for (let at = gpa; at < gpa + PAGE_BYTES; at += 8)
+    for (let at = gpa; at < gpa + PAGE_BYTES; at += entryBytes)
       if (((ours[at] as number) & PTE_ACCESSED) === 0) ram[at] = (ram[at] as number) & ~PTE_ACCESSED;
   }
   return ram;

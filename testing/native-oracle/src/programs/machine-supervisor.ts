@@ -11,6 +11,7 @@ import { FXSAVE } from "../cpu-state.ts";
 import { PAGE_BYTES } from "../environment.ts";
 import { GUEST_IMAGE_PAGES, kernelPage, SYSTEM_REGISTERS } from "../guest-tables.ts";
 import { GENERAL_REGISTERS } from "../vector.ts";
+import { writeLegacySwitch } from "./legacy-switch.ts";
 import { listingBytes, listingOffset } from "./listing.ts";
 import type { Clocks } from "./program.ts";
 
@@ -212,14 +213,6 @@ const LEAVE = `
   488935ff090000         mov [rel exit+0xa30], rsi
   48893d000a0000         mov [rel exit+0xa38], rdi
   488d2dc1ffffff         lea rbp, [rel exit]
-  4c8985400a0000         mov [rbp+0xa40], r8
-  4c898d480a0000         mov [rbp+0xa48], r9
-  4c8995500a0000         mov [rbp+0xa50], r10
-  4c899d580a0000         mov [rbp+0xa58], r11
-  4c89a5600a0000         mov [rbp+0xa60], r12
-  4c89ad680a0000         mov [rbp+0xa68], r13
-  4c89b5700a0000         mov [rbp+0xa70], r14
-  4c89bd780a0000         mov [rbp+0xa78], r15
   0f20c0                 mov rax, cr0
   488985800a0000         mov [rbp+0xa80], rax
   0f20d0                 mov rax, cr2
@@ -228,6 +221,14 @@ const LEAVE = `
   488985900a0000         mov [rbp+0xa90], rax
   0f20e0                 mov rax, cr4
   488985980a0000         mov [rbp+0xa98], rax
+  4c8985400a0000         narrow: mov [rbp+0xa40], r8
+  4c898d480a0000         mov [rbp+0xa48], r9
+  4c8995500a0000         mov [rbp+0xa50], r10
+  4c899d580a0000         mov [rbp+0xa58], r11
+  4c89a5600a0000         mov [rbp+0xa60], r12
+  4c89ad680a0000         mov [rbp+0xa68], r13
+  4c89b5700a0000         mov [rbp+0xa70], r14
+  4c89bd780a0000         mov [rbp+0xa78], r15
   8c9da00a0000           mov [rbp+0xaa0], ds
   8c85a80a0000           mov [rbp+0xaa8], es
   8ca5b00a0000           mov [rbp+0xab0], fs
@@ -294,6 +295,7 @@ export function supervisorKernel(): Uint8Array {
   return bytes;
 }
 
+const EFER_LMA = 0x400n;
 const MULTIBOOT = { magic: 0x1bad_b002, addresses: 0x1_0000 } as const;
 
 /** What LGDT and LIDT read. */
@@ -313,17 +315,19 @@ export function writeSwitch(
   { apic, pit }: Clocks = { apic: 0, pit: 0 },
 ): void {
   const { gpa } = kernelPage("switch");
+  const long = ((registers["efer"] ?? 0n) & EFER_LMA) !== 0n;
   const of = (name: string): bigint => registers[name] ?? 0n;
   const set = (offset: number, value: bigint): void => ram.setBigUint64(gpa + offset, BigInt.asUintN(64, value), true);
   writeBytes(ram, gpa, listingBytes(LEAVE));
-  writeBytes(ram, gpa + SWITCH.enter, listingBytes(ENTER));
+  if (long) writeBytes(ram, gpa + SWITCH.enter, listingBytes(ENTER));
+  else writeLegacySwitch(ram, of);
   writeTableRegister(ram, gpa + SWITCH.supervisorGdtr, BigInt(SUPERVISOR + GDT), 23);
   set(SWITCH.back, BigInt(SUPERVISOR + CODE + listingOffset(KERNEL, "back")));
   for (const [i, name] of GENERAL_REGISTERS.entries()) set(SWITCH.gpr + i * 8, of(name));
   for (const [i, name] of ["rip", "cs.selector", "rflags", "rsp", "ss.selector"].entries())
     set(SWITCH.frame + i * 8, of(name));
   for (const [i, count] of [apic, pit].entries()) ram.setUint32(gpa + SWITCH.clocks + i * 4, count, true);
-  set(SWITCH.cr0, of("cr0"));
+  set(SWITCH.cr0, long ? of("cr0") : (SYSTEM_REGISTERS["cr0"] ?? 0n));
   set(SWITCH.cr3, of("cr3"));
   for (const name of ["gdtr", "idtr"] as const)
     writeTableRegister(ram, gpa + SWITCH[name], of(`${name}.base`), Number(of(`${name}.limit`)));
@@ -349,7 +353,7 @@ export const ASKED_MSRS = [
 const RESET_PAT = 0x0007_0406_0007_0406n;
 
 function modelSpecific(of: (name: string) => bigint): readonly (readonly [number: number, value: bigint])[] {
-  const systemCall = [0xc000_0081, 0xc000_0082, 0xc000_0084].map(
+  const systemCall = [0xc000_0081, 0xc000_0082, 0xc000_0084, 0x174, 0x175, 0x176].map(
     (number) => [number, of(`msr.${number.toString(16)}`)] as const,
   );
   const bases = ASKED_MSRS.slice(0, 3).map(({ number, name }) => [number, of(name)] as const);

@@ -19,6 +19,7 @@ import {
   type Window,
 } from "../environment.ts";
 import type { Bytes, VectorInput } from "../vector.ts";
+import type { ModeName } from "./mode.ts";
 
 /** Bytes of a slot; faults lead to the next one. */
 export const SLOT_BYTES = 64;
@@ -70,6 +71,8 @@ export interface SystemSetup {
   readonly interruptsAt: readonly number[];
   /** Set where interrupts are such as programs cannot notice: from other machines' timers they come when they like. */
   readonly clocks?: Clocks;
+  /** Long mode where it is not set. */
+  readonly mode?: ModeName;
 }
 
 /** Periods of timers, 0 for none: of the PIT in its own ticks (1.193 MHz), of the local APIC in its (1 GHz in QEMU). */

@@ -5,6 +5,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { GUEST_RAM_BYTES, kernelPage, SYSTEM_REGISTERS } from "../guest-tables.ts";
 import { initialStateOf } from "../vector.ts";
+import { endLegacyElsewhere } from "./legacy-handler.ts";
 import {
   BATCH,
   EXIT_PORT,
@@ -16,6 +17,7 @@ import {
   supervisorKernel,
   writeSwitch,
 } from "./machine-supervisor.ts";
+import { modeOf } from "./mode.ts";
 import { inputOf, type Program } from "./program.ts";
 import { endElsewhere, type LoggedFault, readFaultLog } from "./resume-handler.ts";
 import { writeSystem } from "./system-engine.ts";
@@ -124,7 +126,8 @@ function imageOf(program: Program): Uint8Array {
   const ram = new Uint8Array(GUEST_RAM_BYTES);
   const view = new DataView(ram.buffer);
   const registers = writeSystem(ram, program);
-  endElsewhere(view, kernelPage("switch").address);
+  if (modeOf(program).long) endElsewhere(view, kernelPage("switch").address);
+  else endLegacyElsewhere(view);
   writeSwitch(
     view,
     { ...SYSTEM_REGISTERS, ...registers },

@@ -7,6 +7,9 @@ import { writeGuestTables } from "../guest-tables.ts";
 import { hashText } from "../random.ts";
 import { createGuest, type Guest, registersOf } from "../tcg-engine.ts";
 import { initialStateOf } from "../vector.ts";
+import { isAtLegacyEnd } from "./legacy-handler.ts";
+import { writeLegacyTables } from "./legacy-tables.ts";
+import { type Mode, modeOf } from "./mode.ts";
 import { FAULT_LIMIT, inputOf, type Program, type SystemSetup } from "./program.ts";
 import { type LoggedFault, readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
 import {
@@ -112,7 +115,7 @@ export class SystemEngine {
     if (exit === "intr") return undefined;
     const { regs } = vcpu.save();
     return {
-      exit: exit === "hlt" && !isAtEnd(view, regs) ? "hlt elsewhere" : exit,
+      exit: exit === "hlt" && !isAtEnd(view, modeOf(program), regs) ? "hlt elsewhere" : exit,
       instructions: vcpu.instructionCount - instructions,
       regions: counters().regionsMade - regions,
       interrupts: this.#pin.taken,
@@ -174,8 +177,8 @@ export class SystemEngine {
 }
 
 /** Whether it was the handler that halted, and no HLT among bytes that were never meant to be executed. */
-const isAtEnd = (view: DataView, { rip = 0n, rsp = 0n }: Readonly<Record<string, bigint>>): boolean =>
-  readFinalFrame(view, rip, rsp) !== undefined;
+const isAtEnd = (view: DataView, { long }: Mode, { rip = 0n, rsp = 0n }: Readonly<Record<string, bigint>>): boolean =>
+  long ? readFinalFrame(view, rip, rsp) !== undefined : isAtLegacyEnd(rip);
 
 /** Fills guest RAM with a program and the kernel around it. @returns the registers it starts from, by their names in VcpuState. */
 export function writeSystem(ram: Uint8Array, program: Program): Readonly<Record<string, bigint>> {
@@ -188,8 +191,13 @@ export function writeSystem(ram: Uint8Array, program: Program): Readonly<Record<
   writeGuestTables(view, SYSTEM_WINDOWS);
   writeResumeHandler(view, FAULT_LIMIT);
   writeSystemTables(view, program.environment);
-  const regs = { ...registersOf(program.environment, initialStateOf(input)), ...KERNEL_REGISTERS };
-  return program.system?.privilege === 0 ? { ...regs, ...kernelSegments(program.environment) } : regs;
+  const mode = modeOf(program);
+  if (!mode.long) writeLegacyTables(view, mode, program.environment);
+  const regs = { ...registersOf(program.environment, initialStateOf(input)), ...KERNEL_REGISTERS, ...mode.registers };
+  if (program.system?.privilege !== 0) return regs;
+  const kernel = { ...regs, ...kernelSegments(program.environment) };
+  // Ticks at privilege 0 would be seen on the program's stack.
+  return mode.long || !program.system.clocks ? kernel : { ...kernel, rflags: (regs["rflags"] ?? 0n) & ~IF };
 }
 
 /** Everything in which two machines ended differently. */

@@ -1,22 +1,16 @@
 /** Privileged things programs do. Without the privilege each is a #GP, and the program goes on. */
 import { CODE, type CodeBits, DATA, type Environment, PAGE_BYTES, STACK } from "../environment.ts";
+import { kernelPage } from "../guest-tables.ts";
 import type { Random } from "../random.ts";
 import { type Assembler, littleEndian } from "./assembler.ts";
+import type { Mode } from "./mode.ts";
 import { COUNTERS, FIRST_SLOT, SLOT_BYTES, SLOTS, STACK_TOP } from "./program.ts";
-import {
-  CODE_SELECTORS,
-  DEVICE_PAGE,
-  EDITABLE_PAGES,
-  SPACES,
-  SPARE_FRAMES,
-  TABLE_WINDOWS,
-  VECTORS,
-} from "./system-tables.ts";
+import { CODE_SELECTORS, DEVICE_PAGE, EDITABLE_PAGES, SPARE_FRAMES, TABLE_WINDOWS, VECTORS } from "./system-tables.ts";
 
 const PTE = { P: 1, RW: 2, US: 4, PCD: 0x10, A: 0x20, D: 0x40, G: 0x100 } as const;
 const NX = 0x8000_0000;
 const CR0 = { TS: 8, WP: 0x1_0000, AM: 0x4_0000 } as const;
-const CR4 = { TSD: 4, PGE: 0x80, UMIP: 0x800, SMAP: 0x20_0000 } as const;
+const CR4 = { TSD: 4, PSE: 0x10, PGE: 0x80, UMIP: 0x800, SMAP: 0x20_0000 } as const;
 const MSR_FS_BASE = 0xc000_0100;
 const MSR_PAT = 0x277;
 const MSR_KERNEL_GS_BASE = 0xc000_0102;
@@ -35,6 +29,9 @@ export interface Place {
    * QEMU 7.2's IRETQ takes them away at the same privilege, too (seed 1129300132); an AMD EPYC does not, nor SDM vol. 2A, "IRET".
    */
   readonly keepsSegments: boolean;
+  /** Whether interrupts must not come at privilege 0, where they would be seen on the program's stack. */
+  readonly staysQuiet: boolean;
+  readonly mode: Mode;
   /** Whether pages of data may become executable. */
   readonly executesData: boolean;
 }
@@ -49,9 +46,9 @@ const RELOAD_CR3 = [...MOV_FROM_CR3, ...MOV_TO_CR3] as const;
 const invalidate = (assembler: Assembler, page: number): number[] => assembler.withMemory([0x0f, 0x01], 7, page);
 
 /** An entry with other rights or another frame, and what makes it count. Code stays where it can be executed, mostly. */
-const editPage: Step = ({ random, assembler, executesData }) => {
+const editPage: Step = ({ random, assembler, executesData, mode: { entryBytes } }) => {
   const page = random.pick(EDITABLE_PAGES);
-  const entry = random.pick(TABLE_WINDOWS) + (page / PAGE_BYTES) * 8;
+  const entry = random.pick(TABLE_WINDOWS) + (page / PAGE_BYTES) * entryBytes;
   const code = page >= CODE.address && page < STACK.address;
   const precious = code || page === COUNTERS.address;
   const frame = precious || random.oneIn(2) ? page : random.pick(SPARE_FRAMES);
@@ -59,7 +56,9 @@ const editPage: Step = ({ random, assembler, executesData }) => {
   if (!precious || random.oneIn(4)) bits ^= random.pick([0, 0, PTE.P, PTE.RW, PTE.US, PTE.RW | PTE.US]);
   if (random.oneIn(12)) bits |= PTE.PCD;
   const noExecute =
-    !code && random.oneIn(2) ? assembler.storeWord(entry + 4, random.oneIn(2) || !executesData ? NX : 0) : [];
+    entryBytes === 8 && !code && random.oneIn(2)
+      ? assembler.storeWord(entry + 4, random.oneIn(2) || !executesData ? NX : 0)
+      : [];
   return [
     ...noExecute,
     ...assembler.storeWord(entry, frame | bits),
@@ -86,13 +85,21 @@ const pushWord = ({ assembler }: Place, value: number | bigint): number[] =>
 
 const chooseSlot = (random: Random): number => FIRST_SLOT + random.below(SLOTS) * SLOT_BYTES;
 
+/** `pushf`, and `or dword [esp], 200h` where code at privilege 0 has no interrupts. */
+const pushFlags = ({ assembler, staysQuiet, environment: { codeBits } }: Place): number[] => [
+  ...assembler.wide(0x9c),
+  ...(staysQuiet
+    ? [...(codeBits === 16 ? [0x67] : []), ...assembler.wide(0x81, 0x0c, 0x24, ...littleEndian(IF, 4))]
+    : []),
+];
+
 /** `push 2bh; push esp; pushf; push selector; push target; iret`: to user code. */
 const returnToUser = (place: Place, target: number): number[] => {
   const { assembler, environment } = place;
   return [
     ...pushByte(place, USER_STACK),
     ...assembler.wide(0x54),
-    ...assembler.wide(0x9c),
+    ...pushFlags(place),
     ...pushByte(place, CODE_SELECTORS[environment.codeBits].user),
     ...pushWord(place, assembler.codeOffset(target)),
     ...frameOf(place),
@@ -179,11 +186,15 @@ const nullSelector = selectorFor([0, 3], [...LOADS_OF_FS_GS, LTR]);
 /** NT, IOPL, AC, RF, VIP, VIF, IF, DF and arithmetic flags; never TF. */
 const FLAG_IMAGES = [0x202, 0x4202, 0x3202, 0x1002, 0x4_0202, 0x1_0202, 0x18_0202, 0x602, 0x8d7, 2] as const;
 
+const IF = 0x200;
 const FLAG_VIF = 0x8_0000;
 const FLAG_VIP = 0x10_0000;
 
 /** `push flags; popf`. */
-const popFlags: Step = (place) => [...pushWord(place, place.random.pick(FLAG_IMAGES)), ...place.assembler.wide(0x9d)];
+const popFlags: Step = (place) => [
+  ...pushWord(place, place.random.pick(FLAG_IMAGES) & (place.staysQuiet ? ~IF : -1)),
+  ...place.assembler.wide(0x9d),
+];
 
 /** `push selector; push slot; retf`: where the selector is of user code it lacks a stack, mostly. */
 const farReturn: Step = (place) => {
@@ -239,7 +250,7 @@ const SHARED_STEPS: readonly Step[] = [
   editPage,
   editPage,
   editPage,
-  ({ random, assembler }) => [...assembler.moveEax(Number(random.pick(SPACES))), ...MOV_TO_CR3],
+  ({ random, assembler, mode }) => [...assembler.moveEax(Number(random.pick(mode.spaces))), ...MOV_TO_CR3],
   constant(...RELOAD_CR3),
   ({ random, assembler }) => invalidate(assembler, random.pick(EDITABLE_PAGES)),
   toggle(0, CR0.WP),
@@ -257,7 +268,7 @@ const SHARED_STEPS: readonly Step[] = [
   constant(0x0f, 0x01, 0xca), // clac
   constant(0x0f, 0x01, 0xcb), // stac
   constant(0xfa), // cli
-  constant(0xfb), // sti
+  (place) => (place.staysQuiet ? popFlags(place) : [0xfb]), // sti
   msr(MSR_FS_BASE, MSR_KERNEL_GS_BASE),
   selector,
   dataSegment,
@@ -286,6 +297,67 @@ const MODE_STEPS: Readonly<Record<CodeBits, readonly Step[]>> = {
   16: [],
 };
 
+/** A load, a store or an addition, of 32 bits, through what maps RAM once more. */
+const largePage: Step = ({ random, assembler, mode: { largePage = 0, wideAlias = largePage } }) =>
+  assembler.withMemory(
+    random.pick([[0x8b], [0x89], [0x01], [0x03]]),
+    random.below(4),
+    random.pick([largePage, largePage, wideAlias]) +
+      random.pick([DATA.address, COUNTERS.address]) +
+      0x80 +
+      random.below(0x2000),
+  );
+
+const PS = 0x80;
+/** What a large page may have in place of another frame: reserved bits, memory types that are none. SDM vol. 3A, "32-Bit Paging". */
+const LARGE_BITS = [0, 0, 0, PTE.P, PTE.RW, PTE.US, PTE.A, PTE.D, PTE.G, PS, 0x20_0000] as const;
+
+/** Its entry with other rights, or as a table of pages; the directory is where it is in RAM. */
+const editLargePage: Step = ({ random, assembler, executesData, mode: { entryBytes, largePage = 0 } }) => {
+  const directory = kernelPage(random.pick(["lowPd", "otherPd"])).gpa;
+  const table = random.oneIn(4) ? kernelPage("lowPt").gpa | PS : 0;
+  const bits = (PTE.P | PTE.RW | PTE.US | PS) ^ random.pick(LARGE_BITS);
+  return [
+    ...assembler.storeWord(directory + entryBytes, table ^ bits),
+    ...(entryBytes === 8 && executesData && random.oneIn(3)
+      ? assembler.storeWord(directory + 12, random.oneIn(2) ? NX : 0)
+      : []),
+    ...(random.oneIn(3) ? RELOAD_CR3 : invalidate(assembler, largePage + DATA.address)),
+  ];
+};
+
+/** The second entry of the third level, which counts when CR3 is loaded. */
+const editPointer: Step = ({ random, assembler, mode: { wideAlias } }) =>
+  wideAlias === undefined
+    ? RELOAD_CR3
+    : [
+        ...assembler.storeWord(
+          kernelPage("lowPdpt").gpa + 8,
+          kernelPage(random.pick(["lowPd", "otherPd"])).gpa | random.pick([0, PTE.P, PTE.P]),
+        ),
+        ...RELOAD_CR3,
+      ];
+
+/** `mov edx, the next instruction; mov ecx, esp; sysenter`: in user code then, whatever it was before. */
+const systemEnter: Step = ({ assembler, at }) => [
+  ...assembler.wide(0xba, ...littleEndian(at + SYSTEM_ENTER_BYTES, 4)),
+  ...assembler.wide(0x89, 0xe1),
+  ...[0x0f, 0x34],
+];
+const SYSTEM_ENTER_BYTES = 9;
+
+/** Of 32-bit code outside long mode alone. */
+const LEGACY_STEPS: readonly Step[] = [
+  largePage,
+  largePage,
+  largePage,
+  editLargePage,
+  editLargePage,
+  editPointer,
+  toggle(4, CR4.PSE),
+  systemEnter,
+];
+
 /** What depends on the machine: clocks, identity, devices; and what QEMU leaves out: alignment checks, memory types that are none. */
 const OWN_STEPS: readonly Step[] = [
   nullSelector,
@@ -307,8 +379,10 @@ const stepsOf = (own: readonly Step[]): Readonly<Record<CodeBits, readonly Step[
 const STEPS = stepsOf(OWN_STEPS);
 const MACHINE_STEPS = stepsOf([]);
 
-const step = (steps: Readonly<Record<CodeBits, readonly Step[]>>, place: Place): readonly number[] =>
-  place.random.pick(steps[place.environment.codeBits])(place);
+const step = (steps: Readonly<Record<CodeBits, readonly Step[]>>, place: Place): readonly number[] => {
+  const legacy = !place.mode.long && place.environment.codeBits === 32 && place.random.oneIn(6);
+  return place.random.pick(legacy ? LEGACY_STEPS : steps[place.environment.codeBits])(place);
+};
 
 /** A random one. */
 export const systemStep = (place: Place): readonly number[] => step(STEPS, place);

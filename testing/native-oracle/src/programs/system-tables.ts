@@ -29,7 +29,8 @@ const DEVICE_GPA = 0x4000_0000;
 export const VECTORS = { toKernel: 0x31, count: 0x32, external: 0x33, tick: 0x38 } as const;
 /** Those that lead to the same: of the local APIC's timer and of nothing, of the PIC's input 0 and of nothing. */
 const TICKS = [0x36, 0x37, VECTORS.tick, 0x3f] as const;
-const SERVICE = {
+/** Where in their page they begin. */
+export const SERVICE = {
   toKernel: 0,
   systemCall: 0x60,
   count: 0x80,
@@ -119,12 +120,25 @@ function writeServices(ram: DataView, codeBits: CodeBits): void {
     for (const [i, byte] of listingBytes(code).entries())
       ram.setUint8(page.gpa + SERVICE[name as keyof typeof SERVICE] + i, byte);
   }
-  writeGate(ram, VECTORS.toKernel, page.address + BigInt(SERVICE.toKernel), 3n);
-  // A fault in a service goes on in 64-bit code, which only 64-bit programs have.
-  const count = codeBits === 64 ? SERVICE.count : SERVICE.tick;
-  writeGate(ram, VECTORS.count, page.address + BigInt(count), 3n);
-  writeGate(ram, VECTORS.external, page.address + BigInt(count), 0n);
-  for (const vector of TICKS) writeGate(ram, vector, page.address + BigInt(SERVICE.tick), 0n);
+  for (const { vector, service, dpl } of serviceGates(codeBits === 64))
+    writeGate(ram, vector, page.address + BigInt(SERVICE[service]), BigInt(dpl));
+}
+
+/** Which vectors lead to services, and who may call them. A fault in one goes on in the kernel's code: @param own whether programs have such. */
+export function serviceGates(own: boolean): readonly ServiceGate[] {
+  const count = own ? "count" : "tick";
+  return [
+    { vector: VECTORS.toKernel, service: "toKernel", dpl: 3 },
+    { vector: VECTORS.count, service: count, dpl: 3 },
+    { vector: VECTORS.external, service: count, dpl: 0 },
+    ...TICKS.map((vector) => ({ vector, service: "tick", dpl: 0 }) as const),
+  ];
+}
+
+interface ServiceGate {
+  readonly vector: number;
+  readonly service: keyof typeof SERVICE;
+  readonly dpl: 0 | 3;
 }
 
 /** Both spaces see both page tables, and the device; the second sees other frames as data. */
@@ -143,9 +157,6 @@ function writeOtherSpace(ram: DataView): void {
   set(gpa("otherPdpt"), 0, BigInt(gpa("otherPd")) | LINK);
   set(gpa("otherPd"), 0, BigInt(second) | LINK);
 }
-
-/** CR3 of the two address spaces. */
-export const SPACES: readonly bigint[] = [kernelPage("pml4"), kernelPage("otherPml4")].map(({ gpa }) => BigInt(gpa));
 
 /** Registers of the kernel beyond those of {@link SYSTEM_REGISTERS}: what SYSCALL and SYSRET use, and what the features want. */
 export const KERNEL_REGISTERS: Readonly<Record<string, bigint>> = {
