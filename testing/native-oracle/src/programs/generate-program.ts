@@ -166,6 +166,7 @@ class ProgramWriter {
       keepsSegments:
         this.#clocks !== undefined || (this.#vocabulary === "machine" && this.#environment.codeBits === 64),
       executesData: this.#vocabulary === "system",
+      hasGlobalPages: this.#vocabulary === "system",
     };
   }
 

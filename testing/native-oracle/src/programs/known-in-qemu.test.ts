@@ -51,8 +51,10 @@ it.each([
   ["c6ff", "takes C6"],
   ["c7d8", "takes C6"],
   ["c7043d", "none"],
-  ["8fff", "none"],
-])("#UD of %s is QEMU's where it is MOV with another /0: %s", (hex, reason) => {
+  ["8f8d", "takes C6"],
+  ["8fc7", "none"],
+  ["f057", "passes over LOCK"],
+])("#UD of %s: %s", (hex, reason) => {
   const ram = RAM.slice();
   ram.set(Buffer.from(hex, "hex"), Number(REFUSED.rip));
   const ours = { ...REFUSED, vector: 6 };

@@ -14,8 +14,9 @@ const GENERAL_PROTECTION = 13;
 const PF_WRITE = 2;
 /** Error-code bit of gates, whose vector stands in the selector's bits. SDM vol. 3A, "Error Code". */
 const GATE = 2;
-/** MOV of an immediate, with /0. */
-const MOV_IMMEDIATE = [0xc6, 0xc7] as const;
+/** MOV of an immediate and POP, with /0. */
+const ALONE_WITH_0 = [0xc6, 0xc7, 0x8f] as const;
+const LOCK = 0xf0;
 const MODRM_REG = 0x38;
 /** RETF and IRET. */
 const FRAME_READERS = [0xca, 0xcb, 0xcf] as const;
@@ -27,9 +28,13 @@ type Explains = (
   program: Program,
 ) => boolean;
 
+/** Why a rip of QEMU's is not canonical. */
+export const BEYOND_CANONICAL =
+  "QEMU goes to a non-canonical address and faults there; the manual has the branch fault";
+
 const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[] = [
   {
-    reason: "QEMU goes to a non-canonical address and faults there; the manual has the branch fault",
+    reason: BEYOND_CANONICAL,
     explains: (qemu) => qemu?.vector === GENERAL_PROTECTION && !isCanonical(qemu.rip),
   },
   {
@@ -77,12 +82,17 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       qemu.errorCode - GATE === 2 * (ours.errorCode - GATE),
   },
   {
-    reason: "QEMU takes C6 /1 to /7 and C7 /1 to /7 for MOV; the manual has nothing there, and an AMD EPYC #UD",
+    reason:
+      "QEMU takes C6, C7 and 8F for MOV and POP with /1 to /7, too; the manual has nothing there, and an AMD EPYC #UD",
     explains: (_, ours, ram, program) => {
       if (ours?.vector !== INVALID_OPCODE) return false;
       const at = linear(ours.rip, program);
-      return MOV_IMMEDIATE.some((opcode) => ram[at] === opcode) && ((ram[at + 1] ?? 0) & MODRM_REG) !== 0;
+      return ALONE_WITH_0.some((opcode) => ram[at] === opcode) && ((ram[at + 1] ?? 0) & MODRM_REG) !== 0;
     },
+  },
+  {
+    reason: "QEMU passes over LOCK where there is none, which is #UD",
+    explains: (_, ours, ram, program) => ours?.vector === INVALID_OPCODE && ram[linear(ours.rip, program)] === LOCK,
   },
   {
     reason: "QEMU has #GP for a stack pointer that is not canonical; the manual has #SS",
@@ -100,6 +110,10 @@ function isOfSegment(fault: LoggedFault | undefined, { environment }: Program): 
   return (fault.vector === GENERAL_PROTECTION || fault.vector === STACK_FAULT) && fault.errorCode === 0;
 }
 
+/** Whether something of a program's code is not as it was. */
+export const isCodeOverwritten = (ram: Uint8Array, { code }: Program): boolean =>
+  code.some((byte, i) => ram[FIRST_SLOT + i] !== byte);
+
 /**
  * Programs load DS and ES with what they began with again, but a return off a stack that was moved comes to the middle of that. Seed
  * 1129305446: DS null.
@@ -114,7 +128,8 @@ function isOverwritten(rip: bigint, ram: Uint8Array, program: Program): boolean 
   return ram[at] !== program.code[at - FIRST_SLOT];
 }
 
-const isCanonical = (address: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, address)) === address;
+/** In 48 bits. */
+export const isCanonical = (address: bigint): boolean => BigInt.asUintN(64, BigInt.asIntN(48, address)) === address;
 
 /**
  * Why the first fault that differs is QEMU's mistake; undefined when it is not known to be. Either is undefined where the other

@@ -34,6 +34,11 @@ export interface Place {
   readonly mode: Mode;
   /** Whether pages of data may become executable. */
   readonly executesData: boolean;
+  /**
+   * Whether pages may be global, though the other space has another frame there: processors may or may not go on with the first one's.
+   * QEMU 7.2 does not, we do (seed 1129704638). SDM vol. 3A, "Global Pages".
+   */
+  readonly hasGlobalPages: boolean;
 }
 
 type Step = (place: Place) => readonly number[];
@@ -46,13 +51,14 @@ const RELOAD_CR3 = [...MOV_FROM_CR3, ...MOV_TO_CR3] as const;
 const invalidate = (assembler: Assembler, page: number): number[] => assembler.withMemory([0x0f, 0x01], 7, page);
 
 /** An entry with other rights or another frame, and what makes it count. Code stays where it can be executed, mostly. */
-const editPage: Step = ({ random, assembler, executesData, mode: { entryBytes } }) => {
+const editPage: Step = ({ random, assembler, executesData, hasGlobalPages, mode: { entryBytes } }) => {
   const page = random.pick(EDITABLE_PAGES);
   const entry = random.pick(TABLE_WINDOWS) + (page / PAGE_BYTES) * entryBytes;
   const code = page >= CODE.address && page < STACK.address;
   const precious = code || page === COUNTERS.address;
   const frame = precious || random.oneIn(2) ? page : random.pick(SPARE_FRAMES);
-  let bits = PTE.P | PTE.RW | PTE.US | (random.below(2) * (PTE.A | PTE.D)) | (random.oneIn(4) ? PTE.G : 0);
+  let bits =
+    PTE.P | PTE.RW | PTE.US | (random.below(2) * (PTE.A | PTE.D)) | (random.oneIn(4) && hasGlobalPages ? PTE.G : 0);
   if (!precious || random.oneIn(4)) bits ^= random.pick([0, 0, PTE.P, PTE.RW, PTE.US, PTE.RW | PTE.US]);
   if (random.oneIn(12)) bits |= PTE.PCD;
   const noExecute =
