@@ -14,6 +14,7 @@ import { RECORD, RECORD_BYTES } from "./decoded-insn.ts";
 import { type ParsedRow, parseEncoding } from "./encoding.ts";
 import { accessOf, EvexExpansion, isMaskedAccess, isWholeBase } from "./evex-expansion.ts";
 import { InsnBytes, PARSED } from "./insn-bytes.ts";
+import { KnownInsns } from "./known-insns.ts";
 import { OpcodeMap } from "./opcode-map.ts";
 import { StepWriter } from "./step-writer.ts";
 
@@ -28,6 +29,7 @@ export const numbering: HandlerNumbering = new HandlerNumbering([
 export const FLOW = { next: 0, branch: 1, jump: 2 } as const;
 
 /** How the register field of an operand is written into the record. */
+type ShapeFacts = Omit<Shape, "row" | "code64">;
 type RegisterFile = "byte" | "gpr" | "zmm" | "fpr" | "mask" | "number";
 
 /** What the decoder wants to know of a row again and again. */
@@ -69,12 +71,18 @@ export class Decoder {
   readonly #view: DataView;
   readonly #steps: StepWriter;
   readonly #expansion: EvexExpansion;
+  readonly #known: KnownInsns;
+  /** Handlers of the branch decoded last, for targets within the page and elsewhere. */
+  #nearHandler = 0;
+  #farHandler = 0;
   /** The rows with VEX that instructions with EVEX stand for. */
   readonly #bases = new Map<Row, ParsedRow>();
 
   constructor(buffer: ArrayBufferLike, hasFeature: (name: string) => boolean) {
     this.#view = new DataView(buffer);
-    this.#insn = new InsnBytes(new OpcodeMap([...allRows, ...evexRows], hasFeature));
+    const map = new OpcodeMap([...allRows, ...evexRows], hasFeature);
+    this.#insn = new InsnBytes(map);
+    this.#known = new KnownInsns(this.#view, (m, opcode) => map.candidates(m, opcode)[0]?.hasModrm === true);
     this.#steps = new StepWriter(this.#view, numbering);
     this.#expansion = new EvexExpansion(this.#steps);
   }
@@ -85,6 +93,50 @@ export class Decoder {
    * @returns number of records (MAX_RECORDS at most), or 0: the instruction needs bytes beyond `end`.
    */
   decode(
+    bytes: Uint8Array,
+    at: number,
+    end: number,
+    mode: number,
+    record: number,
+    pageOffset: number,
+    ordinal: number,
+  ): number {
+    const known = this.#known;
+    const copied = known.write(bytes, at, end, mode, record, pageOffset, ordinal);
+    if (copied === 0) {
+      const count = this.decodeAnew(bytes, at, end, mode, record, pageOffset, ordinal);
+      if (count !== 0) this.#keep(bytes, at, mode, record, count);
+      return count;
+    }
+    this.length = known.length;
+    this.flow = known.flow;
+    this.readsClock = known.readsClock;
+    return copied;
+  }
+
+  /** Lets instructions with the same head be written as the one just decoded, if that is possible. */
+  #keep(bytes: Uint8Array, at: number, mode: number, record: number, count: number): void {
+    const insn = this.#insn;
+    const parsed = insn.row;
+    if (parsed === undefined || insn.vex || (mode & MODE.awaitsEndbranch) !== 0) return;
+    const [kind, another] = parsed.immediates;
+    if (another !== undefined || kind === "p" || kind === "o") return;
+    const facts = this.#factsOf(parsed);
+    const { headLength, displacementLength, length } = insn;
+    if (displacementLength !== 0 && !facts.memory) return;
+    const handler = this.#view.getUint16(record + (count - 1) * RECORD_BYTES + RECORD.handler, true);
+    if (handler === TOO_LONG || handler === UNDEFINED_OPCODE) return;
+    const ripRelative = insn.base === GPR.pageRip;
+    const { flow, readsClock } = this;
+    const { relative } = facts;
+    const nearHandler = relative ? this.#nearHandler : handler;
+    const farHandler = relative ? this.#farHandler : handler;
+    const layout = { headLength, displacementLength, length, ripRelative, relative, nearHandler, farHandler };
+    this.#known.keep(bytes, at, mode, record, count, { ...layout, flow, readsClock });
+  }
+
+  /** As {@link decode}, without regard to what was decoded before. */
+  decodeAnew(
     bytes: Uint8Array,
     at: number,
     end: number,
@@ -322,9 +374,11 @@ export class Decoder {
       asize: insn.asize,
       stack: stackForm(mode),
       rep: insn.repeat === 0 ? "none" : insn.repeat === 0xf3 ? "repz" : "repnz",
-      inPage: facts.relative && this.#targetInPage(pageOffset, mode),
+      inPage: false,
     } as const;
-    view.setUint16(at + RECORD.handler, facts.layout.numberOf(shape), true);
+    const { relative, layout } = facts;
+    const handler = relative ? this.#branchHandler(facts, shape, pageOffset, mode) : layout.numberOf(shape);
+    view.setUint16(at + RECORD.handler, handler, true);
     this.readsClock = row.readsClock === true;
     this.flow = row.flow === "jump" ? FLOW.jump : row.flow === "branch" ? FLOW.branch : FLOW.next;
     return at === record ? 1 : 2;
@@ -430,10 +484,13 @@ export class Decoder {
   }
 
   /** 16-bit code wraps at 64 KiB, which page offsets do not show: its branches go the long way. */
-  #targetInPage(pageOffset: number, mode: number): boolean {
+  #branchHandler(facts: RowFacts, shape: ShapeFacts, pageOffset: number, mode: number): number {
     const insn = this.#insn;
+    const wraps = (mode & MODE.codeSizeMask) === MODE.code16 || insn.opsize === 16;
+    this.#farHandler = facts.layout.numberOf(shape);
+    this.#nearHandler = wraps ? this.#farHandler : facts.layout.numberOf({ ...shape, inPage: true });
     const target = pageOffset + insn.length + insn.immediateLow;
-    return (mode & MODE.codeSizeMask) !== MODE.code16 && insn.opsize !== 16 && target >= 0 && target < 4096;
+    return target >= 0 && target < 4096 ? this.#nearHandler : this.#farHandler;
   }
 
   #factsOf(parsed: ParsedRow): RowFacts {

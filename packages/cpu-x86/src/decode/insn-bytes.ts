@@ -45,6 +45,9 @@ const PAGE_RIP = 17;
 export class InsnBytes {
   row: ParsedRow | undefined;
   length = 0;
+  /** Bytes of prefixes, opcode, ModRM and SIB, and of the displacement. */
+  headLength = 0;
+  displacementLength = 0;
   opsize: OperandSize = 32;
   asize: OperandSize = 32;
   lock = false;
@@ -78,6 +81,7 @@ export class InsnBytes {
 
   readonly #map: OpcodeMap;
   #bytes: Uint8Array = new Uint8Array();
+  #start = 0;
   #at = 0;
   #end = 0;
   #operandPrefix = false;
@@ -116,7 +120,7 @@ export class InsnBytes {
   /** Reads the instruction at `bytes[at]`; bytes from `end` on do not exist. */
   parse(bytes: Uint8Array, at: number, end: number, mode: number): number {
     this.#bytes = bytes;
-    this.#at = at;
+    this.#start = this.#at = at;
     this.#end = Math.min(end, at + MAX_INSN_BYTES);
     this.#ranOut = false;
     this.#code64 = (mode & MODE.codeSizeMask) === MODE.code64;
@@ -124,6 +128,8 @@ export class InsnBytes {
     this.scale = this.displacement = 0;
     this.#prefixes();
     this.#opcode(mode);
+    this.headLength = this.#at - at;
+    this.displacementLength = 0;
     if (this.row !== undefined) {
       this.#sizes(mode);
       if (this.row.hasModrm) this.#modrm(this.row);
@@ -339,10 +345,12 @@ export class InsnBytes {
   #modrm(parsed: ParsedRow | undefined): void {
     const modrm = this.#byte();
     this.modrm = modrm;
+    this.headLength = this.#at - this.#start;
     this.isMemory = modrm < 0xc0 && !parsed?.ignoresMod;
     if (!this.isMemory) return;
     if (this.asize === 16) this.#address16(modrm);
     else this.#address32(modrm, parsed?.row.vsib === true);
+    this.displacementLength = this.#at - this.#start - this.headLength;
     if (parsed?.row.evex !== undefined && modrm >> 6 === 1)
       this.displacement *= this.#displacementUnit(parsed.row.evex);
     const stack = this.base === 4 || this.base === 5;
@@ -372,6 +380,7 @@ export class InsnBytes {
     const baseHigh = (this.rex & 1) << 3;
     if (rm === 4) {
       const sib = this.#byte();
+      this.headLength++;
       const index = ((sib >> 3) & 7) | ((this.rex & 2) << 2) | (vsib ? this.evex.vvvvHigh : 0);
       // A vector register as index may be any.
       if (index !== 4 || vsib) {
