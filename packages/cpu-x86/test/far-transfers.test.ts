@@ -192,6 +192,22 @@ describe("far transfers in protected mode", () => {
     expect(m.cpu.rflags).toBe(0x0246);
   });
 
+  it.each([
+    [
+      "IRET",
+      () => push32(SEL.data3, 0x1234_5000, 0x0202, SEL.code3, 0x4_0000),
+      () => m.call("returnFromInterrupt", 32),
+    ],
+    ["RET", () => push32(SEL.data3, 0x1234_5000, SEL.code3, 0x4_0000), () => m.call("returnFar", 0, 32)],
+  ])("%s to a 16-bit stack loads SP and leaves the bits above as they are", (_, push, transfer) => {
+    const attributes = GDT + SEL.data3 - (SEL.data3 & 3) + 4;
+    m.write32(attributes, m.read32(attributes) & ~(1 << 22));
+    m.cpu.rsp = 0x5_8000n;
+    push();
+    expect(transfer()).toBe("jump");
+    expect(m.cpu.rsp).toBe(0x5_5000n);
+  });
+
   it("IRET leaves for the run loop if it enables interrupts and one waits, or single-steps", () => {
     push32(0x0202, SEL.code0, 0x4_0000, 0x0302, SEL.code0, 0x4_0000);
     expect(m.call("returnFromInterrupt", 32)).toBe("exit");

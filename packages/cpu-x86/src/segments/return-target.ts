@@ -20,7 +20,6 @@ export interface OuterStack {
   /** Undefined: a null selector, which 64-bit code below CPL 3 may have. */
   readonly descriptor: Descriptor | undefined;
   readonly pointer: bigint;
-  readonly size: SlotSize;
 }
 
 /** Pops and checks the stack of an outer level. @returns undefined: exception pending. */
@@ -28,9 +27,9 @@ export function popOuterStack(cpu: Cpu, stack: Stack, size: SlotSize, target: Co
   const pointer = stack.pop(size);
   const selector = Number(stack.pop(size) & 0xffffn);
   if (cpu.faulted || !mayHaveStack(cpu, selector, target)) return undefined;
-  if (isNull(selector)) return { selector, descriptor: undefined, pointer, size };
+  if (isNull(selector)) return { selector, descriptor: undefined, pointer };
   const descriptor = checkStackSegment(cpu, selector, target.cpl, "GP");
-  return descriptor === undefined ? undefined : { selector, descriptor, pointer, size };
+  return descriptor === undefined ? undefined : { selector, descriptor, pointer };
 }
 
 /** Null selectors are for 64-bit code below CPL 3. @returns false: #GP(0) pending. */
@@ -52,6 +51,6 @@ export function commitOuterStack(cpu: Cpu, outer: OuterStack, target: CodeTarget
   const segment = descriptor ?? { base: 0, limit: 0, attributes: 0 };
   const stack = new Stack(cpu, segment, outer.pointer, false, target.cpl);
   stack.skip(Number(release));
-  // A 32-bit pointer for a 16-bit stack is loaded whole; a 16-bit one leaves the bits above alone.
-  cpu.rsp = stack.mergedInto(outer.size === 2 ? cpu.rsp : outer.pointer & 0xffff_ffffn);
+  // Of a 16-bit stack only SP is loaded: Linux, arch/x86/kernel/espfix_64.c, tells of it, for what it leaks.
+  cpu.rsp = stack.mergedInto(cpu.rsp & 0xffff_ffffn);
 }
