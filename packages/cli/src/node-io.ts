@@ -1,7 +1,6 @@
 import { readFileSync } from "node:fs";
 import { readFile } from "node:fs/promises";
 import { createFileChardev, createStdioChardev } from "@tsvm/backends";
-import { buildDefaultGuest } from "@tsvm/guest-images";
 import { createVm } from "@tsvm/vm";
 import type { CliIo } from "./cli-io.ts";
 import { loadDisassembler } from "./disassembler.ts";
@@ -17,7 +16,8 @@ export function createNodeIo(): CliIo {
     openStdio: (events) => createStdioChardev(events),
     openChardev: openHostChardev,
     openFile: (path) => createFileChardev({ path }),
-    builtInGuest: (log) => buildDefaultGuest({ log }),
+    // Only when it is wanted: what it needs of Node takes 20 ms to load.
+    builtInGuest: async (log) => (await import("@tsvm/guest-images")).buildDefaultGuest({ log }),
     disassembler: loadDisassembler,
     createVm,
   };
