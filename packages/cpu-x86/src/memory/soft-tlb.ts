@@ -5,6 +5,7 @@
 // 2. Context 0 is never current: a low half of 0 makes an entry that nothing matches.
 // 3. Entries are of 4 KiB; those of a large page may stand anywhere, so the places of large pages are remembered.
 // 4. Entries of such places are listed, as long as they are few.
+// 5. Whatever entry lets a frame be written stands where the frame's mark says, or the mark says that it may be anywhere.
 import {
   TLB_ADDEND,
   TLB_ENTRIES,
@@ -17,6 +18,7 @@ import {
 import type { Cpu } from "../state/cpu.ts";
 import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 
+const PAGE_BYTES = 4096;
 const PAGE_MASK = ~0xfff;
 /** The largest page there is; INVLPG of a large page drops all entries of the GiB around it. */
 export const GIB_MASK: number = ~0x3fff_ffff;
@@ -27,6 +29,8 @@ const LARGE_MARKS = 1 << 16;
 const LARGE_SHIFT = 9;
 /** So many places of the tables are looked at one by one for a large page; if there are more, the tables are. */
 const MAX_LISTED = 1024;
+/** Mark of a frame with entries at more than one place. */
+const ANYWHERE = 0xffff;
 
 export class SoftTlb {
   readonly #cpu: Pick<Cpu, "i32" | "u8">;
@@ -35,11 +39,14 @@ export class SoftTlb {
   /** Offsets in the tables where entries of large pages may be; some more than once. */
   readonly #listed = new Int32Array(MAX_LISTED);
   #listedCount = 0;
+  /** By frame: 0, or 1 + the number of the entry that lets it be written, or ANYWHERE. Entries may be gone meanwhile. */
+  readonly #writable: Uint16Array;
   /** Entries made; for the counters of the facade. */
   fills = 0;
 
   constructor(cpu: Pick<Cpu, "i32" | "u8">) {
     this.#cpu = cpu;
+    this.#writable = new Uint16Array(Math.ceil(cpu.u8.length / PAGE_BYTES));
   }
 
   /** @returns hva of the address if the table has its page, else 0. Halves are signed. */
@@ -60,7 +67,13 @@ export class SoftTlb {
     i32[at + 1] = high;
     i32[at + (TLB_ADDEND >> 2)] = hva - (low & PAGE_MASK);
     i32[at + (TLB_FRAME >> 2)] = hva;
+    if (table === TLB_WRITE) this.#noteWritable(hva / PAGE_BYTES, 1 + offset / TLB_ENTRY_BYTES);
     if (this.#marked && this.isScattered(low, high)) this.#list(offset);
+  }
+
+  #noteWritable(frame: number, mark: number): void {
+    const known = this.#writable[frame] as number;
+    this.#writable[frame] = known === 0 || known === mark ? mark : ANYWHERE;
   }
 
   /** A page of 2^`shift` bytes was translated of which entries may be made. */
@@ -124,8 +137,14 @@ export class SoftTlb {
 
   /** The frame at `frameHva` may not be written from now on. */
   dropWritesTo(frameHva: number): void {
+    const frame = frameHva / PAGE_BYTES;
+    const mark = this.#writable[frame] as number;
+    this.#writable[frame] = 0;
+    if (mark === 0) return;
+    const [first, count] = mark === ANYWHERE ? [0, TLB_ENTRIES] : [mark - 1, 1];
     const { i32 } = this.#cpu;
-    for (let at = TLB_WRITE >> 2; at < (TLB_WRITE + TLB_TABLE_BYTES) >> 2; at += ENTRY_WORDS)
+    const end = (TLB_WRITE + (first + count) * TLB_ENTRY_BYTES) >> 2;
+    for (let at = (TLB_WRITE + first * TLB_ENTRY_BYTES) >> 2; at < end; at += ENTRY_WORDS)
       if (i32[at + (TLB_FRAME >> 2)] === (frameHva | 0)) i32[at] = 0;
   }
 
