@@ -66,12 +66,14 @@ export function readPieces(cpu: Cpu, area: SaveArea, at: number, pieces: Registe
   }
 }
 
-/** Zeroes those that the mode has. */
+/** Zeroes those that the mode has. Word by word: `fill` takes longer to be called than for so few bytes. */
 export function clearPieces(cpu: Cpu, pieces: RegisterPieces): void {
+  const { u32 } = cpu;
+  const { at, step, length } = pieces;
   const count = countOf(cpu, pieces);
   for (let i = 0; i < count; i++) {
-    const at = pieces.at + i * pieces.step;
-    cpu.u8.fill(0, at, at + pieces.length);
+    const first = (at + i * step) >> 2;
+    for (let j = 0; j < length >> 2; j++) u32[first + j] = 0;
   }
 }
 
