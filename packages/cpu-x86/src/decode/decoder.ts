@@ -30,7 +30,7 @@ export const FLOW = { next: 0, branch: 1, jump: 2 } as const;
 
 /** How the register field of an operand is written into the record. */
 type ShapeFacts = Omit<Shape, "row" | "code64">;
-type RegisterFile = "byte" | "gpr" | "zmm" | "fpr" | "mask" | "number";
+type RegisterFile = "byte" | "gpr" | "zmm" | "fpr" | "mask" | "segment" | "number";
 
 /** What the decoder wants to know of a row again and again. */
 interface RowFacts {
@@ -557,15 +557,20 @@ function fileOf(code: OperandCode): RegisterFile {
   if ("VWUHL".includes(code[0] as string)) return "zmm";
   if (code[0] === "P" || code[0] === "Q" || code[0] === "N") return "fpr";
   if (code[0] === "K" || code[0] === "T" || code[0] === "F") return "mask";
-  if (code[0] === "S" || code[0] === "C" || code[0] === "D") return "number";
+  if (code[0] === "S") return "segment";
+  if (code[0] === "C" || code[0] === "D") return "number";
   return code[1] === "b" ? "byte" : "gpr";
 }
 
-/** Without REX, byte registers 4..7 are AH CH DH BH. SDM vol. 2A, "REX Prefixes". */
+/**
+ * Without REX, byte registers 4..7 are AH CH DH BH; where there are eight registers or fewer, REX.R and REX.B do nothing. SDM vol. 2A,
+ * "REX Prefixes".
+ */
 function registerField(file: RegisterFile, number: number, rex: number): number {
   if (file === "zmm") return number * 64;
   if (file === "fpr") return (number & 7) * 16;
   if (file === "mask") return (number & 7) * 8;
+  if (file === "segment") return number & 7;
   if (file === "number") return number;
   if (file === "byte" && rex === 0 && number >= 4) return (number - 4) * 8 + 1;
   return number * 8;

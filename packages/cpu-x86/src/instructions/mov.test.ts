@@ -1,6 +1,7 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { InsnMachine } from "../../test/insn-machine.ts";
 import { FLAG } from "../state/bits.ts";
+import { AT, SEGMENT } from "../state/layout.ts";
 
 let m: InsnMachine;
 let memory: DataView;
@@ -177,6 +178,15 @@ describe("MOV of segment registers", () => {
     m = new InsnMachine(32).limit("ds", 0xfff);
     m.set({ rdi: 0x5000n }).run(code);
     expect(m.fault).toBe("#UD");
+  });
+
+  it("ignores REX.R: there are no further ones", () => {
+    m = new InsnMachine(64);
+    m.cpu.set32(AT.segSelector, 0x2b, SEGMENT.ds);
+    m.set({ rax: ONES, rcx: 0n }).run("448cd8"); // MOV EAX, DS
+    expect([m.fault, m.get("rax")]).toEqual(["none", 0x2bn]);
+    m.run("448ed9"); // MOV DS, ECX
+    expect([m.fault, m.cpu.get32(AT.segSelector, SEGMENT.ds)]).toEqual(["none", 0]);
   });
 });
 
