@@ -28,8 +28,9 @@ export const numbering: HandlerNumbering = new HandlerNumbering([
 /** What follows an instruction in its run. */
 export const FLOW = { next: 0, branch: 1, jump: 2 } as const;
 
-/** How the register field of an operand is written into the record. */
+/** What a handler is chosen by, beside its row. */
 type ShapeFacts = Omit<Shape, "row" | "code64">;
+/** How the register field of an operand is written into the record. */
 type RegisterFile = "byte" | "gpr" | "zmm" | "fpr" | "mask" | "segment" | "number";
 
 /** What the decoder wants to know of a row again and again. */
