@@ -1,7 +1,7 @@
 type Base64Decoder = (text: string) => Uint8Array<ArrayBuffer>;
 
 const ALPHABET = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-/** In Node 25 and browsers since 2025; nine times as fast. */
+/** In Node 25 and browsers since 2025; four times as fast. */
 const { fromBase64 } = Uint8Array as { readonly fromBase64?: Base64Decoder };
 
 /** The bytes that padded base64 stands for: by the engine where it can. */

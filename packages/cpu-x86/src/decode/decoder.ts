@@ -1,7 +1,7 @@
 import { constantFields } from "../emit/constant-fields.ts";
 import { operandAccessOf, writesVectorRegister } from "../emit/emit-insn.ts";
 import { type HandlerLayout, HandlerNumbering, hasMemoryForm, isIndirectOnly } from "../emit/handlers.ts";
-import type { AddressForm, Shape, StackForm } from "../emit/shape.ts";
+import type { AddressForm, Shape, ShapeFacts, StackForm } from "../emit/shape.ts";
 import { allRows } from "../instructions/all-rows.ts";
 import { evexRows, evexStepRows } from "../instructions/evex.ts";
 import type { EvexForm, RegisterField } from "../instructions/evex-form.ts";
@@ -28,8 +28,6 @@ export const numbering: HandlerNumbering = new HandlerNumbering([
 /** What follows an instruction in its run. */
 export const FLOW = { next: 0, branch: 1, jump: 2 } as const;
 
-/** What a handler is chosen by, beside its row. */
-type ShapeFacts = Omit<Shape, "row" | "code64">;
 /** How the register field of an operand is written into the record. */
 type RegisterFile = "byte" | "gpr" | "zmm" | "fpr" | "mask" | "segment" | "number";
 

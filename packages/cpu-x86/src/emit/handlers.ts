@@ -6,7 +6,7 @@
 // 3. The first shape of a pair stores nothing and does not branch, so that the second cannot have changed meanwhile.
 import { isVex, type OperandCode, type Row } from "../instructions/row.ts";
 import { hotPairs, isHot } from "./hot.ts";
-import type { AddressForm, OperandSize, RepForm, Shape, StackForm } from "./shape.ts";
+import type { AddressForm, OperandSize, RepForm, Shape, ShapeFacts, StackForm } from "./shape.ts";
 
 const SIZES: readonly OperandSize[] = [16, 32, 64];
 const FORMS: readonly AddressForm[] = ["reg", "m64", "m32", "mea"];
@@ -113,7 +113,7 @@ export class HandlerNumbering {
   }
 
   /** The number of the handler for a row under these facts; facts the row does not depend on are ignored. */
-  numberOf(row: Row, facts: Omit<Shape, "row" | "code64">): number {
+  numberOf(row: Row, facts: ShapeFacts): number {
     return this.layoutOf(row).numberOf(facts);
   }
 }
@@ -130,7 +130,7 @@ export class HandlerLayout {
     this.#d = dimensions;
   }
 
-  numberOf(facts: Omit<Shape, "row" | "code64">): number {
+  numberOf(facts: ShapeFacts): number {
     const d = this.#d;
     let index = place(d.opsizes, facts.opsize);
     index = index * d.forms.length + place(d.forms, facts.form);

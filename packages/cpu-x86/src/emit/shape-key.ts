@@ -1,7 +1,7 @@
-import type { Shape } from "./shape.ts";
+import type { ShapeFacts } from "./shape.ts";
 
 /** A shape within its row, in words; only what differs from the plainest: `64 m32 flat32 near`. */
-export function shapeKey({ opsize, form, asize, stack, rep, inPage }: Omit<Shape, "row" | "code64">): string {
+export function shapeKey({ opsize, form, asize, stack, rep, inPage }: ShapeFacts): string {
   const words: string[] = [String(opsize)];
   if (form !== "reg") words.push(form);
   if (asize !== 64) words.push(`a${asize}`);

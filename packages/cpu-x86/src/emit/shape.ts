@@ -25,3 +25,6 @@ export interface Shape {
   /** Relative branches: the target lies in the same page and was found by the decoder. */
   readonly inPage: boolean;
 }
+
+/** What a handler is chosen by, beside its row. */
+export type ShapeFacts = Omit<Shape, "row" | "code64">;
