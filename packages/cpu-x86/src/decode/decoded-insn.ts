@@ -16,6 +16,9 @@ export const RECORD_BYTES = 40;
 /** Records of one instruction at most. */
 export const MAX_RECORDS = 16;
 
+/** In place of a record's address, of an access that a bad address makes #SS: of the stack, whatever the memory operand's segment. */
+export const STACK_ACCESS = -1;
+
 /** Byte offsets in a record. */
 export const RECORD = {
   /** u16: handler number. */

@@ -1,4 +1,5 @@
 import { IrBuilder, type SlotTable, type Val } from "@tsvm/tcg";
+import { STACK_ACCESS } from "../decode/decoded-insn.ts";
 import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
 import { tlbEntry, tlbHost } from "../memory/tlb-probe.ts";
@@ -172,9 +173,9 @@ export class X86Builder extends IrBuilder {
 
   // --- guest memory by linear address ---
 
-  /** Reads guest memory. */
-  guestLoad(width: Width, linear: Val): Val {
-    return this.load(LOADS[width], this.probe(TLB_READ, "readMiss", width / 8, linear), 0);
+  /** Reads guest memory. @param access STACK_ACCESS, or the record by which the memory operand is accessed. */
+  guestLoad(width: Width, linear: Val, access?: Val): Val {
+    return this.load(LOADS[width], this.probe(TLB_READ, "readMiss", width / 8, linear, access), 0);
   }
 
   /** Reads 256 bits: the low and the high lane. */
@@ -222,8 +223,9 @@ export class X86Builder extends IrBuilder {
     this.store(STORES[width], host, 0, value);
   }
 
-  guestStore(width: Width, linear: Val, value: Val): void {
-    this.storeGuest(width / 8, linear, (host, offset) => this.store(STORES[width], host, offset, value));
+  /** Writes guest memory. @param access as {@link guestLoad} has it. */
+  guestStore(width: Width, linear: Val, value: Val, access?: Val): void {
+    this.storeGuest(width / 8, linear, (host, offset) => this.store(STORES[width], host, offset, value), access);
   }
 
   /** Writes 256 bits, all or nothing. */
@@ -242,7 +244,12 @@ export class X86Builder extends IrBuilder {
   }
 
   /** `put` stores at a host address, for whole or in the bounce buffer. */
-  protected storeGuest(bytes: number, linear: Val, put: (host: Val | undefined, offset: number) => void): void {
+  protected storeGuest(
+    bytes: number,
+    linear: Val,
+    put: (host: Val | undefined, offset: number) => void,
+    access?: Val,
+  ): void {
     this.faultPoint("guest store");
     const { entry, hit } = this.lookup(TLB_WRITE, bytes, linear);
     this.when(
@@ -251,19 +258,19 @@ export class X86Builder extends IrBuilder {
       () => {
         put(undefined, AT.bounce);
         const args = [this.wrap(linear), this.#high(linear), this.const32(bytes)];
-        const done = this.call("writeMiss", [...args, this.fields.record()], "i32");
+        const done = this.call("writeMiss", [...args, access ?? this.fields.record()], "i32");
         this.when(this.op("i32.eqz", done), () => this.exit("fault"));
       },
     );
   }
 
-  protected probe(table: number, miss: string, bytes: number, linear: Val): Val {
+  protected probe(table: number, miss: string, bytes: number, linear: Val, access?: Val): Val {
     this.faultPoint("guest access");
     const { entry, hit } = this.lookup(table, bytes, linear);
     const host = this.variable(this.hostAddress(entry, table, linear));
     this.when(this.op("i32.eqz", hit), () => {
       const args = [this.wrap(linear), this.#high(linear), this.const32(bytes)];
-      this.set(host, this.call(miss, [...args, this.fields.record()], "i32"));
+      this.set(host, this.call(miss, [...args, access ?? this.fields.record()], "i32"));
       this.when(this.op("i32.eqz", this.get(host)), () => this.exit("fault"));
     });
     return this.get(host);
@@ -397,13 +404,13 @@ export class X86Builder extends IrBuilder {
   /** Reads the stack `offset` bytes above the stack pointer. */
   stackLoad(width: Width, offset: Val = this.const(0)): Val {
     const at = this.add(this.reg(64, "rsp"), offset);
-    return this.guestLoad(width, this.stackLinear(at, width / 8, false));
+    return this.guestLoad(width, this.stackLinear(at, width / 8, false), this.const32(STACK_ACCESS));
   }
 
   /** Writes `value` where a push would put it; commits nothing: {@link adjustStack} by -width/8 afterwards. */
   stackStore(width: Width, value: Val, below: number = width / 8): void {
     const at = this.sub(this.reg(64, "rsp"), this.const(below));
-    this.guestStore(width, this.stackLinear(at, width / 8, true), value);
+    this.guestStore(width, this.stackLinear(at, width / 8, true), value, this.const32(STACK_ACCESS));
   }
 
   /** Adds to the stack pointer, keeping the bits above its width (but a 32-bit pointer clears them). */

@@ -37,10 +37,27 @@ describe("PUSH and POP", () => {
     [32, "across it, popping", 0xffff_fffen, "5f"],
     [64, "at no canonical address", 1n << 63n, "57"],
     [64, "at none, calling", 1n << 63n, "e800000000"],
+    [32, "across it, of an operand in DS", 2n, "ff37"],
+    [32, "across it, popping to DS", 0xffff_fffen, "8f07"],
+    [32, "across it, calling through DS", 2n, "ff17"],
+    [64, "at none, of an operand in DS", 1n << 63n, "ff37"],
+    [64, "at none, popping to DS", 1n << 63n, "8f07"],
+    [64, "at none, calling through DS", 1n << 63n, "ff17"],
   ] as const)("in %i-bit code %s are #SS", (bits, _, rsp, code) => {
     use(bits);
     m.set({ rsp }).run(code);
     expect(m.fault).toBe("#SS(0)");
+  });
+
+  it.each([
+    [32, "across the end of 4 GiB", 0xffff_fffen],
+    [64, "at no canonical address", 1n << 63n],
+  ] as const)("in %i-bit code operands in DS %s are #GP", (bits, _, rdi) => {
+    use(bits);
+    for (const code of ["ff37", "8f07", "ff17"]) {
+      m.set({ rsp: 0x5000, rdi }).run(code);
+      expect([m.fault, m.get("rsp")]).toEqual(["#GP(0)", 0x5000n]);
+    }
   });
 
   it("wrap around at 64 KiB in a 16-bit stack, the upper half of ESP staying", () => {

@@ -8,7 +8,7 @@ import {
   pagingModeOf,
   type Walker,
 } from "@tsvm/mmu";
-import { RECORD } from "../decode/decoded-insn.ts";
+import { RECORD, STACK_ACCESS } from "../decode/decoded-insn.ts";
 import { CR3_LAM_U48, CR3_LAM_U57, CR4 } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
@@ -176,7 +176,7 @@ export class LinearMemory {
     this.#tlb.dropWritesTo(frameHva);
   }
 
-  // --- misses of generated code; `record` is the address of the decoded-instruction record ---
+  // --- misses of generated code; `record` is the address of the decoded-instruction record, or STACK_ACCESS ---
 
   /** @returns hva where `size` bytes of the linear address can be read now, or 0: exception pending. */
   readMiss(low: number, high: number, size: number, record: number): number {
@@ -412,10 +412,10 @@ export class LinearMemory {
     return top === 0 || top === -1 || !this.#cpu.longMode || this.#refuse(record);
   }
 
-  /** #SS(0) for an operand in the stack segment, else #GP(0). */
+  /** #SS(0) for the stack and for an operand in its segment, else #GP(0). */
   #refuse(record: number): false {
     const cpu = this.#cpu;
-    const stack = record !== 0 && cpu.u8[record + RECORD.segment] === SEGMENT.ss;
+    const stack = record === STACK_ACCESS || (record !== 0 && cpu.u8[record + RECORD.segment] === SEGMENT.ss);
     cpu.raise(stack ? "SS" : "GP", 0);
     return false;
   }
