@@ -4,7 +4,7 @@
  */
 
 import { FLAVOURS } from "../cpu-state.ts";
-import { DATA, type Environment, INT3, READ_ONLY } from "../environment.ts";
+import { CODE, DATA, type Environment, INT3, READ_ONLY, segmentBase } from "../environment.ts";
 import { type Draft, REGISTERS } from "../generate/draft.ts";
 import { encode, MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
 import { draftInstruction } from "../generate/generate.ts";
@@ -18,6 +18,7 @@ import {
   CODE_BYTES,
   FIRST_SLOT,
   FUEL,
+  GUARDED_STACK_TOP,
   type Piece,
   type Program,
   SLOT_BYTES,
@@ -33,7 +34,8 @@ import { isPrivileged, needsDefinedFlags, pickForm, type Vocabulary } from "./vo
 const NOP = 0x90;
 const RET = 0xc3;
 const LOCK = 0xf0;
-const { rsp } = REGISTERS;
+const REPEATS = [0xf2, 0xf3] as const;
+const { rcx, rsp, rdi } = REGISTERS;
 const SEEDS = 1 << 14;
 const DF = 0x400n;
 /** Room a slot keeps for its way on. */
@@ -69,8 +71,12 @@ class ProgramWriter {
   readonly #mainSlots: number;
   readonly #usedSlots: number;
   readonly #changesItself: boolean;
+  readonly #stackTop: number;
+  readonly #splitsLargePages: boolean;
   /** Next free byte, as a linear address. */
   #at = 0;
+  /** A step of the slot before left the stack pointer somewhere else, if it had a fault. */
+  #movesStack = false;
 
   constructor(random: Random, vocabulary: Vocabulary, mode: ModeName | undefined) {
     this.#random = random;
@@ -82,6 +88,8 @@ class ProgramWriter {
     this.#assembler = new Assembler(this.#environment);
     if (vocabulary === "machine" && random.oneIn(2)) this.#clocks = chooseClocks(random);
     this.#changesItself = random.oneIn(3);
+    this.#splitsLargePages = random.oneIn(2);
+    this.#stackTop = isPrivileged(vocabulary) ? STACK_TOP : GUARDED_STACK_TOP;
     this.#mainSlots = 4 + random.below(30);
     this.#usedSlots = this.#mainSlots + 1 + random.below(SLOTS - this.#mainSlots - 1);
     for (let slot = this.#mainSlots + 1; slot < this.#usedSlots; slot += 1 + random.below(3))
@@ -102,6 +110,7 @@ class ProgramWriter {
       code: this.#code,
       pieces: this.#pieces,
       patches: this.#patches,
+      stackTop: this.#stackTop,
       ...(isPrivileged(this.#vocabulary) && { system: this.#chooseSetup() }),
     };
   }
@@ -124,11 +133,21 @@ class ProgramWriter {
     const start = FIRST_SLOT + slot * SLOT_BYTES;
     const end = start + SLOT_BYTES;
     this.#at = start;
-    if (!inFunction && this.#random.oneIn(5)) this.#emit(this.#assembler.move(rsp, BigInt(STACK_TOP)));
+    if (this.#bringsStackBack(slot) || (!inFunction && this.#random.oneIn(5))) this.#emit(this.#stackMove());
+    this.#movesStack = false;
     if (this.#random.oneIn(2)) this.#writeSum();
     while (this.#at < end - TAIL_BYTES && !this.#random.oneIn(7)) this.#writeStep(end - TAIL_BYTES, inFunction);
     this.#writeTail(slot, inFunction);
     this.#pad(end);
+  }
+
+  /** Without privilege no turn begins on another stack, nor what follows a fault. */
+  #bringsStackBack(slot: number): boolean {
+    return !isPrivileged(this.#vocabulary) && (slot === 0 || this.#movesStack);
+  }
+
+  #stackMove(): number[] {
+    return this.#assembler.move(rsp, BigInt(this.#stackTop));
   }
 
   /** A register and the carry are added to a sum, or a vector register to XMM7. */
@@ -167,6 +186,7 @@ class ProgramWriter {
         this.#clocks !== undefined || (this.#vocabulary === "machine" && this.#environment.codeBits === 64),
       executesData: this.#vocabulary === "system",
       hasGlobalPages: this.#vocabulary === "system",
+      splitsLargePages: this.#splitsLargePages,
     };
   }
 
@@ -177,13 +197,15 @@ class ProgramWriter {
       const draft = draftInstruction(form, this.#environment, random);
       if (draft === undefined || (mostlyFaults(draft) && !random.oneIn(6))) continue;
       if (this.#vocabulary === "machine" && isOtherInQemu(draft)) continue;
+      if (this.#vocabulary === "defined" && mayOverwriteItself(draft)) continue;
       const moved = usesStackPointer(draft);
       if (moved && (inFunction || !random.oneIn(6))) continue;
       const bytes = this.#assemble(draft, !inFunction && random.oneIn(8));
       if (bytes === undefined || this.#at + bytes.length > end) continue;
       this.#emit(bytes);
       for (const { address, bytes: contents } of draft.patches) this.#patches.push({ address, bytes: contents });
-      if (moved) this.#emitIfRoom(this.#assembler.move(rsp, BigInt(STACK_TOP)), end);
+      if (moved) this.#emitIfRoom(this.#stackMove(), end);
+      this.#movesStack ||= moved;
       return;
     }
     this.#emitIfRoom([NOP], end);
@@ -316,6 +338,20 @@ const addressOf = (slot: number): number => FIRST_SLOT + slot * SLOT_BYTES;
 function mostlyFaults({ prefixes, form, memoryAddress }: Draft): boolean {
   if (prefixes.includes(LOCK) && !form.options.lock) return true;
   return memoryAddress !== undefined && (memoryAddress < DATA.address || memoryAddress >= READ_ONLY.address - 64);
+}
+
+/**
+ * Whether a repeated store may reach the code, and with it its own bytes: the host's CPU goes on with what it has decoded until an interrupt
+ * comes (seeds 1130612632 and 1130617270). SDM vol. 3A, "Self-Modifying Code", promises nothing within one instruction.
+ */
+function mayOverwriteItself({ prefixes, form, overrides, addressBits, operandBits, environment }: Draft): boolean {
+  if (!/^(MOVS|STOS)$/.test(form.mnemonic) || !REPEATS.some((prefix) => prefixes.includes(prefix))) return false;
+  const at = (register: number): number => Number(BigInt.asUintN(addressBits, overrides.get(register) ?? 0n));
+  const bytes = at(rcx) * (/b\b/.test(form.operands.join(" ")) ? 1 : operandBits / 8);
+  const start = at(rdi) + Number(segmentBase(environment, "es"));
+  const backwards = ((overrides.get(RFLAGS_OVERRIDE) ?? 0n) & DF) !== 0n;
+  // What lies below the code cannot be written.
+  return start >= CODE.address && (backwards ? start - bytes : start) < FIRST_SLOT + CODE_BYTES;
 }
 
 /** Whether the instruction names rSP, as an operand or a base. */

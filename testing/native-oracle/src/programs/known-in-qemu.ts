@@ -2,7 +2,10 @@
  * Faults in which QEMU 7.2 is wrong by the manual: behind one the program is another one, and nothing more is compared. What it does
  * otherwise without a fault is left out of programs: see vocabulary.ts and system-steps.ts.
  */
+
 import type { Environment } from "../environment.ts";
+import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
+import { isLockedInVain } from "./lockable.ts";
 import { FIRST_SLOT, type Program } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
@@ -16,7 +19,6 @@ const PF_WRITE = 2;
 const GATE = 2;
 /** MOV of an immediate and POP, with /0. */
 const ALONE_WITH_0 = [0xc6, 0xc7, 0x8f] as const;
-const LOCK = 0xf0;
 const MODRM_REG = 0x38;
 /** RETF and IRET. */
 const FRAME_READERS = [0xca, 0xcb, 0xcf] as const;
@@ -92,7 +94,11 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
   },
   {
     reason: "QEMU passes over LOCK where there is none, which is #UD",
-    explains: (_, ours, ram, program) => ours?.vector === INVALID_OPCODE && ram[linear(ours.rip, program)] === LOCK,
+    explains: (_, ours, ram, program) => {
+      if (ours?.vector !== INVALID_OPCODE) return false;
+      const at = linear(ours.rip, program);
+      return isLockedInVain(ram.subarray(at, at + MAX_INSTRUCTION_BYTES), program.environment.codeBits === 64);
+    },
   },
   {
     reason: "QEMU has #GP for a stack pointer that is not canonical; the manual has #SS",

@@ -13,7 +13,7 @@ import {
   type WindowCopy,
 } from "../tcg-engine.ts";
 import { initialStateOf } from "../vector.ts";
-import { FAULT_LIMIT, inputOf, PROGRAM_WINDOWS, type Program } from "./program.ts";
+import { FAULT_LIMIT, inputOf, type Program, USER_WINDOWS } from "./program.ts";
 import { readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
 
 /** Instructions after which a program is given up: REP among many turns can take that long. */
@@ -36,8 +36,8 @@ export interface ProgramEngine {
 
 /** An engine of ours, with nothing of one program left for the next. */
 export function createProgramEngine(name: string, options: Partial<TcgOptions>): ProgramEngine {
-  const guest = createGuest(PROGRAM_WINDOWS, options);
-  const copies = PROGRAM_WINDOWS.map((window): WindowCopy => {
+  const guest = createGuest(USER_WINDOWS, options);
+  const copies = USER_WINDOWS.map((window): WindowCopy => {
     const pristine = windowContents(window);
     return { window, pristine, before: pristine.slice() };
   });
@@ -49,7 +49,7 @@ function runProgram(guest: Guest, copies: readonly WindowCopy[], program: Progra
   const input = inputOf(program);
   for (const { window, pristine } of copies) ram.set(pristine, window.address);
   ram.set(input.code, input.codeAddress);
-  for (const { address, bytes } of input.patches) patchMapped(ram, address, bytes, PROGRAM_WINDOWS);
+  for (const { address, bytes } of input.patches) patchMapped(ram, address, bytes, USER_WINDOWS);
   for (const { window, before } of copies) before.set(ram.subarray(window.address, window.address + window.length));
   writeResumeHandler(view, FAULT_LIMIT);
   vm.noteHostWrite(0, ram.length);

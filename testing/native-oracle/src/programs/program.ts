@@ -45,6 +45,14 @@ export const TURNS: number = COUNTERS.address + 4;
 /** Like a vector's, but programs may change their code. */
 export const PROGRAM_WINDOWS: readonly Window[] = [COUNTERS, DATA, READ_ONLY, CODE_WINDOW, STACK];
 
+/**
+ * The stack of programs without privilege, nothing below it: it does not run into the code, where random bytes would be executed, which may
+ * be any of what makers do otherwise (seed 1130901471).
+ */
+const GUARDED_STACK: Window = { ...STACK, address: 0xc000 };
+/** What programs without privilege have. */
+export const USER_WINDOWS: readonly Window[] = [...PROGRAM_WINDOWS, GUARDED_STACK];
+
 /** Bytes that can be replaced by NOPs together. */
 export interface Piece {
   readonly offset: number;
@@ -60,6 +68,8 @@ export interface Program {
   readonly pieces: readonly Piece[];
   /** Memory that differs from the windows' contents. */
   readonly patches: readonly Bytes[];
+  /** Stack pointer at the start. */
+  readonly stackTop: number;
   /** Set for programs that are also the kernel; they run on our engines only. */
   readonly system?: SystemSetup;
 }
@@ -82,14 +92,15 @@ export interface Clocks {
 }
 
 const FORM = { encoding: "", mnemonic: "PROGRAM", operands: [] } as const;
-/** Stack pointer at the start: in the middle, so that both directions have room. */
+/** Stack pointers at the start, of programs with privilege and without: in the middle, so that both directions have room. */
 export const STACK_TOP: number = STACK.address + 0x800;
+export const GUARDED_STACK_TOP: number = GUARDED_STACK.address + 0x800;
 const RSP = 4;
 const NOP = 0x90;
 
 /** The program as the harness takes it. */
-export function inputOf({ environment, seed, flavour, code, patches }: Program): VectorInput {
-  const overrides = new Map([[RSP, BigInt(STACK_TOP)]]);
+export function inputOf({ environment, seed, flavour, code, patches, stackTop }: Program): VectorInput {
+  const overrides = new Map([[RSP, BigInt(stackTop)]]);
   return { form: FORM, environment, codeAddress: FIRST_SLOT, code, seed, flavour, overrides, patches };
 }
 
@@ -107,13 +118,15 @@ interface ProgramFile {
   readonly flavour: string;
   readonly slots: readonly string[];
   readonly patches: Readonly<Record<string, string>>;
+  /** STACK_TOP where it is not set. */
+  readonly stackTop?: number;
   readonly system?: SystemSetup;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** Text for a file: code by slots, without the filler behind it. */
-export function writeProgram({ environment, seed, flavour, code, patches, system }: Program): string {
+export function writeProgram({ environment, seed, flavour, code, patches, stackTop, system }: Program): string {
   const slots = Array.from({ length: SLOTS }, (_, i) => hex(code.subarray(i * SLOT_BYTES, (i + 1) * SLOT_BYTES)));
   const last = slots.findLastIndex((slot) => slot !== hex(new Uint8Array(SLOT_BYTES).fill(INT3)));
   const file: ProgramFile = {
@@ -122,6 +135,7 @@ export function writeProgram({ environment, seed, flavour, code, patches, system
     flavour,
     slots: slots.slice(0, last + 1).map((slot) => slot.replace(/(90)+$/, "")),
     patches: Object.fromEntries(patches.map(({ address, bytes }) => [address.toString(16), hex(bytes)])),
+    ...(stackTop !== STACK_TOP && { stackTop }),
     ...(system && { system }),
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
@@ -142,6 +156,7 @@ export function readProgram(text: string): Program {
     address: Number.parseInt(address, 16),
     bytes: Uint8Array.from(Buffer.from(bytes, "hex")),
   }));
-  const program = { environment, seed: file.seed, flavour, code, pieces: [], patches };
+  const { seed, stackTop = STACK_TOP } = file;
+  const program = { environment, seed, flavour, code, pieces: [], patches, stackTop };
   return file.system === undefined ? program : { ...program, system: file.system };
 }

@@ -100,15 +100,17 @@ export class SystemEngine {
   readonly #guest: Guest;
   readonly #pin = new Pin();
   readonly #io = new AccessLog();
+  #forgetful = false;
 
   constructor(options: Partial<TcgOptions>) {
     this.#guest = createGuest(SYSTEM_WINDOWS, options, this.#pin, this.#io);
   }
 
-  /** Undefined when the program does not end. */
-  run(program: Program): SystemOutcome | undefined {
+  /** Undefined when the program does not end. @param forgetful whether no translation of an address outlives an instruction. */
+  run(program: Program, forgetful = false): SystemOutcome | undefined {
     const { vcpu, ram, view } = this.#guest;
     this.#prepare(program);
+    this.#forgetful = forgetful;
     const counters = (): { regionsMade: number } => (vcpu as unknown as { counters: { regionsMade: number } }).counters;
     const [instructions, regions] = [vcpu.instructionCount, counters().regionsMade];
     const exit = this.#runWithInterrupts(program.system as SystemSetup);
@@ -149,22 +151,34 @@ export class SystemEngine {
       if (waited !== "intr") return waited;
       if (this.#mayInterrupt()) this.#pin.raise();
     }
-    return vcpu.run(BUDGET).reason;
+    return this.#run(BUDGET);
+  }
+
+  #run(budget: number): string {
+    const { vcpu } = this.#guest;
+    if (!this.#forgetful) return vcpu.run(budget).reason;
+    const { linear } = (vcpu as unknown as { cpu: { linear: { flushAll(): void } } }).cpu;
+    const end = vcpu.instructionCount + budget;
+    let exit = "intr";
+    while (exit === "intr" && vcpu.instructionCount < end) {
+      linear.flushAll();
+      exit = vcpu.run(1).reason;
+    }
+    return exit;
   }
 
   /** Up to exactly `count` instructions, if a run does not go past it. */
   #runTo(count: number): string {
     const { vcpu } = this.#guest;
     const ahead = count - OVERRUN - vcpu.instructionCount;
-    let exit = ahead > 0 ? vcpu.run(ahead).reason : "intr";
-    while (exit === "intr" && vcpu.instructionCount < count) exit = vcpu.run(1).reason;
+    let exit = ahead > 0 ? this.#run(ahead) : "intr";
+    while (exit === "intr" && vcpu.instructionCount < count) exit = this.#run(1);
     return exit;
   }
 
   #waitForWindow(): string {
-    const { vcpu } = this.#guest;
     for (let i = 0; i < PATIENCE && !this.#mayInterrupt(); i++) {
-      const { reason } = vcpu.run(1);
+      const reason = this.#run(1);
       if (reason !== "intr") return reason;
     }
     return "intr";

@@ -39,6 +39,8 @@ export interface Place {
    * QEMU 7.2 does not, we do (seed 1129704638). SDM vol. 3A, "Global Pages".
    */
   readonly hasGlobalPages: boolean;
+  /** Whether the entry of the large page may become a table. */
+  readonly splitsLargePages: boolean;
 }
 
 type Step = (place: Place) => readonly number[];
@@ -46,6 +48,14 @@ type Step = (place: Place) => readonly number[];
 const MOV_FROM_CR3 = [0x0f, 0x20, 0xd8] as const;
 const MOV_TO_CR3 = [0x0f, 0x22, 0xd8] as const;
 const RELOAD_CR3 = [...MOV_FROM_CR3, ...MOV_TO_CR3] as const;
+const MOV_FROM_CR4 = [0x0f, 0x20, 0xe0] as const;
+const MOV_TO_CR4 = [0x0f, 0x22, 0xe0] as const;
+
+/** `mov eax, cr4; xor eax, PGE; mov cr4, eax; xor eax, PGE; mov cr4, eax`: no translation is left, of whatever size or space. */
+const dropAll = (assembler: Assembler): number[] => {
+  const flip = [...assembler.wide(0x35, ...littleEndian(CR4.PGE, 4)), ...MOV_TO_CR4];
+  return [...MOV_FROM_CR4, ...flip, ...flip];
+};
 
 /** INVLPG. */
 const invalidate = (assembler: Assembler, page: number): number[] => assembler.withMemory([0x0f, 0x01], 7, page);
@@ -318,17 +328,26 @@ const PS = 0x80;
 /** What a large page may have in place of another frame: reserved bits, memory types that are none. SDM vol. 3A, "32-Bit Paging". */
 const LARGE_BITS = [0, 0, 0, PTE.P, PTE.RW, PTE.US, PTE.A, PTE.D, PTE.G, PS, 0x20_0000] as const;
 
-/** Its entry with other rights, or as a table of pages; the directory is where it is in RAM. */
-const editLargePage: Step = ({ random, assembler, executesData, mode: { entryBytes, largePage = 0 } }) => {
+/**
+ * Its entry with other rights, or as a table of pages; the directory is where it is in RAM. Where it may be a table, or was, one INVLPG or load
+ * of CR3 leaves translations of other pages, and of global ones, with which processors may go on.
+ */
+const editLargePage: Step = ({
+  random,
+  assembler,
+  executesData,
+  splitsLargePages,
+  mode: { entryBytes, largePage = 0 },
+}) => {
   const directory = kernelPage(random.pick(["lowPd", "otherPd"])).gpa;
-  const table = random.oneIn(4) ? kernelPage("lowPt").gpa | PS : 0;
+  const table = splitsLargePages && random.oneIn(4) ? kernelPage("lowPt").gpa | PS : 0;
   const bits = (PTE.P | PTE.RW | PTE.US | PS) ^ random.pick(LARGE_BITS);
   return [
     ...assembler.storeWord(directory + entryBytes, table ^ bits),
     ...(entryBytes === 8 && executesData && random.oneIn(3)
       ? assembler.storeWord(directory + 12, random.oneIn(2) ? NX : 0)
       : []),
-    ...(random.oneIn(3) ? RELOAD_CR3 : invalidate(assembler, largePage + DATA.address)),
+    ...(splitsLargePages ? dropAll(assembler) : invalidate(assembler, largePage + DATA.address)),
   ];
 };
 

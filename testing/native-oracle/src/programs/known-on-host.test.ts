@@ -1,0 +1,61 @@
+import { expect, it } from "vitest";
+import { ENVIRONMENTS } from "../environment.ts";
+import type { ProgramOutcome, ResumedFault } from "../native-harness.ts";
+import { initialStateOf } from "../vector.ts";
+import { knownOnHost } from "./known-on-host.ts";
+import { CODE_BYTES, FIRST_SLOT, GUARDED_STACK_TOP, inputOf, type Program } from "./program.ts";
+
+const programOf = (hex: string): Program => {
+  const code = new Uint8Array(CODE_BYTES).fill(0xcc);
+  code.set(Buffer.from(hex, "hex"));
+  return {
+    environment: ENVIRONMENTS.long,
+    seed: 1,
+    flavour: "integer",
+    code,
+    pieces: [],
+    patches: [],
+    stackTop: GUARDED_STACK_TOP,
+  };
+};
+const FAULT: ResumedFault = { vector: 14, errorCode: 4, cr2: 0xcffen, rip: BigInt(FIRST_SLOT) };
+
+/** @param stored over the first bytes of the code, in hex */
+function reasonOf(hex: string, host: ResumedFault[], ours: ResumedFault[], stored = ""): string {
+  const program = programOf(hex);
+  const bytes = Uint8Array.from(Buffer.from(stored, "hex"));
+  const outcome = (faults: ResumedFault[]): ProgramOutcome => ({
+    exception: { vector: 3, errorCode: 0, cr2: 0n },
+    state: initialStateOf(inputOf(program)),
+    writes: bytes.length === 0 ? [] : [{ address: FIRST_SLOT, bytes }],
+    faults,
+  });
+  return knownOnHost(program, outcome(host), outcome(ours)) ?? "none";
+}
+
+it("the slot of a frame that is read first is each maker's choice", () => {
+  const later = { ...FAULT, cr2: 0xd000n };
+  expect(reasonOf("66cb", [later], [FAULT])).toMatch("RETF and IRET");
+  expect(reasonOf("cf", [later], [FAULT])).toMatch("RETF and IRET");
+  expect(reasonOf("c3", [later], [FAULT])).toBe("none");
+  expect(reasonOf("cf", [{ ...later, errorCode: 6 }], [FAULT])).toBe("none");
+  expect(reasonOf("cf", [{ ...later, cr2: 0xd001n }], [FAULT])).toBe("none");
+  expect(reasonOf("cf", [FAULT], [later])).toBe("none");
+});
+
+it("a repeated store may overwrite its own bytes", () => {
+  const other = { ...FAULT, vector: 6 };
+  expect(reasonOf("f340a4", [FAULT], [other], "f390")).toMatch("its own bytes");
+  expect(reasonOf("f340a4", [FAULT], [other])).toBe("none");
+});
+
+it("what the program stored is no code of it", () => {
+  expect(reasonOf("c3", [FAULT], [], "0fae")).toMatch("random bytes");
+  expect(reasonOf("c3", [], [FAULT], "0fae")).toMatch("random bytes");
+  // The second instruction.
+  expect(reasonOf("90c3", [], [FAULT], "900f")).toBe("none");
+});
+
+it("faults that are alike have no reason", () => {
+  expect(reasonOf("c3", [FAULT], [FAULT], "0fae")).toBe("none");
+});

@@ -1,0 +1,100 @@
+/**
+ * Faults in which the host's CPU may differ from ours, both by the manual: behind one the program is another one, and nothing more is
+ * compared. What programs can do without is left out of them: see vocabulary.ts and generate-program.ts.
+ */
+import { codeSegmentBase } from "../environment.ts";
+import type { ProgramOutcome, ResumedFault } from "../native-harness.ts";
+import { CODE_BYTES, FIRST_SLOT, type Program } from "./program.ts";
+
+const PAGE_FAULT = 14;
+const MAX_INSTRUCTION_BYTES = 15;
+const PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
+const REX = 0x40;
+const REPEATS = [0xf2, 0xf3] as const;
+/** MOVS and STOS. */
+const STRING_STORES: ReadonlySet<number> = new Set([0xa4, 0xa5, 0xaa, 0xab]);
+/** RETF and IRET. */
+const FRAME_READERS: ReadonlySet<number> = new Set([0xca, 0xcb, 0xcf]);
+/** Bytes of what they pop. */
+const SLOT_BYTES: ReadonlySet<bigint> = new Set([2n, 4n, 8n]);
+
+type Explains = (host: ResumedFault | undefined, ours: ResumedFault | undefined, code: FaultingCode) => boolean;
+
+/** An instruction without its prefixes. */
+interface Instruction {
+  readonly opcode: number;
+  readonly repeated: boolean;
+}
+
+/** What the host executed where the first fault that differs was. */
+interface FaultingCode {
+  /** As the program was written. */
+  readonly written: Instruction;
+  /** As it was when the program had ended. */
+  readonly left: Instruction;
+  /** Something stored to it. */
+  readonly isOverwritten: boolean;
+}
+
+const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[] = [
+  {
+    reason: "RETF and IRET read CS before IP or behind it as makers like: CR2 tells where neither is present",
+    explains: (host, ours, { left }) =>
+      host?.vector === PAGE_FAULT &&
+      ours?.vector === PAGE_FAULT &&
+      host.rip === ours.rip &&
+      host.errorCode === ours.errorCode &&
+      SLOT_BYTES.has(host.cr2 - ours.cr2) &&
+      FRAME_READERS.has(left.opcode),
+  },
+  {
+    reason: "a repeated store overwrote its own bytes: how far it goes on is promised by nobody",
+    explains: (_, __, { written, isOverwritten }) =>
+      isOverwritten && written.repeated && STRING_STORES.has(written.opcode),
+  },
+  {
+    reason:
+      "what was executed is no code of the program but what it stored there: random bytes, about which makers differ",
+    explains: (_, __, { isOverwritten }) => isOverwritten,
+  },
+];
+
+/** Why the first fault that differs tells of no mistake; undefined when it may. Either is undefined where the other alone has a fault. */
+export function knownOnHost(program: Program, host: ProgramOutcome, ours: ProgramOutcome): string | undefined {
+  const [theirs, own] = [host.faults, ours.faults];
+  const longer = theirs.length > own.length ? theirs : own;
+  const at = longer.findIndex((_, i) => !isSame(theirs[i], own[i]));
+  if (at < 0) return undefined;
+  const code = codeAt((theirs[at] ?? (own[at] as ResumedFault)).rip, program, host);
+  return code && KNOWN.find(({ explains }) => explains(theirs[at], own[at], code))?.reason;
+}
+
+const isSame = (a: ResumedFault | undefined, b: ResumedFault | undefined): boolean =>
+  a?.vector === b?.vector && a?.errorCode === b?.errorCode && a?.cr2 === b?.cr2 && a?.rip === b?.rip;
+
+/** Undefined outside of the program. */
+function codeAt(rip: bigint, { environment, code }: Program, { writes }: ProgramOutcome): FaultingCode | undefined {
+  const base = environment.codeBits === 64 ? 0n : codeSegmentBase(environment.segments.cs.selector);
+  const offset = Number(rip + base) - FIRST_SLOT;
+  if (offset < 0 || offset >= CODE_BYTES) return undefined;
+  const written = code.subarray(offset, offset + MAX_INSTRUCTION_BYTES);
+  const left = written.slice();
+  for (const { address, bytes } of writes)
+    for (const [i, byte] of bytes.entries()) {
+      const place = address + i - FIRST_SLOT - offset;
+      if (place >= 0 && place < left.length) left[place] = byte;
+    }
+  const isLong = environment.codeBits === 64;
+  const at = opcodeAt(left, isLong);
+  const isOverwritten = left.subarray(0, at + 1).some((byte, i) => byte !== written[i]);
+  return { written: instructionOf(written, isLong), left: instructionOf(left, isLong), isOverwritten };
+}
+
+const opcodeAt = (bytes: Uint8Array, isLong: boolean): number =>
+  bytes.findIndex((byte) => !PREFIXES.has(byte) && !(isLong && (byte & 0xf0) === REX));
+
+function instructionOf(bytes: Uint8Array, isLong: boolean): Instruction {
+  const at = opcodeAt(bytes, isLong);
+  const prefixes = bytes.subarray(0, Math.max(0, at));
+  return { opcode: bytes[at] ?? 0, repeated: REPEATS.some((each) => prefixes.includes(each)) };
+}
