@@ -175,7 +175,36 @@ export const ENVIRONMENTS: Readonly<
   },
 };
 
-const BY_ID: readonly Environment[] = Object.values(ENVIRONMENTS).sort((a, b) => a.id - b.id);
+const paragraph = (selector: number, code = false): Segment => ({
+  selector,
+  base: selector * 16,
+  limit: 0xffff,
+  code,
+  wide: false,
+});
+
+/**
+ * 16-bit code whose selectors are paragraphs: real-address and virtual-8086 mode. Programs alone run in it, so no vector file has it. Bases
+ * are those of the segments in the LDT where a paragraph can say them.
+ */
+export const PARAGRAPHS: Environment = {
+  id: 5,
+  name: "16/paragraphs",
+  codeBits: 16,
+  stackBits: 16,
+  segments: {
+    cs: paragraph(0x400, true),
+    ss: paragraph(0x200),
+    ds: paragraph(0x100),
+    es: paragraph(0x80),
+    fs: paragraph(4),
+    gs: paragraph(0x10),
+  },
+  fsBase: 0x40n,
+  gsBase: 0x100n,
+};
+
+const BY_ID: readonly Environment[] = [...Object.values(ENVIRONMENTS), PARAGRAPHS].sort((a, b) => a.id - b.id);
 
 /** The environment with number `id`, or undefined when a file names one that does not exist. */
 export function environmentById(id: number): Environment | undefined {

@@ -8,7 +8,7 @@ import { parseArgs } from "node:util";
 import type { Difference } from "./compare.ts";
 import { CASES_DIRECTORY } from "./programs/cases.ts";
 import { ProgramChecker, runOnHostCpu } from "./programs/check-programs.ts";
-import { MODE_NAMES } from "./programs/mode.ts";
+import { MODE_NAMES, type ModeName, modeNamed } from "./programs/mode.ts";
 import { FIRST_SLOT, type Program, writeProgram } from "./programs/program.ts";
 import { qemuVersion, runOnQemu } from "./programs/qemu-engine.ts";
 import { shrinkProgram } from "./programs/shrink.ts";
@@ -43,13 +43,15 @@ const { values: options } = parseArgs({
 type Check = (programs: readonly Program[]) => readonly (readonly Difference[])[];
 
 interface Opponent {
-  vocabulary(seed: number): Vocabulary;
+  vocabulary(seed: number, mode: ModeName | undefined): Vocabulary;
   check(checker: ProgramChecker, programs: readonly Program[]): readonly (readonly Difference[])[];
 }
 
 const OPPONENTS: Readonly<Record<"regions" | "host" | "qemu", Opponent>> = {
   regions: {
-    vocabulary: (seed) => (seed % 2 === 0 ? "all" : "system"),
+    // Where selectors are paragraphs all programs are privileged.
+    vocabulary: (seed, mode) =>
+      seed % 2 === 0 && (mode === undefined || modeNamed(mode).paragraphs === undefined) ? "all" : "system",
     check: (checker, programs) => programs.map((program) => checker.checkEngines(program)),
   },
   host: {
@@ -82,7 +84,7 @@ function main(): void {
   let found = 0;
   for (let done = 0; done < last && Date.now() < deadline; ) {
     const seeds = Array.from({ length: Math.min(BATCH, last - done) }, (_, i) => seed + i);
-    const programs = seeds.map((each) => checker.generate(each, opponent.vocabulary(each), mode));
+    const programs = seeds.map((each) => checker.generate(each, opponent.vocabulary(each, mode), mode));
     for (const [i, differences] of check(programs).entries()) {
       if (differences.length === 0) continue;
       report(seeds[i] as number, programs[i] as Program, differences, check);

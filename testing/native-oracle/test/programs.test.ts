@@ -38,9 +38,24 @@ describe("random programs", () => {
     expect(checker.counts.regions).toBeGreaterThan(500);
     expect(checker.counts.interrupts).toBeGreaterThan(30);
     expect(widths).toEqual(new Set([16, 32, 64]));
-    expect(modes).toEqual(new Set([undefined, "paging32", "pae"]));
+    expect(modes).toEqual(new Set([undefined, "paging32", "pae", "real", "vm86"]));
     expect(checker.counts.passedOver).toBeLessThan(15);
   });
+
+  it.each(["real", "vm86"] as const)(
+    "where selectors are paragraphs (%s) end the same, wherever they are interrupted",
+    { timeout: TIMEOUT_MS },
+    (mode) => {
+      const checker = new ProgramChecker();
+      for (const seed of seeds(40_001, 40)) {
+        const program = checker.generate(seed, "system", mode);
+        expect({ seed, differences: checker.checkEngines(program) }).toEqual({ seed, differences: [] });
+      }
+      expect(checker.counts.faults).toBeGreaterThan(100);
+      expect(checker.counts.interrupts).toBeGreaterThan(15);
+      expect(checker.counts.passedOver).toBeLessThan(8);
+    },
+  );
 
   it("end as on the host's CPU", { timeout: TIMEOUT_MS }, () => {
     const checker = new ProgramChecker();

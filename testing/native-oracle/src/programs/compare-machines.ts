@@ -9,6 +9,7 @@ import { LOW_BYTES } from "./machine-supervisor.ts";
 import { type Mode, modeOf } from "./mode.ts";
 import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, type Program } from "./program.ts";
 import type { MachineOutcome } from "./qemu-engine.ts";
+import { readRealEnd } from "./real-tables.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 import type { SystemOutcome } from "./system-engine.ts";
 
@@ -101,8 +102,9 @@ function sameFault(qemu: LoggedFault | undefined, ours: LoggedFault | undefined)
  */
 function describeEnd(ram: Uint8Array, program: Program): string {
   const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
-  if (!modeOf(program).long)
-    return readLegacyEnd(view)
+  const { long, paragraphs } = modeOf(program);
+  if (!long)
+    return (paragraphs === "real" ? readRealEnd(view) : readLegacyEnd(view))
       .map((value, i) => (i === RFLAGS ? value & ~FLAG_RF : value).toString(16))
       .join(" ");
   const end = kernelPage("stack").gpa + PAGE_BYTES;

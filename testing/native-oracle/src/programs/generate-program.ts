@@ -13,6 +13,7 @@ import { type Bytes, RFLAGS_OVERRIDE } from "../vector.ts";
 import { Assembler, littleEndian } from "./assembler.ts";
 import { MODE_NAMES, type ModeName, modeNamed } from "./mode.ts";
 import { isOtherInQemu } from "./other-in-qemu.ts";
+import { privilegedStep } from "./privileged-steps.ts";
 import {
   type Clocks,
   CODE_BYTES,
@@ -21,14 +22,14 @@ import {
   GUARDED_STACK_TOP,
   type Piece,
   type Program,
+  privilegedStackTop,
   SLOT_BYTES,
   SLOTS,
-  STACK_TOP,
   SUMS,
   type SystemSetup,
   TURNS,
 } from "./program.ts";
-import { machineStep, type Place, systemStep } from "./system-steps.ts";
+import type { Place } from "./system-steps.ts";
 import { isPrivileged, needsDefinedFlags, pickForm, type Vocabulary } from "./vocabulary.ts";
 
 const NOP = 0x90;
@@ -86,10 +87,12 @@ class ProgramWriter {
     this.#modeName = isPrivileged(vocabulary) ? (mode ?? any) : "long";
     this.#environment = random.pick(modeNamed(this.#modeName).environments);
     this.#assembler = new Assembler(this.#environment);
-    if (vocabulary === "machine" && random.oneIn(2)) this.#clocks = chooseClocks(random);
+    // In real-address mode there is no stack for interrupts but the program's.
+    const mayTick = vocabulary === "machine" && random.oneIn(2) && this.#modeName !== "real";
+    if (mayTick) this.#clocks = chooseClocks(random);
     this.#changesItself = random.oneIn(3);
     this.#splitsLargePages = random.oneIn(2);
-    this.#stackTop = isPrivileged(vocabulary) ? STACK_TOP : GUARDED_STACK_TOP;
+    this.#stackTop = isPrivileged(vocabulary) ? privilegedStackTop(this.#environment) : GUARDED_STACK_TOP;
     this.#mainSlots = 4 + random.below(30);
     this.#usedSlots = this.#mainSlots + 1 + random.below(SLOTS - this.#mainSlots - 1);
     for (let slot = this.#mainSlots + 1; slot < this.#usedSlots; slot += 1 + random.below(3))
@@ -121,8 +124,10 @@ class ProgramWriter {
     const mayInterrupt = this.#vocabulary === "system" || this.#clocks !== undefined;
     const interrupts = mayInterrupt ? random.below(6) : 0;
     const interruptsAt = Array.from({ length: interrupts }, () => 400 + random.below(4000));
+    const user = random.oneIn(4);
+    const { paragraphs } = modeNamed(this.#modeName);
     return {
-      privilege: random.oneIn(4) ? 3 : 0,
+      privilege: paragraphs === "virtual" || (user && paragraphs === undefined) ? 3 : 0,
       interruptsAt: interruptsAt.toSorted((a, b) => a - b),
       ...(this.#clocks && { clocks: this.#clocks }),
       ...(this.#modeName !== "long" && { mode: this.#modeName }),
@@ -162,8 +167,9 @@ class ProgramWriter {
   #writeStep(end: number, inFunction: boolean): void {
     const random = this.#random;
     const roll = random.below(16);
-    if (this.#vocabulary === "system" && random.oneIn(4)) this.#emitIfRoom(systemStep(this.#place()), end);
-    else if (this.#vocabulary === "machine" && random.oneIn(2)) this.#emitIfRoom(machineStep(this.#place()), end);
+    if (this.#vocabulary === "system" && random.oneIn(4)) this.#emitIfRoom(privilegedStep(this.#place(), true), end);
+    else if (this.#vocabulary === "machine" && random.oneIn(2))
+      this.#emitIfRoom(privilegedStep(this.#place(), false), end);
     else if (roll === 0 && this.#changesItself) this.#writeMutable(end);
     else if (roll === 1 && this.#changesItself) this.#writeChange(end);
     else if (roll === 2 && end - this.#at >= 2) {

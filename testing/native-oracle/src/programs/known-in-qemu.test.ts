@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
 import { ENVIRONMENTS } from "../environment.ts";
 import { knownReason } from "./known-in-qemu.ts";
-import { CODE_BYTES, type Program, STACK_TOP } from "./program.ts";
+import { CODE_BYTES, type Program, privilegedStackTop } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
 const RAM = new Uint8Array(0x1_0000);
@@ -14,7 +14,7 @@ const PROGRAM: Program = {
   code: new Uint8Array(CODE_BYTES),
   pieces: [],
   patches: [],
-  stackTop: STACK_TOP,
+  stackTop: privilegedStackTop(ENVIRONMENTS.flat32),
 };
 const REFUSED: LoggedFault = {
   vector: 13,

@@ -8,6 +8,8 @@ import { listingBytes, listingOffset } from "./listing.ts";
 /** Offsets in the `switch` page: code, and what is loaded beside {@link SWITCH}: control registers, which way, a frame of IRET. */
 const NARROW = { enter: 0x200, exit: 0x300, cr0: 0x710, cr4: 0x714, efer: 0x718, way: 0x71c, frame: 0x730 } as const;
 
+const VM = 0x2_0000n;
+
 /** From 64-bit code with rbp at the page. Privilege 0 is entered without a trace on the program's stack. */
 const ENTER = `
   4c8b8540050000  enter: mov r8, [rbp+0x540]
@@ -97,7 +99,8 @@ export function writeLegacySwitch(ram: DataView, of: (name: string) => bigint): 
     for (const [i, byte] of listingBytes(listing).entries()) ram.setUint8(gpa + at + i, byte);
   const set = (offset: number, value: number): void => ram.setUint32(gpa + offset, value, true);
   for (const name of ["cr0", "cr4", "efer"] as const) set(NARROW[name], Number(of(name)));
-  set(NARROW.way, gpa + NARROW.enter + listingOffset(ENTER, (of("cs.selector") & 3n) === 0n ? "inner" : "outer"));
+  const outer = (of("cs.selector") & 3n) !== 0n || (of("rflags") & VM) !== 0n;
+  set(NARROW.way, gpa + NARROW.enter + listingOffset(ENTER, outer ? "outer" : "inner"));
   for (const [i, name] of ["rip", "cs.selector", "rflags", "rsp", "ss.selector"].entries())
     set(NARROW.frame + i * 4, Number(of(name) & 0xffff_ffffn));
 }

@@ -71,7 +71,7 @@ function writePaging(ram: DataView, mode: Mode): void {
     // What is no code is not executed, where paging knows such.
     set(directory, 1, BigInt(LARGE) | (mode.entryBytes === 8 ? NX : 0n));
   }
-  if (mode.wideAlias === undefined) return;
+  if (mode.entryBytes === 4) return;
   // Rights are reserved in entries of the third level.
   for (const [pointers, directory] of [
     ["lowPdpt", "lowPd"],
@@ -149,8 +149,8 @@ function writeHandlers(ram: DataView, own: boolean): void {
   writeGate32(ram, DOUBLE_FAULT, DOUBLE_FAULT_TASK, 0, GATE.task);
 }
 
-/** SDM vol. 3A, "IDT Descriptors". */
-function writeGate32(ram: DataView, vector: number, selector: number, offset: number, access: number): void {
+/** A gate. SDM vol. 3A, "IDT Descriptors". @param access its upper half's lower 16 bits */
+export function writeGate32(ram: DataView, vector: number, selector: number, offset: number, access: number): void {
   const at = kernelPage("idt").gpa + vector * 8;
   ram.setUint32(at, (selector << 16) | (offset & 0xffff), true);
   ram.setUint32(at + 4, (offset & 0xffff_0000) | access, true);

@@ -1,5 +1,5 @@
 /** The processor's modes that privileged programs run in, as far as they differ: whoever makes, runs or compares programs asks here. */
-import { ENVIRONMENTS, type Environment, PAGE_BYTES } from "../environment.ts";
+import { ENVIRONMENTS, type Environment, PAGE_BYTES, PARAGRAPHS } from "../environment.ts";
 import { kernelPage, SELECTOR, SYSTEM_REGISTERS } from "../guest-tables.ts";
 import type { Program } from "./program.ts";
 import { SERVICE } from "./system-tables.ts";
@@ -20,6 +20,8 @@ export interface Mode {
   readonly largePage?: number;
   /** Linear address from which the third level maps all once more. */
   readonly wideAlias?: number;
+  /** Set where selectors are paragraphs: in real-address mode, or in virtual-8086 mode under a monitor. */
+  readonly paragraphs?: "real" | "virtual";
 }
 
 const { long, flat32, segmented16stack32 } = ENVIRONMENTS;
@@ -29,6 +31,8 @@ const CR4_PSE = 0x10n;
 const CR4_PAE = 0x20n;
 /** SCE and NXE: without LME. */
 const LEGACY_EFER = 0x801n;
+/** Where the TSS of virtual-8086 mode has its I/O permission bit map, and where it ends. */
+export const OPEN_PORTS = { map: 0x200, limit: 0x280 } as const;
 const IDT_LIMIT = 256n * 8n - 1n;
 
 /** The kernel is where it is in RAM, so that paging can go on and off under it. */
@@ -43,6 +47,10 @@ const LEGACY: Readonly<Record<string, bigint>> = {
   "msr.175": at("stack") + BigInt(PAGE_BYTES),
   "msr.176": at("services") + BigInt(SERVICE.systemCall),
 };
+/** Without PG and PE. */
+const REAL_CR0 = (SYSTEM_REGISTERS["cr0"] ?? 0n) & ~0x8000_0001n;
+/** A vector has four bytes there. */
+const VECTOR_TABLE_LIMIT = 256n * 4n - 1n;
 const PROTECTED = { long: false, environments: [flat32, flat32, segmented16stack32] } as const;
 
 const MODES = {
@@ -68,13 +76,31 @@ const MODES = {
     largePage: 0x20_0000,
     wideAlias: 0x4000_0000,
   },
+  real: {
+    long: false,
+    environments: [PARAGRAPHS],
+    paragraphs: "real",
+    entryBytes: 4,
+    spaces: [at("lowPd"), at("otherPd")],
+    registers: { ...LEGACY, cr0: REAL_CR0, cr3: at("lowPd"), "idtr.limit": VECTOR_TABLE_LIMIT },
+  },
+  vm86: {
+    long: false,
+    environments: [PARAGRAPHS],
+    paragraphs: "virtual",
+    entryBytes: 8,
+    spaces: [at("lowPdpt"), at("otherPdpt")],
+    registers: { ...LEGACY, cr3: at("lowPdpt"), "tr.limit": BigInt(OPEN_PORTS.limit) },
+  },
 } as const satisfies Readonly<Record<string, Mode>>;
 
-/** 'long' has 64-bit code and compatibility mode; the others are legacy mode. SDM vol. 3A, "Modes of Operation". */
+/**
+ * 'long' has 64-bit code and compatibility mode; the others are legacy mode, 'vm86' under PAE paging. SDM vol. 3A, "Modes of Operation".
+ */
 export type ModeName = keyof typeof MODES;
 
 /** As often as programs are made in each. */
-export const MODE_NAMES: readonly ModeName[] = ["long", "long", "paging32", "pae"];
+export const MODE_NAMES: readonly ModeName[] = ["long", "long", "paging32", "pae", "real", "vm86"];
 
 /** The mode called `name`. */
 export const modeNamed = (name: ModeName): Mode => MODES[name];

@@ -92,9 +92,11 @@ export interface Clocks {
 }
 
 const FORM = { encoding: "", mnemonic: "PROGRAM", operands: [] } as const;
-/** Stack pointers at the start, of programs with privilege and without: in the middle, so that both directions have room. */
-export const STACK_TOP: number = STACK.address + 0x800;
+/** Where the stack begins, of programs with privilege and without: in the middle of its window, so that both directions have room. */
+const STACK_TOP: number = STACK.address + 0x800;
 export const GUARDED_STACK_TOP: number = GUARDED_STACK.address + 0x800;
+/** The stack pointer of programs with privilege. */
+export const privilegedStackTop = ({ segments }: Environment): number => STACK_TOP - segments.ss.base;
 const RSP = 4;
 const NOP = 0x90;
 
@@ -118,7 +120,7 @@ interface ProgramFile {
   readonly flavour: string;
   readonly slots: readonly string[];
   readonly patches: Readonly<Record<string, string>>;
-  /** STACK_TOP where it is not set. */
+  /** That of programs with privilege where it is not set. */
   readonly stackTop?: number;
   readonly system?: SystemSetup;
 }
@@ -135,7 +137,7 @@ export function writeProgram({ environment, seed, flavour, code, patches, stackT
     flavour,
     slots: slots.slice(0, last + 1).map((slot) => slot.replace(/(90)+$/, "")),
     patches: Object.fromEntries(patches.map(({ address, bytes }) => [address.toString(16), hex(bytes)])),
-    ...(stackTop !== STACK_TOP && { stackTop }),
+    ...(stackTop !== privilegedStackTop(environment) && { stackTop }),
     ...(system && { system }),
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
@@ -156,7 +158,7 @@ export function readProgram(text: string): Program {
     address: Number.parseInt(address, 16),
     bytes: Uint8Array.from(Buffer.from(bytes, "hex")),
   }));
-  const { seed, stackTop = STACK_TOP } = file;
+  const { seed, stackTop = privilegedStackTop(environment) } = file;
   const program = { environment, seed, flavour, code, pieces: [], patches, stackTop };
   return file.system === undefined ? program : { ...program, system: file.system };
 }

@@ -17,12 +17,15 @@ import {
   supervisorKernel,
   writeSwitch,
 } from "./machine-supervisor.ts";
-import { modeOf } from "./mode.ts";
+import { type Mode, modeOf } from "./mode.ts";
+import { NO_SEGMENTS, writeParagraphSwitch } from "./paragraph-switch.ts";
 import { inputOf, type Program } from "./program.ts";
+import { endRealElsewhere } from "./real-tables.ts";
 import { endElsewhere, type LoggedFault, readFaultLog } from "./resume-handler.ts";
 import { writeSystem } from "./system-engine.ts";
 import { readTicks } from "./system-tables.ts";
 
+const CR0_PE = 1n;
 const QEMU = "qemu-system-x86_64";
 /** Many times what a batch takes. */
 const TIMEOUT_MS = 10_000;
@@ -92,7 +95,10 @@ function runBatch(kernel: string, ramFile: string, programs: readonly Program[])
     writeSync(file, count, 0, 8, BATCH.count);
     const failure = runMachine(kernel, ramFile);
     readSync(file, count, 0, 8, BATCH.done);
-    return { done: Array.from({ length: count.readUInt32LE() }, (_, i) => readOutcome(file, i)), failure };
+    return {
+      done: programs.slice(0, count.readUInt32LE()).map((program, i) => readOutcome(file, i, modeOf(program))),
+      failure,
+    };
   } finally {
     closeSync(file);
   }
@@ -126,26 +132,36 @@ function imageOf(program: Program): Uint8Array {
   const ram = new Uint8Array(GUEST_RAM_BYTES);
   const view = new DataView(ram.buffer);
   const registers = writeSystem(ram, program);
-  if (modeOf(program).long) endElsewhere(view, kernelPage("switch").address);
-  else endLegacyElsewhere(view);
+  const mode = modeOf(program);
+  endOutside(view, mode);
   writeSwitch(
     view,
-    { ...SYSTEM_REGISTERS, ...registers },
+    { ...SYSTEM_REGISTERS, ...registers, ...(mode.paragraphs && NO_SEGMENTS) },
     initialStateOf(inputOf(program)).fxsave,
     program.system?.clocks,
   );
+  if (mode.paragraphs) writeParagraphSwitch(view, mode);
   const image = new Uint8Array(IMAGE_BYTES);
   image.set(ram.subarray(0, LOW_BYTES));
   image.set(ram.subarray(TABLES, TABLES + IMAGE_BYTES - LOW_BYTES), LOW_BYTES);
   return image;
 }
 
-function readOutcome(file: number, index: number): MachineOutcome {
+function endOutside(view: DataView, { long, paragraphs }: Mode): void {
+  if (long) endElsewhere(view, kernelPage("switch").address);
+  else if (paragraphs === "real") endRealElsewhere(view);
+  else endLegacyElsewhere(view);
+}
+
+function readOutcome(file: number, index: number, { paragraphs }: Mode): MachineOutcome {
   const image = new Uint8Array(IMAGE_BYTES);
   readSync(file, image, 0, IMAGE_BYTES, imageAt(index));
   const ram = new Uint8Array(GUEST_RAM_BYTES);
   ram.set(image.subarray(0, LOW_BYTES));
   ram.set(image.subarray(LOW_BYTES), TABLES);
   const view = new DataView(ram.buffer);
-  return { faults: readFaultLog(view), regs: readSwitch(view), ticks: readTicks(view), ram };
+  const regs = readSwitch(view);
+  // The way out of real-address mode is protected mode.
+  const left = paragraphs === "real" ? { ...regs, cr0: (regs["cr0"] ?? 0n) & ~CR0_PE } : regs;
+  return { faults: readFaultLog(view), regs: left, ticks: readTicks(view), ram };
 }

@@ -1,4 +1,3 @@
-import { codeSegmentBase } from "../environment.ts";
 import type { ResumedFault } from "../native-harness.ts";
 import { createRandom } from "../random.ts";
 import { FIRST_SLOT, type Piece, type Program, withoutPieces } from "./program.ts";
@@ -34,7 +33,7 @@ export function settleProgram(
 }
 
 function pieceAt({ environment, pieces }: Program, rip: bigint): Piece | undefined {
-  const base = environment.codeBits === 64 ? 0n : codeSegmentBase(environment.segments.cs.selector);
-  const at = Number(rip + base) - FIRST_SLOT;
+  const base = environment.codeBits === 64 ? 0 : environment.segments.cs.base;
+  const at = Number(rip) + base - FIRST_SLOT;
   return pieces.find(({ offset, length }) => at >= offset && at < offset + length);
 }

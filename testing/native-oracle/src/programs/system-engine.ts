@@ -10,7 +10,9 @@ import { initialStateOf } from "../vector.ts";
 import { isAtLegacyEnd } from "./legacy-handler.ts";
 import { writeLegacyTables } from "./legacy-tables.ts";
 import { type Mode, modeOf } from "./mode.ts";
+import { virtualFlags, writeMonitor } from "./monitor.ts";
 import { FAULT_LIMIT, inputOf, type Program, type SystemSetup } from "./program.ts";
+import { isAtRealEnd, paragraphSegments, writeRealTables } from "./real-tables.ts";
 import { type LoggedFault, readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
 import {
   APIC_EOI,
@@ -191,8 +193,14 @@ export class SystemEngine {
 }
 
 /** Whether it was the handler that halted, and no HLT among bytes that were never meant to be executed. */
-const isAtEnd = (view: DataView, { long }: Mode, { rip = 0n, rsp = 0n }: Readonly<Record<string, bigint>>): boolean =>
-  long ? readFinalFrame(view, rip, rsp) !== undefined : isAtLegacyEnd(rip);
+function isAtEnd(view: DataView, { long, paragraphs }: Mode, regs: Readonly<Record<string, bigint>>): boolean {
+  const { rip = 0n, rsp = 0n } = regs;
+  if (long) return readFinalFrame(view, rip, rsp) !== undefined;
+  return paragraphs === "real" ? isAtRealEnd(rip, regs["cs.base"] ?? 0n) : isAtLegacyEnd(rip);
+}
+
+/** Attributes of all segments: of privilege 0 in real-address mode, of privilege 3 in virtual-8086 mode. */
+const [REAL_SEGMENT, VIRTUAL_SEGMENT] = [0x93n, 0xf3n];
 
 /** Fills guest RAM with a program and the kernel around it. @returns the registers it starts from, by their names in VcpuState. */
 export function writeSystem(ram: Uint8Array, program: Program): Readonly<Record<string, bigint>> {
@@ -208,6 +216,14 @@ export function writeSystem(ram: Uint8Array, program: Program): Readonly<Record<
   const mode = modeOf(program);
   if (!mode.long) writeLegacyTables(view, mode, program.environment);
   const regs = { ...registersOf(program.environment, initialStateOf(input)), ...KERNEL_REGISTERS, ...mode.registers };
+  if (mode.paragraphs === "real") {
+    writeRealTables(view);
+    return { ...regs, ...paragraphSegments(REAL_SEGMENT) };
+  }
+  if (mode.paragraphs === "virtual") {
+    writeMonitor(view, mode);
+    return { ...regs, ...paragraphSegments(VIRTUAL_SEGMENT), rflags: virtualFlags(regs["rflags"] ?? 0n) };
+  }
   if (program.system?.privilege !== 0) return regs;
   const kernel = { ...regs, ...kernelSegments(program.environment) };
   // Ticks at privilege 0 would be seen on the program's stack.

@@ -1,10 +1,10 @@
-/** Privileged things programs do. Without the privilege each is a #GP, and the program goes on. */
+/** Privileged things programs do in protected and long mode. Without the privilege each is a #GP, and the program goes on. */
 import { CODE, type CodeBits, DATA, type Environment, PAGE_BYTES, STACK } from "../environment.ts";
 import { kernelPage } from "../guest-tables.ts";
 import type { Random } from "../random.ts";
 import { type Assembler, littleEndian } from "./assembler.ts";
 import type { Mode } from "./mode.ts";
-import { COUNTERS, FIRST_SLOT, SLOT_BYTES, SLOTS, STACK_TOP } from "./program.ts";
+import { COUNTERS, FIRST_SLOT, privilegedStackTop, SLOT_BYTES, SLOTS } from "./program.ts";
 import { CODE_SELECTORS, DEVICE_PAGE, EDITABLE_PAGES, SPARE_FRAMES, TABLE_WINDOWS, VECTORS } from "./system-tables.ts";
 
 const PTE = { P: 1, RW: 2, US: 4, PCD: 0x10, A: 0x20, D: 0x40, G: 0x100 } as const;
@@ -43,7 +43,8 @@ export interface Place {
   readonly splitsLargePages: boolean;
 }
 
-type Step = (place: Place) => readonly number[];
+/** Bytes of one, at its place. */
+export type Step = (place: Place) => readonly number[];
 
 const MOV_FROM_CR3 = [0x0f, 0x20, 0xd8] as const;
 const MOV_TO_CR3 = [0x0f, 0x22, 0xd8] as const;
@@ -295,7 +296,8 @@ const SHARED_STEPS: readonly Step[] = [
   popFlags,
   farReturn,
   storeTable,
-  ({ random, assembler }) => assembler.wide(0xbc, ...littleEndian(STACK_TOP - 8 * random.below(32), 4)),
+  ({ random, assembler, environment }) =>
+    assembler.wide(0xbc, ...littleEndian(privilegedStackTop(environment) - 8 * random.below(32), 4)),
 ];
 
 /** Without the local descriptors that SS may be of, no interrupt can return. */
@@ -404,13 +406,10 @@ const stepsOf = (own: readonly Step[]): Readonly<Record<CodeBits, readonly Step[
 const STEPS = stepsOf(OWN_STEPS);
 const MACHINE_STEPS = stepsOf([]);
 
-const step = (steps: Readonly<Record<CodeBits, readonly Step[]>>, place: Place): readonly number[] => {
-  const legacy = !place.mode.long && place.environment.codeBits === 32 && place.random.oneIn(6);
-  return place.random.pick(legacy ? LEGACY_STEPS : steps[place.environment.codeBits])(place);
-};
-
-/** A random one. */
-export const systemStep = (place: Place): readonly number[] => step(STEPS, place);
-
-/** The same of what is no matter of the machine. */
-export const machineStep = (place: Place): readonly number[] => step(MACHINE_STEPS, place);
+/** A random one of protected mode. @param own whether what is a matter of the machine is among them */
+export function protectedStep(place: Place, own: boolean): readonly number[] {
+  const { random, environment, mode } = place;
+  const legacy = !mode.long && environment.codeBits === 32 && random.oneIn(6);
+  const steps = own ? STEPS : MACHINE_STEPS;
+  return random.pick(legacy ? LEGACY_STEPS : steps[environment.codeBits])(place);
+}
