@@ -6,7 +6,7 @@ import { allRows } from "../instructions/all-rows.ts";
 import { evexRows, evexStepRows } from "../instructions/evex.ts";
 import type { EvexForm, RegisterField } from "../instructions/evex-form.ts";
 import { STEPS } from "../instructions/evex-steps.ts";
-import { PSEUDO } from "../instructions/pseudo.ts";
+import { PSEUDO, PSEUDO_ROWS, UNIT_ADDRESS } from "../instructions/pseudo.ts";
 import type { OperandCode, Row } from "../instructions/row.ts";
 import { GPR, SEGMENT } from "../state/layout.ts";
 import { MODE } from "../state/mode.ts";
@@ -19,11 +19,7 @@ import { OpcodeMap } from "./opcode-map.ts";
 import { StepWriter } from "./step-writer.ts";
 
 /** The numbering that generator and decoder share. */
-export const numbering: HandlerNumbering = new HandlerNumbering([
-  ...Object.values(PSEUDO),
-  ...allRows,
-  ...evexStepRows,
-]);
+export const numbering: HandlerNumbering = new HandlerNumbering([...PSEUDO_ROWS, ...allRows, ...evexStepRows]);
 
 /** What follows an instruction in its run. */
 export const FLOW = { next: 0, branch: 1, jump: 2 } as const;
@@ -357,7 +353,7 @@ export class Decoder {
     const form = this.#addressForm(row, facts, mode);
     let at = record;
     if (form === "mea") {
-      this.#address(at, parsed, facts, pageOffset);
+      this.#address(at, parsed, facts, mode, pageOffset);
       if (facts.indirect && !row.offsetOnly) view.setUint8(at + RECORD.segment, withoutBase(insn.segment, mode));
       at += RECORD_BYTES;
       this.#clear(at, pageOffset, ordinal, insn.length);
@@ -401,10 +397,12 @@ export class Decoder {
   }
 
   /** The record that computes the address for the next one. */
-  #address(record: number, parsed: ParsedRow, facts: RowFacts, pageOffset: number): void {
+  #address(record: number, parsed: ParsedRow, facts: RowFacts, mode: number, pageOffset: number): void {
     const insn = this.#insn;
     const view = this.#view;
     facts.addressRow ??= this.#findAddressRow(parsed, facts);
+    const addressRow =
+      (mode & MODE.codeSizeMask) === MODE.code64 ? facts.addressRow : checkedFirst(facts.addressRow, parsed);
     this.#addressFields(record, pageOffset);
     if (parsed.row.offsetOnly) view.setUint8(record + RECORD.segment, SEGMENT.none);
     if (facts.absolute) {
@@ -412,7 +410,7 @@ export class Decoder {
       view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
     }
     view.setUint32(record + RECORD.target, facts.accessBytes[insn.opsize >> 5] ?? 0, true);
-    const number = numbering.numberOf(facts.addressRow, { ...NO_FACTS, asize: insn.asize });
+    const number = numbering.numberOf(addressRow, { ...NO_FACTS, asize: insn.asize });
     view.setUint16(record + RECORD.handler, number, true);
   }
 
@@ -595,4 +593,11 @@ function stackForm(mode: number): StackForm {
   if ((mode & MODE.codeSizeMask) === MODE.code64) return "s64";
   if ((mode & MODE.stack32) === 0) return "s16";
   return (mode & MODE.flat) !== 0 ? "flat32" : "s32";
+}
+
+/** What computes an address and looks at limits, behind a look at the unit that the row needs. */
+function checkedFirst(addressRow: Row, { row: { fpu } }: ParsedRow): Row {
+  if (fpu === undefined) return addressRow;
+  if (addressRow === PSEUDO.addressRead) return UNIT_ADDRESS.read[fpu];
+  return addressRow === PSEUDO.addressWrite ? UNIT_ADDRESS.write[fpu] : addressRow;
 }

@@ -1,10 +1,9 @@
 import { stepRows } from "../instructions/evex-steps.ts";
-import { PSEUDO } from "../instructions/pseudo.ts";
+import { ADDRESS_ROWS } from "../instructions/pseudo.ts";
 import type { Row } from "../instructions/row.ts";
 import { RECORD_BYTES } from "./decoded-insn.ts";
 import { numbering } from "./decoder.ts";
 
-const ADDRESS_ROWS: ReadonlySet<Row> = new Set([PSEUDO.addressRead, PSEUDO.addressWrite, PSEUDO.addressOnly]);
 const STEP_ROWS: ReadonlySet<Row> = new Set(stepRows);
 
 /**

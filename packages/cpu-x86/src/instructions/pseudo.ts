@@ -1,7 +1,7 @@
 // Records that are no instructions: addresses computed ahead, links between runs, and opcodes without meaning.
 import { effectiveAddress } from "../emit/operands.ts";
 import { AT } from "../state/layout.ts";
-import { type Row, row, type Semantics } from "./row.ts";
+import { type FpuUse, type Row, row, type Semantics } from "./row.ts";
 
 /**
  * Leaves the linear address of the next record's memory operand in `effectiveAddress`. The immediate is added as well:
@@ -75,3 +75,36 @@ export const PSEUDO = {
   stop: pseudo("STOP", stop),
   region: pseudo("REGION", region),
 } as const satisfies Readonly<Record<string, Row>>;
+
+const byUnit = (access: "read" | "write"): Readonly<Record<FpuUse, Row>> => {
+  const addressFor = (fpu: FpuUse): Row =>
+    pseudo(`ADDRESS-${fpu.toUpperCase()}`, address(access), { asize: true, fpu });
+  return {
+    x87: addressFor("x87"),
+    "x87-no-wait": addressFor("x87-no-wait"),
+    mmx: addressFor("mmx"),
+    sse: addressFor("sse"),
+    "mmx-sse": addressFor("mmx-sse"),
+    avx: addressFor("avx"),
+    wait: addressFor("wait"),
+  };
+};
+
+/**
+ * For rows that need a unit, where segments have limits: whether it may be used is asked before. SDM vol. 3A, "Priority Among Concurrent Events";
+ * pending x87 exceptions come first on an AMD EPYC, too (fuzz seed 1131602009).
+ */
+export const UNIT_ADDRESS = { read: byUnit("read"), write: byUnit("write") } as const;
+
+const UNIT_ADDRESS_ROWS: readonly Row[] = [...Object.values(UNIT_ADDRESS.read), ...Object.values(UNIT_ADDRESS.write)];
+
+/** All that are no instructions. */
+export const PSEUDO_ROWS: readonly Row[] = [...Object.values(PSEUDO), ...UNIT_ADDRESS_ROWS];
+
+/** Addresses that other code may take along with their instructions. */
+export const ADDRESS_ROWS: ReadonlySet<Row> = new Set([
+  PSEUDO.addressRead,
+  PSEUDO.addressWrite,
+  PSEUDO.addressOnly,
+  ...UNIT_ADDRESS_ROWS,
+]);

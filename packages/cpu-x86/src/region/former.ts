@@ -5,7 +5,7 @@
 import { RECORD, RECORD_BYTES } from "../decode/decoded-insn.ts";
 import { numbering } from "../decode/decoder.ts";
 import type { Shape } from "../emit/shape.ts";
-import { PSEUDO } from "../instructions/pseudo.ts";
+import { ADDRESS_ROWS, PSEUDO_ROWS } from "../instructions/pseudo.ts";
 import type { Row } from "../instructions/row.ts";
 import { COPY_SPAN, copyOf, offsetOf, type Place } from "./place.ts";
 import type { RegionInsn } from "./region-builder.ts";
@@ -43,8 +43,7 @@ const ENOUGH_INSNS = 100;
 
 const PAGE_SHIFT = 12;
 
-const PSEUDO_ROWS: ReadonlySet<Row> = new Set(Object.values(PSEUDO));
-const ADDRESS_ROWS: ReadonlySet<Row> = new Set([PSEUDO.addressRead, PSEUDO.addressWrite, PSEUDO.addressOnly]);
+const ALL_PSEUDO_ROWS: ReadonlySet<Row> = new Set(PSEUDO_ROWS);
 
 /** Shape of the instruction (not of the address) that a record belongs to. */
 export function shapeOfRecord(source: Pick<CodeSource, "handlerOf">, record: number): Shape {
@@ -249,7 +248,7 @@ class Search {
     const last = (records.length > 2 ? first : records.at(-1)) as number;
     const shape = this.#shape(last);
     const length = view.getUint8(last + RECORD.length);
-    if (PSEUDO_ROWS.has(shape.row) && !ADDRESS_ROWS.has(shape.row)) return undefined;
+    if (ALL_PSEUDO_ROWS.has(shape.row) && !ADDRESS_ROWS.has(shape.row)) return undefined;
     if (shape.rep !== "none") {
       this.#leaders.add(place);
       this.#lead(place + length);
