@@ -60,7 +60,7 @@ export function compareMachines(
 }
 
 const DATA_EXECUTED =
-  "what was executed is data, which 32-bit paging cannot forbid: random bytes, about which emulators differ";
+  "what was executed is data, which nothing forbids under 32-bit paging and in real-address mode: random bytes, about which emulators differ";
 
 /** Whether something of these faulted outside the code of a program that nothing keeps inside. */
 function executesData(program: Program, faults: readonly LoggedFault[]): boolean {

@@ -6,6 +6,7 @@
 import type { Environment } from "../environment.ts";
 import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
 import { isLockedInVain } from "./lockable.ts";
+import { modeOf } from "./mode.ts";
 import { FIRST_SLOT, type Program } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
@@ -63,6 +64,15 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       isOfSegment(ours, program) && qemu?.vector === PAGE_FAULT && qemu.rip === ours?.rip,
   },
   {
+    reason: "QEMU does not look at limits outside 64-bit code, and in real-address mode there are no pages",
+    explains: (qemu, ours, ram, program) =>
+      modeOf(program).paragraphs === "real" &&
+      isOfSegment(ours, program) &&
+      !(qemu?.rip === ours?.rip && isOfSegment(qemu, program)) &&
+      ours !== undefined &&
+      !isSystemInstruction(ram, linear(ours.rip, program)),
+  },
+  {
     reason:
       "QEMU does not look at segments outside 64-bit code, and what was executed is no code but a stack that ran over it",
     explains: (_, ours, ram, program) =>
@@ -71,7 +81,10 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
   {
     reason: "QEMU does not look at segments outside 64-bit code, and DS or ES is another one than programs go on with",
     explains: (_, ours, __, program) =>
-      ours !== undefined && isOfSegment(ours, program) && hasOtherData(ours, program.environment),
+      ours !== undefined &&
+      modeOf(program).paragraphs === undefined &&
+      isOfSegment(ours, program) &&
+      hasOtherData(ours, program.environment),
   },
   {
     reason:
@@ -115,6 +128,17 @@ function isOfSegment(fault: LoggedFault | undefined, { environment }: Program): 
   if (fault === undefined || environment.codeBits === 64) return false;
   return (fault.vector === GENERAL_PROTECTION || fault.vector === STACK_FAULT) && fault.errorCode === 0;
 }
+
+/** INT, CLI, STI, HLT, PUSHF and POPF, and those behind 0Fh that ask for privilege: they fault for other reasons than limits. */
+function isSystemInstruction(ram: Uint8Array, address: number): boolean {
+  let at = address;
+  while (PREFIXES.includes(ram[at] ?? 0)) at++;
+  const opcode = ram[at] ?? 0;
+  return opcode === 0x0f ? SYSTEM_0F.includes(ram[at + 1] ?? 0) : SYSTEM.includes(opcode);
+}
+const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
+const SYSTEM = [0x9c, 0x9d, 0xcc, 0xcd, 0xce, 0xf4, 0xfa, 0xfb];
+const SYSTEM_0F = [0, 1, 6, 8, 9, 0x20, 0x21, 0x22, 0x23, 0x30, 0x32, 0x34, 0x35];
 
 /** Whether something of a program's code is not as it was. */
 export const isCodeOverwritten = (ram: Uint8Array, { code }: Program): boolean =>

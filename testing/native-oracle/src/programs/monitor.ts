@@ -27,19 +27,30 @@ export const MONITOR = {
 /** Offset of the services in their page, in which SYSENTER's is the last of legacy-tables.ts. */
 const MONITOR_OFFSET = 0x200;
 
-/** Nothing that a program does to its pages reaches them: `edit` takes pages below B000h only. */
+/**
+ * Nothing that a program does to its pages reaches them: `edit` takes pages below B000h only. With DS and ES flat this is code that may be
+ * translated; the way back loads the program's.
+ */
 const SERVICES = `
-  8174240800300000  iopl: xor dword [esp+8], 0x3000
+  6a181f            iopl: push 0x18; pop ds
+  6a1807            push 0x18; pop es
+  8174240800300000  xor dword [esp+8], 0x3000
   cf                iretd
-  50                space: push eax
+  6a181f            space: push 0x18; pop ds
+  6a1807            push 0x18; pop es
+  50                push eax
   0f20d8            mov eax, cr3
   3500000100        xor eax, 0x10000
   0f22d8            mov cr3, eax
   58                pop eax
   cf                iretd
-  36ff05f8ef1000    count: inc dword [ss:LOG+0xff8]
+  6a181f            count: push 0x18; pop ds
+  6a1807            push 0x18; pop es
+  36ff05f8ef1000    inc dword [ss:LOG+0xff8]
   cf                iretd
-  53                edit: push ebx
+  6a181f            edit: push 0x18; pop ds
+  6a1807            push 0x18; pop es
+  53                push ebx
   51                push ecx
   52                push edx
   81e300f00000      and ebx, 0xf000
@@ -58,7 +69,9 @@ const SERVICES = `
   59                pop ecx
   5b                pop ebx
   cf                iretd
-  50                control: push eax
+  6a181f            control: push 0x18; pop ds
+  6a1807            push 0x18; pop es
+  50                push eax
   51                push ecx
   0f20c1            mov ecx, cr0
   2508000500        and eax, 0x50008
@@ -67,7 +80,9 @@ const SERVICES = `
   59                pop ecx
   58                pop eax
   cf                iretd
-  50                features: push eax
+  6a181f            features: push 0x18; pop ds
+  6a1807            push 0x18; pop es
+  50                push eax
   51                push ecx
   0f20e1            mov ecx, cr4
   2584080000        and eax, 0x884
@@ -76,7 +91,9 @@ const SERVICES = `
   59                pop ecx
   58                pop eax
   cf                iretd
-  36ff05fcef1000    trace: inc dword [ss:LOG+0xffc]
+  6a181f            trace: push 0x18; pop ds
+  6a1807            push 0x18; pop es
+  36ff05fcef1000    inc dword [ss:LOG+0xffc]
   36f605fcef100003  test byte [ss:LOG+0xffc], 3
   7508              jnz on
   81642408fffeffff  and dword [esp+8], ~0x100

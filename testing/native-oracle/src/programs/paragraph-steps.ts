@@ -225,14 +225,13 @@ const storeTable: Step = ({ random, assembler }) =>
     ? assembler.withMemory([0x0f, 0x01], random.below(2), DATA.address + 8 * random.below(64))
     : [0x0f, 0x01, 0xe1];
 
-/** SLDT, STR, LLDT, LTR, VERR, VERW, LAR, LSL, ARPL, SYSRET: there are none here. */
+/** SLDT, STR, LLDT, LTR, VERR, VERW, LAR, LSL, ARPL: there are none here. */
 const ofProtectedMode: Step = ({ random }) =>
   random.pick([
     [0x0f, 0x00, 0xc0 | (random.below(6) << 3)],
     [0x0f, 0x02, 0xd0],
     [0x0f, 0x03, 0xd0],
     [0x63, 0xc8],
-    [0x0f, 0x07],
   ]);
 
 /** Words and doublewords across the end of 64 KiB: data, strings, the stack, ESP of 32 bits. */
@@ -268,9 +267,6 @@ const beyondCode: Step = (place) => {
   ]);
 };
 
-/** INT1, and single steps from here on until the handler has enough of them. */
-const trace: Step = ({ random }) => (random.oneIn(3) ? [0xf1] : [0x9c, 0x58, 0x80, 0xcc, 1, 0x50, 0x9d]);
-
 const restack: Step = ({ random, environment }) => [
   0xbc,
   ...littleEndian(privilegedStackTop(environment) - 2 * random.below(64), 2),
@@ -302,7 +298,7 @@ export const PARAGRAPH_STEPS: readonly Step[] = [
   bound,
   storeTable,
   ofProtectedMode,
-  trace,
+  constant(0x9c, 0x58, 0x80, 0xcc, 1, 0x50, 0x9d), // pushf; pop ax; or ah, 1; push ax; popf: single steps until the handler has enough
   restack,
   constant(0xfa), // cli
   constant(0xfb), // sti
@@ -311,6 +307,7 @@ export const PARAGRAPH_STEPS: readonly Step[] = [
 /** What others leave out, or where a program goes astray. */
 export const OWN_PARAGRAPH_STEPS: readonly Step[] = [
   moveAway,
+  constant(0xf1), // int1, which is #UD in QEMU 7.2
   beyondSegment,
   beyondSegment,
   beyondCode,

@@ -31,7 +31,7 @@ const ENTER = `
   07              pop es
   fc              cld
   bf00000100      mov edi, 0x10000
-  b900400000      mov ecx, 0x4000
+  b900400200      mov ecx, 0x24000
   b8cccccccc      mov eax, 0xcccccccc
   f3ab            rep stosd
   6a18            push 0x18

@@ -2,6 +2,7 @@
 import { DATA } from "../environment.ts";
 import { kernelPage } from "../guest-tables.ts";
 import { littleEndian } from "./assembler.ts";
+import { WORK_VECTOR } from "./real-tables.ts";
 import type { Place, Step } from "./system-steps.ts";
 
 const CR0 = { MP: 2, EM: 4, TS: 8, WP: 0x1_0000, AM: 0x4_0000 } as const;
@@ -30,7 +31,7 @@ const unlimit: Step = ({ random }) => [
   ...[0x68, 2, 0, 0x9d],
   ...[0x0f, 0x20, 0xc0, 0x0c, 1, 0x0f, 0x22, 0xc0],
   ...(random.oneIn(2) ? [0xeb, 0] : []),
-  ...[0xbb, random.pick([0x18, 0x28, 0x68, 0x68, 0]), 0],
+  ...[0xbb, random.pick([0x18, 0x28, 0x68]), 0],
   ...[0x8e, random.pick([0xc3, 0xe3, 0xeb])],
   ...[0x24, 0xfe, 0x0f, 0x22, 0xc0],
 ];
@@ -82,6 +83,8 @@ const constant =
 
 /** What other emulators do alike. */
 export const REAL_STEPS: readonly Step[] = [
+  constant(0xcd, WORK_VECTOR),
+  constant(0xcd, WORK_VECTOR),
   toggle(0, CR0.WP, CR0.TS, CR0.MP),
   toggle(4, CR4.TSD, CR4.PGE, CR4.UMIP, CR4.PSE),
   loadStatusWord,

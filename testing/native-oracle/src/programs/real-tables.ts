@@ -9,15 +9,16 @@ import { descriptor, kernelPage } from "../guest-tables.ts";
 import { listingBytes, listingOffset } from "./listing.ts";
 import { SYSTEM_WINDOWS, VECTORS } from "./system-tables.ts";
 
-/** Bytes that segments of programs reach. */
-const REACHED_BYTES = 0x2_0000;
+/** Where conventional memory ends. */
+const CONVENTIONAL_BYTES = 0xa_0000;
 const INT3 = 0xcc;
 /** The segment of the kernel, and where it begins. */
 const KERNEL = { selector: 0xffff, base: 0xf_fff0 } as const;
 const VECTOR_COUNT = 256;
-/** Data and code of 64 KiB in the GDT, for ways into real-address mode; the code is in the `switch` page. */
+/** Data and code of 64 KiB in the GDT, for ways into real-address mode; code is in the `switch` page and where the kernel is. */
 const REAL_DATA = 0x68;
 const REAL_CODE = 0x78;
+const KERNEL_CODE = 0x38;
 const ACCESS = { data: 0x93, code: 0x9b } as const;
 /** Offsets in the log: eip and cs, eflags, esp, and ss of the program's end. */
 const FINAL = { ip: 0x800, cs: 0x802, flags: 0x804, sp: 0x808, ss: 0x80c } as const;
@@ -111,6 +112,55 @@ const SERVICES = `
   cf            iret
 `;
 
+/**
+ * A service in flat 32-bit code, as loaders have them: a sum of data in protected mode, and back with segments of 64 KiB. Long enough to be
+ * translated.
+ */
+const WORK = `
+  1e                work: push ds
+  06                push es
+  6660              pushad
+  2e8c1650e8        mov [cs:LOG+0x840], ss
+  2e66892654e8      mov [cs:LOG+0x840+4], esp
+  0f20c0            mov eax, cr0
+  0c01              or al, 1
+  0f22c0            mov cr0, eax
+  66ea0ff410006000  jmp dword 0x60:flat+BASE
+  b818000000        flat: mov eax, 0x18
+  8ed8              mov ds, eax
+  8ec0              mov es, eax
+  8ed0              mov ss, eax
+  bc00ce1000        mov esp, 0x10ce00
+  be00400000        mov esi, 0x4000
+  31db              xor ebx, ebx
+  b918000000        mov ecx, 24
+  8b06              turn: mov eax, [esi]
+  c1c305            rol ebx, 5
+  31c3              xor ebx, eax
+  83c604            add esi, 4
+  49                dec ecx
+  75f3              jnz turn
+  011d20200000      add [0x2020], ebx
+  b868000000        mov eax, 0x68
+  8ed8              mov ds, eax
+  8ec0              mov es, eax
+  8ed0              mov ss, eax
+  ea60f400003800    jmp 0x38:narrow
+  0f20c0            narrow: mov eax, cr0
+  24fe              and al, 0xfe
+  0f22c0            mov cr0, eax
+  ea6df4ffff        jmp 0xffff:back
+  2e8e1650e8        back: mov ss, [cs:LOG+0x840]
+  2e668b2654e8      mov esp, [cs:LOG+0x840+4]
+  6661              popad
+  07                pop es
+  1f                pop ds
+  cf                iret
+`;
+const WORK_OFFSET = 0x3f0;
+/** The vector that leads there. */
+export const WORK_VECTOR = 0x34;
+
 const SERVICE_OF: readonly (readonly [vector: number, label: string])[] = [
   [1, "trace"],
   [4, "flip"],
@@ -139,9 +189,12 @@ export function writeRealTables(ram: DataView): void {
     ram.setInt16(stub + 6, handler - (stub + 8), true);
     writeVector(ram, vector, stub);
   }
+  bytes(services + WORK_OFFSET, listingBytes(WORK));
+  writeVector(ram, WORK_VECTOR, services + WORK_OFFSET);
   for (const [vector, label] of SERVICE_OF) writeVector(ram, vector, services + listingOffset(SERVICES, label));
   const gdt = kernelPage("gdt").gpa;
   ram.setBigUint64(gdt + REAL_DATA, descriptor(0, 0xffff, ACCESS.data), true);
+  ram.setBigUint64(gdt + KERNEL_CODE, descriptor(KERNEL.base, 0xffff, ACCESS.code), true);
   ram.setBigUint64(gdt + REAL_CODE, descriptor(kernelPage("switch").gpa, 0xffff, ACCESS.code), true);
 }
 
@@ -152,9 +205,9 @@ function writeVector(ram: DataView, vector: number, gpa: number): void {
 }
 
 function fillGaps(ram: DataView): void {
-  for (let page = 0; page < REACHED_BYTES; page += PAGE_BYTES) {
+  for (let page = 0; page < CONVENTIONAL_BYTES; page += PAGE_BYTES) {
     if (SYSTEM_WINDOWS.some(({ address, length }) => page >= address && page < address + length)) continue;
-    for (let at = page; at < page + PAGE_BYTES; at++) ram.setUint8(at, INT3);
+    new Uint8Array(ram.buffer, ram.byteOffset + page, PAGE_BYTES).fill(INT3);
   }
 }
 
