@@ -63,6 +63,20 @@ describe("far transfers in real mode", () => {
     expect(m.call("returnFromInterrupt", 16)).toBe("exit");
     expect([m.selector("cs"), m.cpu.rip, m.cpu.rflags & 0xffff]).toEqual([0x300, 0x44n, 0x7fd7]);
   });
+
+  it("IRETD leaves VIF and VIP as they are", () => {
+    const flagsBehind = (flags: number, image: number): number => {
+      m.cpu.rsp = 0x7000n;
+      m.cpu.rflags = flags;
+      m.write32(0x7000, 0x44);
+      m.write32(0x7004, 0x300);
+      m.write32(0x7008, image);
+      expect(m.call("returnFromInterrupt", 32)).toBe("jump");
+      return m.cpu.rflags;
+    };
+    expect(flagsBehind(2, 0x3c_0002)).toBe(0x24_0002);
+    expect(flagsBehind(0x18_0002, 2)).toBe(0x18_0002);
+  });
 });
 
 describe("far transfers in protected mode", () => {

@@ -260,6 +260,12 @@ describe("flags that privilege guards", () => {
     expect(m.cpu.rflags).toBe(0x1002);
   });
 
+  it("POPFD leaves VIF and VIP as they are", () => {
+    m.cpu.rflags = 0x18_0002;
+    m.call("popf", 2, 32);
+    expect(m.cpu.rflags).toBe(0x18_0002);
+  });
+
   it("STAC and CLAC need CPL 0, and CR4.SMAP only to have an effect", () => {
     expect([m.call("stac"), m.cpu.rflags & 0x4_0000]).toEqual(["next", 0x4_0000]);
     expect([m.call("clac"), m.cpu.rflags & 0x4_0000]).toEqual(["next", 0]);

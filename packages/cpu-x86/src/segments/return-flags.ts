@@ -12,7 +12,9 @@ export function loadFlags(cpu: Cpu, image: number, size: SlotSize, cpl: number):
   let mask = FLAG.CF | FLAG.PF | FLAG.AF | FLAG.ZF | FLAG.SF | FLAG.TF | FLAG.DF | FLAG.OF | FLAG.NT;
   if (size !== 2) mask |= FLAG.RF | FLAG.AC | FLAG.ID;
   if (cpl <= ioplOf(old)) mask |= FLAG.IF;
-  if (cpl === 0) mask |= (3 << IOPL_SHIFT) | (size === 2 ? 0 : FLAG.VIF | FLAG.VIP);
+  if (cpl === 0) mask |= 3 << IOPL_SHIFT;
+  // Real-address mode leaves them alone.
+  if (cpl === 0 && size !== 2 && cpu.protectedMode) mask |= FLAG.VIF | FLAG.VIP;
   return changeFlags(cpu, (old & ~mask) | (image & mask));
 }
 

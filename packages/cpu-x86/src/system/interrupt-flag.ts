@@ -46,7 +46,7 @@ export function popf(cpu: Cpu): HelperResult {
   if (cpl <= iopl(cpu)) mask |= FLAG.IF;
   if (cpl === 0) mask |= 3 << IOPL_SHIFT;
   if (wide) mask |= FLAG.AC | FLAG.ID;
-  const cleared = wide ? FLAG.RF | (cpl === 0 ? FLAG.VIF | FLAG.VIP : 0) : 0;
+  const cleared = wide ? FLAG.RF : 0;
   releaseStack(cpu, cpu.arg32(1) >> 3);
   const result = changeFlags(cpu, (cpu.rflags & ~(mask | cleared)) | (image & mask));
   return result === HELPER.jump ? HELPER.next : result;

@@ -184,8 +184,13 @@ const FLAG_IMAGES = [0x202, 0x4202, 0x3202, 0x1002, 0x602, 0x8d7, 2, 0x302, 0x10
 /** AC, RF, ID, VIF and VIP as well. */
 const WIDE_FLAG_IMAGES = [...FLAG_IMAGES, 0x4_0202, 0x1_0202, 0x20_0202, 0x18_0202, 0x3d_7fd7 & ~0x100] as const;
 
-/** POPF or IRET of 16 or 32 bits. */
-const popFlags: Step = (place) => {
+/** POPF or IRET of 16 or 32 bits, and mostly all flags in ECX behind it. */
+const popFlags: Step = (place) => [
+  ...takeFlags(place),
+  ...(place.random.oneIn(3) ? [] : [OPERAND_SIZE, 0x9c, OPERAND_SIZE, 0x59]),
+];
+
+const takeFlags: Step = (place) => {
   const { random, at } = place;
   const wide = random.oneIn(2);
   const image = random.pick(wide ? WIDE_FLAG_IMAGES : FLAG_IMAGES);
