@@ -1,7 +1,7 @@
 import { expect, it } from "vitest";
-import { ENVIRONMENTS } from "../environment.ts";
+import { ENVIRONMENTS, PARAGRAPHS } from "../environment.ts";
 import { knownReason } from "./known-in-qemu.ts";
-import { CODE_BYTES, type Program, privilegedStackTop } from "./program.ts";
+import { CODE_BYTES, FIRST_SLOT, type Program, privilegedStackTop } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
 const RAM = new Uint8Array(0x1_0000);
@@ -36,6 +36,34 @@ it("a segment fault of ours alone is QEMU's only in another DS or ES, outside 64
     expect(reasonOf(qemu, { ...REFUSED, es: 0x23 })).toMatch("does not look at segments");
     expect(reasonOf(qemu, { ...REFUSED, ds: 0, errorCode: 0x10 })).toBe("none");
     expect(reasonOf(qemu, { ...REFUSED, ds: 0 }, { ...PROGRAM, environment: ENVIRONMENTS.long })).toBe("none");
+  }
+});
+
+it("a limit that QEMU passes over in real-address mode is QEMU's, no fault of another kind is", () => {
+  const slots = new Uint8Array(CODE_BYTES);
+  const program = (mode: "real" | "vm86"): Program => ({
+    ...PROGRAM,
+    code: slots,
+    environment: PARAGRAPHS,
+    system: { privilege: 0, interruptsAt: [], mode },
+  });
+  const ours = { ...REFUSED, rip: 0x4820n };
+  const ram = RAM.slice();
+  const code = (hex: string): void => {
+    slots.set(Buffer.from(hex, "hex"));
+    ram.set(slots, FIRST_SLOT);
+  };
+  code("8b0effff");
+  const later = { ...ours, rip: 0x4840n };
+  for (const qemu of [undefined, later, { ...ours, vector: 6 }]) {
+    expect(reasonOf(qemu, ours, program("real"), ram)).toMatch("look at limits");
+    expect(reasonOf(qemu, { ...ours, vector: 12 }, program("real"), ram)).toMatch("look at limits");
+  }
+  expect(reasonOf({ ...ours, vector: 12 }, ours, program("real"), ram)).toBe("none");
+  expect(reasonOf(undefined, ours, program("vm86"), ram)).toBe("none");
+  for (const other of ["cd40", "66660f22c0", "2e0f011e0040", "fa"]) {
+    code(other);
+    expect(reasonOf(undefined, ours, program("real"), ram)).toBe("none");
   }
 });
 
