@@ -54,9 +54,10 @@ export function compareMachines(
   const theirTables = withDirty(withAccessed(qemu.ram, ours.ram, modeOf(program)), ours, modeOf(program));
   for (const name of COMPARED) compareMemory(name, theirTables, ours.ram, kernelPage(name).gpa, PAGE_BYTES, check);
   const behind = at < 0 ? FAULT_LIMIT : at + 1;
-  return differences.length > 0 && [qemu, ours].some(({ faults }) => executesData(program, faults.slice(0, behind)))
-    ? DATA_EXECUTED
-    : differences;
+  const executed = [qemu, ours].some(
+    ({ faults, ram }) => executesData(program, faults.slice(0, behind)) || (at < 0 && endsInData(program, ram)),
+  );
+  return differences.length > 0 && executed ? DATA_EXECUTED : differences;
 }
 
 const DATA_EXECUTED =
@@ -65,8 +66,16 @@ const DATA_EXECUTED =
 /** Whether something of these faulted outside the code of a program that nothing keeps inside. */
 function executesData(program: Program, faults: readonly LoggedFault[]): boolean {
   const base = BigInt(program.environment.segments.cs.base);
-  const isCode = (rip: bigint): boolean => rip + base >= FIRST_SLOT && rip + base < FIRST_SLOT + CODE_BYTES;
-  return modeOf(program).entryBytes === 4 && faults.some(({ rip }) => !isCode(rip));
+  return modeOf(program).entryBytes === 4 && faults.some(({ rip }) => !isCode(Number(rip + base)));
+}
+
+const isCode = (linear: number): boolean => linear >= FIRST_SLOT && linear < FIRST_SLOT + CODE_BYTES;
+
+/** Whether a program in real-address mode came to its end outside its code: there is INT3 everywhere. Seed 1131100394. */
+function endsInData(program: Program, ram: Uint8Array): boolean {
+  if (modeOf(program).paragraphs !== "real") return false;
+  const [ip = 0, cs = 0] = readRealEnd(new DataView(ram.buffer, ram.byteOffset, ram.length));
+  return !isCode(cs * 16 + ip - 1);
 }
 
 /** Faults from the `first` on; none when that is negative. */
