@@ -1,4 +1,4 @@
-import { expect, it } from "vitest";
+import { describe, expect, it } from "vitest";
 import { ENVIRONMENTS, PARAGRAPHS } from "../environment.ts";
 import { knownReason } from "./known-in-qemu.ts";
 import { CODE_BYTES, FIRST_SLOT, type Program, privilegedStackTop } from "./program.ts";
@@ -39,32 +39,44 @@ it("a segment fault of ours alone is QEMU's only in another DS or ES, outside 64
   }
 });
 
-it("a limit that QEMU passes over in real-address mode is QEMU's, no fault of another kind is", () => {
+describe.each(["real", "vm86"] as const)("where selectors are paragraphs (%s)", (mode) => {
   const slots = new Uint8Array(CODE_BYTES);
-  const program = (mode: "real" | "vm86"): Program => ({
+  const program: Program = {
     ...PROGRAM,
     code: slots,
     environment: PARAGRAPHS,
     system: { privilege: 0, interruptsAt: [], mode },
-  });
-  const ours = { ...REFUSED, rip: 0x4820n };
-  const ram = RAM.slice();
-  const code = (hex: string): void => {
-    slots.set(Buffer.from(hex, "hex"));
-    ram.set(slots, FIRST_SLOT);
   };
-  code("8b0effff");
+  const ours = { ...REFUSED, rip: 0x4820n };
   const later = { ...ours, rip: 0x4840n };
-  for (const qemu of [undefined, later, { ...ours, vector: 6 }]) {
-    expect(reasonOf(qemu, ours, program("real"), ram)).toMatch("look at limits");
-    expect(reasonOf(qemu, { ...ours, vector: 12 }, program("real"), ram)).toMatch("look at limits");
-  }
-  expect(reasonOf({ ...ours, vector: 12 }, ours, program("real"), ram)).toBe("none");
-  expect(reasonOf(undefined, ours, program("vm86"), ram)).toBe("none");
-  for (const other of ["cd40", "66660f22c0", "2e0f011e0040", "fa"]) {
-    code(other);
-    expect(reasonOf(undefined, ours, program("real"), ram)).toBe("none");
-  }
+  const reason = (code: string, qemu: LoggedFault | undefined, fault: LoggedFault): string => {
+    slots.fill(0).set(Buffer.from(code, "hex"));
+    const ram = RAM.slice();
+    ram.set(slots, FIRST_SLOT);
+    return reasonOf(qemu, fault, program, ram);
+  };
+
+  it("a limit that QEMU passes over is QEMU's, no fault of another kind is", () => {
+    for (const qemu of [undefined, later, { ...ours, vector: 6 }]) {
+      expect(reason("8b0effff", qemu, ours)).toMatch("look at limits");
+      expect(reason("8b0effff", qemu, { ...ours, vector: 12 })).toMatch("look at limits");
+    }
+    expect(reason("8b0effff", { ...ours, vector: 12 }, ours)).toBe("none");
+    for (const other of ["cd40", "66660f22c0", "2e0f011e0040", "fa", "66cf", "ed"])
+      expect(reason(other, undefined, ours)).toBe("none");
+  });
+
+  it("the stack of a far transfer is the supervisor's for QEMU in virtual-8086 mode", () => {
+    const fault = { ...ours, vector: 14, errorCode: 6, cr2: 0x1_1ffcn };
+    const expected = mode === "vm86" ? /as the supervisor/ : /none/;
+    for (const code of ["669a0000000000", "ff1e0040", "cb", "66cf"]) {
+      expect(reason(code, { ...fault, errorCode: 2 }, fault)).toMatch(expected);
+      expect(reason(code, undefined, { ...fault, errorCode: 7 })).toMatch(expected);
+      expect(reason(code, { ...fault, errorCode: 3 }, fault)).toBe("none");
+    }
+    for (const code of ["e80000", "ff160040", "50"])
+      expect(reason(code, { ...fault, errorCode: 2 }, fault)).toBe("none");
+  });
 });
 
 it("INT of a gate that user code may not use has the vector in the index of the error code", () => {

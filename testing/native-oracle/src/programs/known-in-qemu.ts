@@ -16,6 +16,8 @@ const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
 /** Error-code bit of writes. */
 const PF_WRITE = 2;
+/** And of accesses at CPL 3. */
+const PF_USER = 4;
 /** Error-code bit of gates, whose vector stands in the selector's bits. SDM vol. 3A, "Error Code". */
 const GATE = 2;
 /** MOV of an immediate and POP, with /0. */
@@ -64,13 +66,22 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       isOfSegment(ours, program) && qemu?.vector === PAGE_FAULT && qemu.rip === ours?.rip,
   },
   {
-    reason: "QEMU does not look at limits outside 64-bit code, and in real-address mode there are no pages",
+    reason: "QEMU does not look at limits outside 64-bit code, and memory is there",
     explains: (qemu, ours, ram, program) =>
-      modeOf(program).paragraphs === "real" &&
+      modeOf(program).paragraphs !== undefined &&
       isOfSegment(ours, program) &&
       !(qemu?.rip === ours?.rip && isOfSegment(qemu, program)) &&
       ours !== undefined &&
       !isSystemInstruction(ram, linear(ours.rip, program)),
+  },
+  {
+    reason: "QEMU accesses the stack of far CALL, RETF and IRET in virtual-8086 mode as the supervisor; its CPL is 3",
+    explains: (qemu, ours, ram, program) =>
+      modeOf(program).paragraphs === "virtual" &&
+      ours?.vector === PAGE_FAULT &&
+      (ours.errorCode & PF_USER) !== 0 &&
+      isFarThroughStack(ram, linear(ours.rip, program)) &&
+      (qemu?.rip !== ours.rip || qemu.errorCode === ours.errorCode - PF_USER),
   },
   {
     reason:
@@ -129,15 +140,30 @@ function isOfSegment(fault: LoggedFault | undefined, { environment }: Program): 
   return (fault.vector === GENERAL_PROTECTION || fault.vector === STACK_FAULT) && fault.errorCode === 0;
 }
 
-/** INT, CLI, STI, HLT, PUSHF and POPF, and those behind 0Fh that ask for privilege: they fault for other reasons than limits. */
+/**
+ * INT, IRET, CLI, STI, HLT, PUSHF, POPF, IN and OUT, and those behind 0Fh that ask for privilege: they fault for other reasons than limits.
+ */
 function isSystemInstruction(ram: Uint8Array, address: number): boolean {
+  const [opcode, next] = opcodeAt(ram, address);
+  return opcode === 0x0f ? SYSTEM_0F.includes(next) : SYSTEM.includes(opcode);
+}
+
+/** CALL ptr16, CALL m16, RETF and IRET. */
+function isFarThroughStack(ram: Uint8Array, address: number): boolean {
+  const [opcode, next] = opcodeAt(ram, address);
+  return opcode === 0xff ? (next & MODRM_REG) === 3 << 3 : [0x9a, 0xca, 0xcb, 0xcf].includes(opcode);
+}
+
+/** The opcode's first byte, behind prefixes, and the byte behind it. */
+function opcodeAt(ram: Uint8Array, address: number): readonly [opcode: number, next: number] {
   let at = address;
   while (PREFIXES.includes(ram[at] ?? 0)) at++;
-  const opcode = ram[at] ?? 0;
-  return opcode === 0x0f ? SYSTEM_0F.includes(ram[at + 1] ?? 0) : SYSTEM.includes(opcode);
+  return [ram[at] ?? 0, ram[at + 1] ?? 0];
 }
 const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
-const SYSTEM = [0x9c, 0x9d, 0xcc, 0xcd, 0xce, 0xf4, 0xfa, 0xfb];
+const SYSTEM = [0x6c, 0x6d, 0x6e, 0x6f, 0x9c, 0x9d, 0xcc, 0xcd, 0xce, 0xcf, 0xf4, 0xfa, 0xfb].concat([
+  ...[0xe4, 0xe5, 0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef],
+]);
 const SYSTEM_0F = [0, 1, 6, 8, 9, 0x20, 0x21, 0x22, 0x23, 0x30, 0x32, 0x34, 0x35];
 
 /** Whether something of a program's code is not as it was. */
