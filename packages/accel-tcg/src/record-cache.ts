@@ -211,7 +211,7 @@ export class RecordCache {
     const first = pageAt(0);
     if (first === undefined || first.records[start] !== record) return undefined;
     const regions = this.regions as RegionCache;
-    const warm = Math.ceil(cpu.get32(AT.heatLimit) / WARM_PARTS);
+    const warm = Math.ceil(view.getUint32(record + RECORD.heat, true) / WARM_PARTS);
     return {
       start,
       view,

@@ -34,6 +34,7 @@ import { RecordCache } from "./record-cache.ts";
 import { REGION_SLOTS, RegionCache } from "./region-cache.ts";
 import { RegionProfile, type TranslationProfile } from "./region-profile.ts";
 import { RegionVerifier } from "./region-verifier.ts";
+import { Settling } from "./settling.ts";
 import { holdsBreakpoints, makesDebugTrap, SHADOW_SS, singleStepDue, sysretTraps } from "./single-step.ts";
 import { type CodeBits, TranslationLog } from "./translation-log.ts";
 import { createEventCounts, regionExitCounters, type VcpuCounters } from "./vcpu-counters.ts";
@@ -73,7 +74,10 @@ export interface VcpuOptions {
   readonly random?: () => number;
   /** Seconds between 1970-01-01 UTC and power-on, for KVM's paravirtual clock; 0 by default. */
   readonly powerOnTime?: number;
-  /** How often a block is interpreted before it is translated, up to 65535; 0: it never is. Default 10000. */
+  /**
+   * How often a block is interpreted before it is translated, up to 65535; 0: it never is. Default 40000. Less than half as
+   * often will do while the guest runs no new code.
+   */
   readonly heatLimit?: number;
   /** Each run of a region is undone and repeated by the interpreter; a difference is thrown as VerificationError. */
   readonly verify?: boolean;
@@ -102,6 +106,7 @@ export class TcgVcpu implements Vcpu {
   /** Fuel put aside so that the run loop looks at interrupts; given back there. */
   #deferred = 0;
   readonly #counts = createEventCounts();
+  readonly #settling = new Settling();
   /** Number of the last helper called. */
   #lastHelper = -1;
   /** The pending exception is of the next instruction, which could not be fetched. */
@@ -473,8 +478,11 @@ export class TcgVcpu implements Vcpu {
     return this.cpu.host.now();
   }
 
-  /** A block has been entered so often that it is worth a translation. */
+  /** A block has been entered so often that it may be worth a translation. */
   #hot(record: number): void {
+    const heat = this.cpu.view.getUint32(record + RECORD.heat, true);
+    const { instructions } = this.#records.counters;
+    if (!this.#settling.isHot(heat, this.cpu.get32(AT.heatLimit), this.instructionCount, instructions)) return;
     const code = this.#records.hotCode(record, {
       inexactSeen: (this.cpu.get32(AT.mxcsr) & MXCSR_PE) !== 0,
       logsStores: this.#regions.verifier !== undefined,

@@ -28,6 +28,8 @@ const RIP = 4;
 /** A block's count. */
 const HEAT = 5;
 const FIXED: readonly ValueType[] = ["i32", "i32", "i32", "i64", "i32"];
+/** Entries of a block between one question whether it is hot and the next; a power of two. */
+const HEAT_STEP = 4096;
 const PAGE_RIP = AT.gpr + GPR.pageRip * 8;
 
 /** Blocks around the handlers, innermost first: branching to one runs what follows its end. */
@@ -307,7 +309,10 @@ function enterBlock(w: CodeWriter, record: number): void {
   w.localSet(START);
 }
 
-/** Counts how often a block is entered, and says so when it gets hot. A record that leads into a region is not counted. */
+/**
+ * Counts how often a block is entered, and says so whenever it may be hot: at every multiple of HEAT_STEP, and at the limit.
+ * A record that leads into a region is not counted.
+ */
 function countEntry(w: CodeWriter, target: MainLoopTarget): void {
   w.i32Const(0);
   w.memory("i32.load", AT.heatLimit);
@@ -326,6 +331,11 @@ function countEntry(w: CodeWriter, target: MainLoopTarget): void {
   w.i32Const(0);
   w.memory("i32.load", AT.heatLimit);
   w.op("i32.eq");
+  w.localGet(HEAT);
+  w.i32Const(HEAT_STEP - 1);
+  w.op("i32.and");
+  w.op("i32.eqz");
+  w.op("i32.or");
   w.if();
   w.localGet(IP);
   w.call(target.functionIndex("hot"));
