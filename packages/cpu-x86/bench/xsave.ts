@@ -7,7 +7,7 @@ import { BareMachine } from "../test/bare-machine.ts";
 
 const CALLS = 5_000;
 const ROUNDS = 101;
-const COMPONENTS = 0x207;
+const COMPONENTS = 0x2e7;
 
 const machine = new BareMachine().long();
 const { cpu } = machine;

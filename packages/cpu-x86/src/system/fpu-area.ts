@@ -13,7 +13,8 @@ export const MXCSR_MASK = 0xffff;
 const CONTROL = 0;
 const DATA = 16;
 const X87_REGISTERS = 32;
-const XMM_REGISTERS = 160;
+/** Where XMM registers are. */
+export const XMM_REGISTERS = 160;
 
 // Places in `Cpu.u32`.
 const FCW = AT.fpuControl >> 2;
@@ -29,8 +30,6 @@ const MASK = AT.mxcsrMask >> 2;
 const FPR = AT.fpr >> 2;
 const FPR_WORDS = ELEMENT_SIZE.fpr >> 2;
 const ALL_FPR_WORDS = 8 * FPR_WORDS;
-const ZMM = AT.zmm >> 2;
-const ZMM_WORDS = ELEMENT_SIZE.zmm >> 2;
 
 /** Upper half of the third word of a register in CPU state: above sign and exponent. */
 const ABOVE_EXPONENT = 0xffff_0000;
@@ -130,82 +129,4 @@ export function isValidMxcsr({ u32 }: Cpu, area: SaveArea): boolean {
 
 export function readMxcsr({ u32 }: Cpu, area: SaveArea): void {
   u32[MXCSR] = area.words[area.word(DATA) + 2] as number;
-}
-
-/** Vector registers that the current mode has. */
-function vectorCount(cpu: Cpu): 8 | 16 {
-  return cpu.code64 ? 16 : 8;
-}
-
-/** Which 16 bytes of each vector register are meant, by the first: the XMM registers, or the upper halves of YMM. */
-export const VECTOR_PART = { lower: 0, upper: 16 } as const;
-type VectorPart = (typeof VECTOR_PART)[keyof typeof VECTOR_PART];
-
-/** Writes XMM registers to their place in the legacy region. */
-export function writeXmm(cpu: Cpu, area: SaveArea): void {
-  writeVectors(cpu, area, XMM_REGISTERS, VECTOR_PART.lower);
-}
-
-/** The reverse of {@link writeXmm}. */
-export function readXmm(cpu: Cpu, area: SaveArea): void {
-  readVectors(cpu, area, XMM_REGISTERS, VECTOR_PART.lower);
-}
-
-/** Writes a part of each register from byte `at` of the area on. */
-export function writeVectors(cpu: Cpu, area: SaveArea, at: number, first: VectorPart): void {
-  const { u32 } = cpu;
-  const { words } = area;
-  const count = vectorCount(cpu);
-  for (let i = 0; i < count; i++) {
-    const from = ZMM + i * ZMM_WORDS + (first >> 2);
-    const to = area.word(at + i * 16);
-    words[to] = u32[from] as number;
-    words[to + 1] = u32[from + 1] as number;
-    words[to + 2] = u32[from + 2] as number;
-    words[to + 3] = u32[from + 3] as number;
-  }
-}
-
-/** The reverse of {@link writeVectors}. */
-export function readVectors(cpu: Cpu, area: SaveArea, at: number, first: VectorPart): void {
-  const { u32 } = cpu;
-  const { words } = area;
-  const count = vectorCount(cpu);
-  for (let i = 0; i < count; i++) {
-    const from = area.word(at + i * 16);
-    const to = ZMM + i * ZMM_WORDS + (first >> 2);
-    u32[to] = words[from] as number;
-    u32[to + 1] = words[from + 1] as number;
-    u32[to + 2] = words[from + 2] as number;
-    u32[to + 3] = words[from + 3] as number;
-  }
-}
-
-/** Zeroes a part of each register. */
-export function clearVectorPart(cpu: Cpu, first: VectorPart): void {
-  const { u32 } = cpu;
-  const count = vectorCount(cpu);
-  for (let i = 0; i < count; i++) {
-    const at = ZMM + i * ZMM_WORDS + (first >> 2);
-    u32[at] = 0;
-    u32[at + 1] = 0;
-    u32[at + 2] = 0;
-    u32[at + 3] = 0;
-  }
-}
-
-/** Whether a part of all sixteen registers is zero. */
-export function isVectorPartZero({ u32 }: Cpu, first: VectorPart): boolean {
-  let used = 0;
-  for (let i = 0; i < 16 && used === 0; i++) {
-    const at = ZMM + i * ZMM_WORDS + (first >> 2);
-    used = (u32[at] as number) | (u32[at + 1] as number) | (u32[at + 2] as number) | (u32[at + 3] as number);
-  }
-  return used === 0;
-}
-
-/** Zeroes all vector and mask registers, whole. */
-export function clearVectors(cpu: Cpu): void {
-  cpu.u8.fill(0, AT.zmm, AT.zmm + 32 * ELEMENT_SIZE.zmm);
-  cpu.u8.fill(0, AT.opmask, AT.opmask + 8 * ELEMENT_SIZE.opmask);
 }

@@ -4,7 +4,8 @@ import { ACCESS_WRITE } from "@tsvm/mmu";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
-import { isValidMxcsr, LEGACY_BYTES, readMxcsr, readX87, readXmm, writeMxcsr, writeX87, writeXmm } from "./fpu-area.ts";
+import { isValidMxcsr, LEGACY_BYTES, readMxcsr, readX87, writeMxcsr, writeX87, XMM_REGISTERS } from "./fpu-area.ts";
+import { readPieces, writePieces, XMM } from "./register-pieces.ts";
 import { area, isOperandCanonical, openOperand } from "./save-area.ts";
 
 /** FXSAVE. Arguments: linear address, operand size in bits, segment. */
@@ -12,7 +13,7 @@ export function fxsave(cpu: Cpu): HelperResult {
   if (!mayMoveLegacy(cpu) || !openOperand(cpu, LEGACY_BYTES, ACCESS_WRITE)) return HELPER.fault;
   writeX87(cpu, area, cpu.arg32(1) === 64);
   writeMxcsr(cpu, area);
-  if ((cpu.low(AT.cr4) & CR4.OSFXSR) !== 0) writeXmm(cpu, area);
+  if ((cpu.low(AT.cr4) & CR4.OSFXSR) !== 0) writePieces(cpu, area, XMM_REGISTERS, XMM);
   area.commit(cpu);
   return HELPER.next;
 }
@@ -23,7 +24,7 @@ export function fxrstor(cpu: Cpu): HelperResult {
   if (!isValidMxcsr(cpu, area)) return cpu.raise("GP", 0);
   readX87(cpu, area, cpu.arg32(1) === 64);
   readMxcsr(cpu, area);
-  if ((cpu.low(AT.cr4) & CR4.OSFXSR) !== 0) readXmm(cpu, area);
+  if ((cpu.low(AT.cr4) & CR4.OSFXSR) !== 0) readPieces(cpu, area, XMM_REGISTERS, XMM);
   return HELPER.next;
 }
 

@@ -9,22 +9,8 @@ import { recomputeMode } from "../segments/cache.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, type FieldName } from "../state/layout.ts";
 import { XSTATE } from "../state/xstate.ts";
-import {
-  clearVectorPart,
-  initX87,
-  isVectorPartZero,
-  isX87Initial,
-  LEGACY_BYTES,
-  readVectors,
-  readX87,
-  readXmm,
-  VECTOR_PART,
-  writeVectors,
-  writeX87,
-  writeXmm,
-} from "./fpu-area.ts";
+import { initX87, isX87Initial, LEGACY_BYTES, readX87, writeX87, XMM_REGISTERS } from "./fpu-area.ts";
 import { setPkru } from "./protection-keys.ts";
-import type { SaveArea } from "./save-area.ts";
 import {
   arePiecesZero,
   clearPieces,
@@ -33,9 +19,12 @@ import {
   type RegisterPieces,
   readPieces,
   writePieces,
+  XMM,
+  YMM_UPPER,
   ZMM_HIGH,
   ZMM_UPPER,
-} from "./wide-state.ts";
+} from "./register-pieces.ts";
+import type { SaveArea } from "./save-area.ts";
 
 /** Bytes before the first component that is not in the legacy region: that region and the header. */
 export const XSAVE_HEADER: number = LEGACY_BYTES;
@@ -48,7 +37,7 @@ export interface XsaveComponent {
   /** Number in CPUID leaf 0DH. */
   readonly index: number;
   readonly needs: FeatureName;
-  /** Place in the standard form; 0 for the legacy components. */
+  /** Place in the standard form; 0 for the legacy components and the supervisor's. */
   readonly offset: number;
   readonly length: number;
   write(cpu: Cpu, area: SaveArea, at: number, wide: boolean): void;
@@ -56,9 +45,9 @@ export interface XsaveComponent {
   initialize(cpu: Cpu): void;
   isInitial(cpu: Cpu): boolean;
   /** A bit of IA32_XSS: XSAVES and XRSTORS alone move it. */
-  readonly supervisor?: true;
+  readonly supervisor: boolean;
   /** Whether what an area has may be loaded; undefined: whatever it is. */
-  isValid?(cpu: Cpu, area: SaveArea, at: number): boolean;
+  readonly isValid: ((cpu: Cpu, area: SaveArea, at: number) => boolean) | undefined;
 }
 
 const x87: XsaveComponent = {
@@ -71,50 +60,45 @@ const x87: XsaveComponent = {
   read: (cpu, area, _at, wide) => readX87(cpu, area, wide),
   initialize: initX87,
   isInitial: isX87Initial,
+  supervisor: false,
+  isValid: undefined,
 };
 
 /** XMM registers. MXCSR is the business of the instructions, which differ in it. */
 const sse: XsaveComponent = {
-  bit: XSTATE.SSE,
-  index: 1,
-  needs: "xsave",
-  offset: 0,
+  ...vectors(XSTATE.SSE, 1, "xsave", 0, XMM),
   length: 0,
-  write: writeXmm,
-  read: readXmm,
-  initialize: (cpu) => clearVectorPart(cpu, VECTOR_PART.lower),
-  isInitial: (cpu) => isVectorPartZero(cpu, VECTOR_PART.lower),
+  write: (cpu, area) => writePieces(cpu, area, XMM_REGISTERS, XMM),
+  read: (cpu, area) => readPieces(cpu, area, XMM_REGISTERS, XMM),
 };
 
-/** Bits 255:128 of the YMM registers. */
-const avx: XsaveComponent = {
-  bit: XSTATE.AVX,
-  index: 2,
-  needs: "avx",
-  offset: 576,
-  length: 256,
-  write: (cpu, area, at) => writeVectors(cpu, area, at, VECTOR_PART.upper),
-  read: (cpu, area, at) => readVectors(cpu, area, at, VECTOR_PART.upper),
-  initialize: (cpu) => clearVectorPart(cpu, VECTOR_PART.upper),
-  isInitial: (cpu) => isVectorPartZero(cpu, VECTOR_PART.upper),
-};
+/** A component of vector or mask registers. */
+function vectors(
+  bit: number,
+  index: number,
+  needs: FeatureName,
+  offset: number,
+  pieces: RegisterPieces,
+): XsaveComponent {
+  return {
+    bit,
+    index,
+    needs,
+    offset,
+    length: lengthOfPieces(pieces),
+    write: (cpu, area, at) => writePieces(cpu, area, at, pieces),
+    read: (cpu, area, at) => readPieces(cpu, area, at, pieces),
+    initialize: (cpu) => clearPieces(cpu, pieces),
+    isInitial: (cpu) => arePiecesZero(cpu, pieces),
+    supervisor: false,
+    isValid: undefined,
+  };
+}
 
-/** A component of AVX-512. */
-const wide = (bit: number, index: number, offset: number, pieces: RegisterPieces): XsaveComponent => ({
-  bit,
-  index,
-  needs: "avx512f",
-  offset,
-  length: lengthOfPieces(pieces),
-  write: (cpu, area, at) => writePieces(cpu, area, at, pieces),
-  read: (cpu, area, at) => readPieces(cpu, area, at, pieces),
-  initialize: (cpu) => clearPieces(cpu, pieces),
-  isInitial: (cpu) => arePiecesZero(cpu, pieces),
-});
-
-const opmask = wide(XSTATE.OPMASK, 5, 1088, OPMASKS);
-const zmmUpper = wide(XSTATE.ZMM_HI256, 6, 1152, ZMM_UPPER);
-const zmmHigh = wide(XSTATE.HI16_ZMM, 7, 1664, ZMM_HIGH);
+const avx = vectors(XSTATE.AVX, 2, "avx", 576, YMM_UPPER);
+const opmask = vectors(XSTATE.OPMASK, 5, "avx512f", 1088, OPMASKS);
+const zmmUpper = vectors(XSTATE.ZMM_HI256, 6, "avx512f", 1152, ZMM_UPPER);
+const zmmHigh = vectors(XSTATE.HI16_ZMM, 7, "avx512f", 1664, ZMM_HIGH);
 
 const pkru: XsaveComponent = {
   bit: XSTATE.PKRU,
@@ -130,6 +114,8 @@ const pkru: XsaveComponent = {
   read: (cpu, area, at) => setPkru(cpu, area.words[area.word(at)] as number),
   initialize: (cpu) => setPkru(cpu, 0),
   isInitial: (cpu) => cpu.get32(AT.pkru) === 0,
+  supervisor: false,
+  isValid: undefined,
 };
 
 const quadword = ({ words }: SaveArea, word: number): bigint =>
@@ -151,7 +137,6 @@ function registers(
     bit,
     index,
     needs: "shstk",
-    supervisor: true,
     offset: 0,
     length: list.length * 8,
     write: (cpu, area, at) => {
@@ -161,10 +146,11 @@ function registers(
         area.words[word + 1] = cpu.high(field, element);
       }
     },
-    isValid: (cpu, area, at) => list.every(([, , isValid], i) => isValid(cpu, savedValue(area, at, i))),
     read: (cpu, area, at) => load(cpu, (i) => savedValue(area, at, i)),
     initialize: (cpu) => load(cpu, () => 0n),
     isInitial: (cpu) => list.every(([field, element]) => cpu.get64(field, element) === 0n),
+    supervisor: true,
+    isValid: (cpu, area, at) => list.every(([, , isValid], i) => isValid(cpu, savedValue(area, at, i))),
   };
 }
 
@@ -187,7 +173,7 @@ const cetSupervisor = registers(
   () => {},
 );
 
-/** All components, in order. XCR0 and IA32_XSS have only bits of those that the processor model has. */
+/** All components, in order; all of one shape, as they are looked at for every XSAVE. XCR0 and IA32_XSS have only bits of those that the processor model has. */
 export const COMPONENTS: readonly XsaveComponent[] = [
   x87,
   sse,
