@@ -11,6 +11,8 @@ interface Slot extends MemorySlot {
   readonly frames: number;
   /** One bit a frame: handed out for writing since the log was taken. */
   readonly dirty: Uint8Array;
+  /** A byte a frame, not 0: it holds decoded code. */
+  readonly code: Uint8Array;
 }
 
 /**
@@ -22,7 +24,6 @@ interface Slot extends MemorySlot {
 export class GuestFrames implements PhysicalMemory {
   readonly #u8: Uint8Array;
   readonly #slots: (Slot | undefined)[] = [];
-  readonly #codeFrames = new Set<number>();
   #lastSlot: Slot | undefined;
   /** Where accesses go that no slot backs. */
   io: IoPort | undefined;
@@ -42,6 +43,7 @@ export class GuestFrames implements PhysicalMemory {
       firstFrame: slot.gpa / FRAME,
       frames,
       dirty: new Uint8Array(Math.ceil(frames / 8)),
+      code: new Uint8Array(frames),
     };
   }
 
@@ -61,7 +63,7 @@ export class GuestFrames implements PhysicalMemory {
 
   writableFrame(gfn: number): number {
     const slot = this.#slotOf(gfn);
-    if (slot === undefined || slot.readOnly || this.#codeFrames.has(gfn)) return -1;
+    if (slot === undefined || slot.readOnly || holdsCode(slot, gfn)) return -1;
     this.#markDirty(slot, gfn);
     return slot.hva + (gfn - slot.firstFrame) * FRAME;
   }
@@ -88,7 +90,7 @@ export class GuestFrames implements PhysicalMemory {
       const offset = gpa % FRAME;
       this.#markDirty(slot, gfn);
       this.#u8.copyWithin(slot.hva + (gfn - slot.firstFrame) * FRAME + offset, hva, hva + size);
-      if (this.#codeFrames.has(gfn)) this.onCodeWrite(gfn, offset, size);
+      if (holdsCode(slot, gfn)) this.onCodeWrite(gfn, offset, size);
     }
   }
 
@@ -99,16 +101,18 @@ export class GuestFrames implements PhysicalMemory {
       const gfn = Math.floor(at / FRAME);
       const end = Math.min((gfn + 1) * FRAME, gpa + length);
       const slot = this.#slotOf(gfn);
-      if (slot !== undefined) this.#markDirty(slot, gfn);
-      if (this.#codeFrames.has(gfn)) this.onCodeWrite(gfn, at % FRAME, end - at);
+      if (slot !== undefined) {
+        this.#markDirty(slot, gfn);
+        if (holdsCode(slot, gfn)) this.onCodeWrite(gfn, at % FRAME, end - at);
+      }
       at = end;
     }
   }
 
-  /** The frame holds decoded code from now on (or no longer). */
+  /** The frame holds decoded code from now on (or no longer). What no slot backs is not looked after. */
   setCode(gfn: number, code: boolean): void {
-    if (code) this.#codeFrames.add(gfn);
-    else this.#codeFrames.delete(gfn);
+    const slot = this.#slotOf(gfn);
+    if (slot !== undefined) slot.code[gfn - slot.firstFrame] = code ? 1 : 0;
   }
 
   #markDirty(slot: Slot, gfn: number): void {
@@ -127,3 +131,5 @@ export class GuestFrames implements PhysicalMemory {
     return undefined;
   }
 }
+
+const holdsCode = (slot: Slot, gfn: number): boolean => slot.code[gfn - slot.firstFrame] !== 0;
