@@ -238,7 +238,7 @@ export class RecordCache {
       isPassed: (at) => view.getUint32(at + RECORD.passed, true) >= warm,
       usualTarget: (at) => {
         const target = view.getInt32(at + RECORD.target, true);
-        return target === 0 || view.getUint32(at + RECORD.changes, true) > warm ? undefined : (target - low) | 0;
+        return target === 0 || view.getUint16(at + RECORD.changes, true) > warm ? undefined : (target - low) | 0;
       },
     };
   }

@@ -11,7 +11,7 @@ import type { OperandCode, Row } from "../instructions/row.ts";
 import { GPR, SEGMENT } from "../state/layout.ts";
 import { MODE } from "../state/mode.ts";
 import { RECORD, RECORD_BYTES } from "./decoded-insn.ts";
-import { type ParsedRow, parseEncoding } from "./encoding.ts";
+import { type ImmediateKind, type ParsedRow, parseEncoding } from "./encoding.ts";
 import { accessOf, EvexExpansion, isMaskedAccess, isWholeBase } from "./evex-expansion.ts";
 import { InsnBytes, PARSED } from "./insn-bytes.ts";
 import { KnownInsns } from "./known-insns.ts";
@@ -41,6 +41,7 @@ interface RowFacts {
   readonly memory: boolean;
   /** An address record always precedes the memory operand. */
   readonly indirect: boolean;
+  readonly immediate: ImmediateKind | undefined;
   /** A vector register's number is in bits 7:4 of the immediate. */
   readonly registerInImmediate: boolean;
   /** Which operand is a segment register named by ModRM.reg; -1: none. */
@@ -253,7 +254,7 @@ export class Decoder {
     this.#clear(record, pageOffset, ordinal, insn.length);
     this.#addressFields(record, pageOffset);
     view.setUint8(record + RECORD.segment, segmented ? SEGMENT.none : segment);
-    view.setUint32(record + RECORD.target, accessOf(form, insn.evex), true);
+    view.setUint16(record + RECORD.accessSize, accessOf(form, insn.evex), true);
     view.setUint16(record + RECORD.handler, numbering.numberOf(row, { ...NO_FACTS, asize: insn.asize }), true);
     this.#steps.start(record, 1, pageOffset, ordinal, insn.length);
     this.#steps.segment = insn.segment;
@@ -406,10 +407,11 @@ export class Decoder {
     this.#addressFields(record, pageOffset);
     if (parsed.row.offsetOnly) view.setUint8(record + RECORD.segment, SEGMENT.none);
     if (facts.absolute) {
-      view.setInt32(record + RECORD.immediate, insn.immediateLow, true);
-      view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
+      const { immediateLow: low, immediateHigh: high } = insn;
+      view.setInt32(record + RECORD.displacement, low, true);
+      view.setInt32(record + RECORD.addressHigh, high - (low >> 31), true);
     }
-    view.setUint32(record + RECORD.target, facts.accessBytes[insn.opsize >> 5] ?? 0, true);
+    view.setUint16(record + RECORD.accessSize, facts.accessBytes[insn.opsize >> 5] ?? 0, true);
     const number = numbering.numberOf(addressRow, { ...NO_FACTS, asize: insn.asize });
     view.setUint16(record + RECORD.handler, number, true);
   }
@@ -477,7 +479,8 @@ export class Decoder {
     // Outside 64-bit mode there are eight registers, and bit 7 of the immediate is ignored.
     const low = facts.registerInImmediate && !insn.code64 ? insn.immediateLow & 0x7f : insn.immediateLow;
     view.setInt32(record + RECORD.immediate, low, true);
-    view.setInt32(record + RECORD.immediate + 4, insn.immediateHigh, true);
+    if (isWide(facts.immediate, insn.opsize))
+      view.setInt32(record + RECORD.wideImmediate + 4, insn.immediateHigh, true);
   }
 
   /** 16-bit code wraps at 64 KiB, which page offsets do not show: its branches go the long way. */
@@ -505,6 +508,7 @@ export class Decoder {
       layout: numbering.layoutOf(parsed.row),
       absolute: operands.some((code) => code[0] === "O"),
       relative: operands.some((code) => code[0] === "J"),
+      immediate: parsed.immediates[0],
       memory: hasMemoryForm(parsed.row),
       indirect: isIndirectOnly(parsed.row),
       registerInImmediate: operands.some((code) => code[0] === "L"),
@@ -518,6 +522,10 @@ export class Decoder {
 }
 
 const NO_FACTS = { opsize: 32, form: "reg", asize: 64, stack: "s64", rep: "none", inPage: false } as const;
+/** Whether an immediate may have more than 32 bits: an absolute offset, a far pointer, that of MOV at 64 bits. */
+const isWide = (kind: ImmediateKind | undefined, opsize: number): boolean =>
+  kind === "o" || kind === "p" || (kind === "v" && opsize === 64);
+
 /** There are six; CS is no destination, which is operand 0. SDM vol. 2B, "MOV". */
 const isSegment = (number: number, operand: number): boolean =>
   number <= SEGMENT.gs && (number !== SEGMENT.cs || operand !== 0);

@@ -130,11 +130,8 @@ export class KnownInsns {
     const low = signed(bytes, immediateAt, immediateLength);
     if ((layout & LAYOUT.relative) === 0) {
       view.setInt32(last + RECORD.immediate, low, true);
-      view.setInt32(
-        last + RECORD.immediate + 4,
-        immediateLength === 8 ? signed(bytes, immediateAt + 4, 4) : low >> 31,
-        true,
-      );
+      if (immediateLength === 8)
+        view.setInt32(last + RECORD.wideImmediate + 4, signed(bytes, immediateAt + 4, 4), true);
       return;
     }
     const target = low + behind;

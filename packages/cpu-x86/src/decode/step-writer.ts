@@ -44,8 +44,8 @@ export class StepWriter {
     view.setUint16(at + RECORD.reg, reg, true);
     view.setUint16(at + RECORD.vvvv, vvvv, true);
     view.setUint16(at + RECORD.rm, rm, true);
-    view.setInt32(at + RECORD.immediate, low, true);
-    view.setInt32(at + RECORD.immediate + 4, high, true);
+    view.setInt32(at + RECORD.wideImmediate, low, true);
+    view.setInt32(at + RECORD.wideImmediate + 4, high, true);
     this.#at += RECORD_BYTES;
   }
 

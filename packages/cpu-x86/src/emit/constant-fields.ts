@@ -17,8 +17,10 @@ export function constantFields(b: IrBuilder): InsnFields {
     segment: zero32,
     displacement: zero,
     immediate: zero,
+    wideImmediate: zero,
     pageOffset: zero,
     length: zero,
     accessSize: zero,
+    addressHigh: zero,
   };
 }

@@ -4,14 +4,33 @@ import { CR4 } from "../state/bits.ts";
 import { type InsnFields, recordFields } from "./fields.ts";
 import { makeOperand } from "./operands.ts";
 import type { Shape } from "./shape.ts";
-import { X86Builder } from "./x86-builder.ts";
+import { X86Builder, type X86Exit } from "./x86-builder.ts";
 
 /** The IR of the interpreter's handler for all instructions of a shape. */
 export function emitHandler(shape: Shape): readonly Node[] {
   const b = new X86Builder(shape, recordFields);
   runSemantics(b);
   if (shape.row.flow === "branch") countFallThrough(b);
-  return b.take();
+  const nodes = b.take();
+  refuseSharedPlaces(shape, nodes);
+  return nodes;
+}
+
+/** What a record counts of jumps stands in places of other fields: who counts there must not have those. */
+function refuseSharedPlaces(shape: Shape, nodes: readonly Node[]): void {
+  const { flow, operands } = shape.row;
+  const notesTarget = leavesBy("indirect", nodes);
+  const hasReg = operands.some((code) => "GZSCDPVK".includes(code[0] as string));
+  if ((notesTarget && (hasReg || flow === undefined)) || (flow === "branch" && shape.form !== "reg"))
+    throw new Error(`${describe(shape)}: a field of its record is counted in`);
+}
+
+function leavesBy(exit: X86Exit, nodes: readonly Node[]): boolean {
+  return nodes.some((node) => {
+    if (node.kind === "exit") return node.op === exit;
+    if (node.kind === "if") return leavesBy(exit, node.body) || leavesBy(exit, node.otherwise);
+    return node.kind === "loop" && leavesBy(exit, node.body);
+  });
 }
 
 /** The translator takes along only what is reached often enough; targets are counted where they are entered. */

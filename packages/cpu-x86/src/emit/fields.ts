@@ -21,12 +21,16 @@ export interface InsnFields {
   segment(): Val;
   displacement(): Val;
   immediate(): Val;
+  /** All 64 bits of an immediate that may have more than 32. */
+  wideImmediate(): Val;
   /** Offset of this instruction in its page, i64. */
   pageOffset(): Val;
   /** Length in bytes, i64. */
   length(): Val;
   /** Bytes the coming access touches, i64; address records only. */
   accessSize(): Val;
+  /** What is added to bits 63:32 of the address, i64; address records only. */
+  addressHigh(): Val;
 }
 
 /** The fixed local of handler functions that holds the record's address. */
@@ -47,9 +51,11 @@ export function recordFields(b: IrBuilder): InsnFields {
     scale: () => b.load("i64.load8_u", record(), RECORD.scale),
     segment: () => b.load("i32.load8_u", record(), RECORD.segment),
     displacement: () => b.load("i64.load32_s", record(), RECORD.displacement),
-    immediate: () => b.load("i64.load", record(), RECORD.immediate),
+    immediate: () => b.load("i64.load32_s", record(), RECORD.immediate),
+    wideImmediate: () => b.load("i64.load", record(), RECORD.wideImmediate),
     pageOffset: () => b.load("i64.load16_u", record(), RECORD.pageOffset),
     length: () => b.load("i64.load8_u", record(), RECORD.length),
-    accessSize: () => b.load("i64.load32_u", record(), RECORD.target),
+    accessSize: () => b.load("i64.load16_u", record(), RECORD.accessSize),
+    addressHigh: () => b.load("i64.load32_s", record(), RECORD.addressHigh),
   };
 }

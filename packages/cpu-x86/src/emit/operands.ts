@@ -220,7 +220,9 @@ class NamedOperand implements Operand {
 /** Immediates. */
 class ValueOperand extends NamedOperand {
   override load(): Val {
-    return this.code === "1" ? this.b.const(1) : this.b.zext(this.b.fields.immediate(), this.width);
+    const { b, code, width } = this;
+    if (code === "1") return b.const(1);
+    return b.zext(code === "Iv" && width === 64 ? b.fields.wideImmediate() : b.fields.immediate(), width);
   }
 
   override register(): Val {
@@ -397,8 +399,7 @@ export function effectiveAddress(b: X86Builder): Val {
 /** The address of a MOV with absolute offset is its immediate. */
 function absoluteAddress(b: X86Builder): Val {
   if (b.shape.form === "mea") return b.state("effectiveAddress");
-  const address = b.fields.immediate();
-  return b.shape.form === "m32" ? b.zext(address, 32) : address;
+  return b.shape.form === "m32" ? b.zext(b.fields.immediate(), 32) : b.fields.wideImmediate();
 }
 
 function memoryAddress(b: X86Builder): Val {

@@ -36,8 +36,10 @@ export type X86Exit =
   | "fault"
   /** Taken branch within the page: the record's target, or found by the run loop. */
   | "near"
-  /** Continue at the rip in CPU state. */
+  /** Continue at the rip in CPU state, and note in the record where that was: jumps without a register operand only. */
   | "indirect"
+  /** Continue at the rip in CPU state. */
+  | "elsewhere"
   /** This instruction again (REP), after a look at the fuel. */
   | "again"
   /** To the run loop; the rip in CPU state is right. */
@@ -315,7 +317,7 @@ export class X86Builder extends IrBuilder {
     const result = this.variable(this.call("helper", [this.const32(number), this.fields.record()], "i32"));
     this.when(this.get(result), () => {
       this.when(this.op("i32.eq", this.get(result), this.const32(1)), () => this.exit("fault"));
-      this.when(this.op("i32.eq", this.get(result), this.const32(2)), () => this.exit("indirect"));
+      this.when(this.op("i32.eq", this.get(result), this.const32(2)), () => this.exit("elsewhere"));
       this.exit("leave");
     });
   }
@@ -339,7 +341,7 @@ export class X86Builder extends IrBuilder {
     this.exit("indirect");
   }
 
-  /** rip a relative branch goes to; invariant 4 of decoded-insn.ts. */
+  /** rip a relative branch goes to; invariant 6 of decoded-insn.ts. */
   branchTarget(): Val {
     const offset = this.fields.immediate();
     return this.add(this.reg(64, "pageRip"), this.sext(offset, 32));

@@ -51,10 +51,10 @@ export const maskField = (mask: number, added: number): number => mask * 8 + add
 
 /** The mask register of the immediate. */
 const maskRegister = (b: X86Builder): Val =>
-  b.load("i64.load", b.wrap(b.and(b.fields.immediate(), b.const(0xff))), AT.opmask);
+  b.load("i64.load", b.wrap(b.and(b.fields.wideImmediate(), b.const(0xff))), AT.opmask);
 
 /** The mask of {@link maskField}. */
-export const effectiveMask = (b: X86Builder): Val => b.or(maskRegister(b), b.sar(b.fields.immediate(), b.const(8)));
+export const effectiveMask = (b: X86Builder): Val => b.or(maskRegister(b), b.sar(b.fields.wideImmediate(), b.const(8)));
 
 /** All ones in the elements of lane `lane` whose bit is set. */
 export function laneMask(b: X86Builder, element: Element, mask: Val, lane: number): Val {
@@ -120,7 +120,14 @@ const loadMasked =
 
 function loadBySlowPath(b: X86Builder, helper: "loadMasked" | "loadCompressed"): void {
   const { fields } = b;
-  b.helper(helper, b.state("effectiveAddress"), fields.segment(), maskRegister(b), fields.immediate(), fields.reg());
+  b.helper(
+    helper,
+    b.state("effectiveAddress"),
+    fields.segment(),
+    maskRegister(b),
+    fields.wideImmediate(),
+    fields.reg(),
+  );
 }
 
 const checkAligned =
@@ -166,7 +173,7 @@ const storeMasked =
 
 function storeBySlowPath(b: X86Builder, helper: "storeMasked" | "storeCompressed"): void {
   const { fields } = b;
-  b.helper(helper, b.state("effectiveAddress"), fields.segment(), maskRegister(b), fields.immediate(), fields.rm());
+  b.helper(helper, b.state("effectiveAddress"), fields.segment(), maskRegister(b), fields.wideImmediate(), fields.rm());
 }
 
 // --- between registers ---
@@ -248,7 +255,7 @@ const clearAllAbove: Semantics = (b) => {
  */
 const beginFloat: Semantics = (b) => {
   if (b.leavesForHelpers) return;
-  const immediate = b.fields.immediate();
+  const immediate = b.fields.wideImmediate();
   const field = (shift: number): Val => b.and(b.shr(immediate, b.const(shift)), b.const(0xff));
   const mask = b.or(maskRegister(b), b.sar(immediate, b.const(32)));
   const ones = b.sub(b.shl(b.const(1), field(16)), b.const(1));
@@ -273,7 +280,7 @@ const endFloat: Semantics = (b) => {
 };
 
 /** Rounding of the instruction's own, by the immediate: see EVEX_ROUNDING. */
-const beginRounding: Semantics = (b) => b.helper("beginRounding", b.fields.immediate());
+const beginRounding: Semantics = (b) => b.helper("beginRounding", b.fields.wideImmediate());
 const endRounding: Semantics = (b) => b.helper("endRounding");
 
 /** By what they do; those with registers take them from `reg`, `vvvv` and `rm` of their record. */

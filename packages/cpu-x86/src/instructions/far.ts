@@ -10,7 +10,7 @@ const opsize = (b: X86Builder): Val => b.const(b.shape.opsize);
 
 /** A far pointer in the instruction: the offset below, the selector in the high half. */
 const immediatePointer = (b: X86Builder): { selector: Val; offset: Val } => ({
-  selector: b.shr(b.fields.immediate(), b.const(32)),
+  selector: b.shr(b.fields.wideImmediate(), b.const(32)),
   offset: b.zext(b.fields.immediate(), 32),
 });
 

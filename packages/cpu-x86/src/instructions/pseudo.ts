@@ -4,13 +4,13 @@ import { AT } from "../state/layout.ts";
 import { type FpuUse, type Row, row, type Semantics } from "./row.ts";
 
 /**
- * Leaves the linear address of the next record's memory operand in `effectiveAddress`. The immediate is added as well:
- * it holds what a 32-bit displacement cannot.
+ * Leaves the linear address of the next record's memory operand in `effectiveAddress`. An absolute address may have
+ * more than the 32 bits of a displacement.
  */
 const address =
   (access: "read" | "write" | "none"): Semantics =>
   (b) => {
-    const offset = b.zext(b.add(effectiveAddress(b), b.fields.immediate()), b.shape.asize);
+    const offset = b.zext(b.add(effectiveAddress(b), b.shl(b.fields.addressHigh(), b.const(32))), b.shape.asize);
     const segment = b.fields.segment();
     const linear =
       access === "none"
@@ -69,7 +69,7 @@ export const PSEUDO = {
   undefinedOpcode: pseudo("UNDEFINED", undefinedOpcode),
   tooLong: pseudo("TOO-LONG", tooLong),
   missingEndbranch: pseudo("MISSING-ENDBRANCH", missingEndbranch, { flow: "jump" }),
-  link: pseudo("LINK", link, { operands: ["Jz"] }),
+  link: pseudo("LINK", link, { operands: ["Jz"], flow: "jump" }),
   /** Stands in for records whose bytes have changed. The jump cache may still lead here: only the run loop mends it. */
   stale: pseudo("STALE", stale),
   stop: pseudo("STOP", stop),

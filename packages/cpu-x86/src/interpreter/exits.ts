@@ -9,4 +9,5 @@ export const EXIT_CODE: Readonly<Record<X86Exit, number>> = {
   fault: 4,
   leave: 5,
   region: 6,
+  elsewhere: 7,
 };

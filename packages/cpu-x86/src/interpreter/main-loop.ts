@@ -33,7 +33,7 @@ const HEAT_STEP = 4096;
 const PAGE_RIP = AT.gpr + GPR.pageRip * 8;
 
 /** Blocks around the handlers, innermost first: branching to one runs what follows its end. */
-const LABELS: readonly X86Exit[] = ["next", "fault", "leave", "again", "region", "indirect", "near"];
+const LABELS: readonly X86Exit[] = ["next", "fault", "leave", "again", "region", "elsewhere", "indirect", "near"];
 
 /** What the main loop has to be told of the module. */
 export interface MainLoopTarget extends Pick<LoweringTarget, "functionIndex"> {
@@ -155,6 +155,11 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
     enterBlock(w, IP);
     continueWithFuel(w, toLoop);
   },
+  elsewhere: (w, toLoop, target) => {
+    spendFuel(w, 1);
+    writeJump(w, target);
+    continueWithFuel(w, toLoop);
+  },
   indirect: (w, toLoop, target) => {
     spendFuel(w, 1);
     noteTarget(w);
@@ -220,10 +225,15 @@ function noteTarget(w: CodeWriter): void {
   w.memory("i32.store", RECORD.target);
   w.localGet(IP);
   w.localGet(IP);
-  w.memory("i32.load", RECORD.changes);
+  w.memory("i32.load16_u", RECORD.changes);
   w.i32Const(1);
   w.op("i32.add");
-  w.memory("i32.store", RECORD.changes);
+  w.localTee(NEXT);
+  w.localGet(NEXT);
+  w.i32Const(16);
+  w.op("i32.shr_u");
+  w.op("i32.sub");
+  w.memory("i32.store16", RECORD.changes);
   w.end();
 }
 

@@ -56,11 +56,15 @@ export class RecordConstants implements InsnFields {
   }
 
   displacement(): Val {
-    return this.#b.const(this.#view.getInt32(this.#record + RECORD.displacement, true));
+    return this.#b.const(this.#i32(RECORD.displacement));
   }
 
   immediate(): Val {
-    return this.#b.const(this.#immediate());
+    return this.#b.const(this.#i32(RECORD.immediate));
+  }
+
+  wideImmediate(): Val {
+    return this.#b.const(this.#wideImmediate());
   }
 
   pageOffset(): Val {
@@ -72,7 +76,11 @@ export class RecordConstants implements InsnFields {
   }
 
   accessSize(): Val {
-    return this.#b.const(this.#view.getUint32(this.#record + RECORD.target, true));
+    return this.#b.const(this.#u16(RECORD.accessSize));
+  }
+
+  addressHigh(): Val {
+    return this.#b.const(this.#i32(RECORD.addressHigh));
   }
 
   #u8(offset: number): number {
@@ -83,10 +91,13 @@ export class RecordConstants implements InsnFields {
     return this.#view.getUint16(this.#record + offset, true);
   }
 
-  /** Nearly all immediates are sign-extended from 32 bits. */
-  #immediate(): Constant {
-    const low = this.#view.getInt32(this.#record + RECORD.immediate, true);
-    const high = this.#view.getInt32(this.#record + RECORD.immediate + 4, true);
-    return high === low >> 31 ? low : this.#view.getBigInt64(this.#record + RECORD.immediate, true);
+  #i32(offset: number): number {
+    return this.#view.getInt32(this.#record + offset, true);
+  }
+
+  #wideImmediate(): Constant {
+    const low = this.#i32(RECORD.wideImmediate);
+    const high = this.#i32(RECORD.wideImmediate + 4);
+    return high === low >> 31 ? low : this.#view.getBigInt64(this.#record + RECORD.wideImmediate, true);
   }
 }

@@ -206,6 +206,7 @@ export class RegionBuilder extends X86Builder {
         return this.#edge(this.#next, 1);
       case "again":
         return this.#edge(this.#insn.copy + this.#insn.offset, 1);
+      case "elsewhere":
       case "indirect":
         return this.#leave(1);
       default:

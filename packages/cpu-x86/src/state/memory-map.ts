@@ -25,8 +25,8 @@ export const SIDE_EXIT_COUNTS: number = STAGING + STAGING_BYTES;
 export const SIDE_EXIT_COUNTS_BYTES = 4088;
 /** u64: looks into the soft TLB by regions that count them. */
 export const TLB_LOOKS: number = SIDE_EXIT_COUNTS + SIDE_EXIT_COUNTS_BYTES;
-/** Decoded-instruction records. */
-export const RECORDS_BASE: number = TLB_LOOKS + 8;
+/** Decoded-instruction records, in cache lines of their own. */
+export const RECORDS_BASE: number = Math.ceil((TLB_LOOKS + 8) / 64) * 64;
 /** Bytes of the undo log of regions that are verified. */
 const UNDO_LOG_BYTES = 2 * 1024 * 1024;
 /** Everything below this belongs to the CPU; guest RAM starts here. */
