@@ -4,6 +4,7 @@
  */
 import { FLAGS, STATUS_FLAGS } from "./cpu-state.ts";
 import { SAVE_AREAS } from "./environment.ts";
+import { LEGACY_PREFIXES } from "./prefixes.ts";
 import { type Bytes, initialStateOf, type VectorInput, type VectorOutcome } from "./vector.ts";
 
 const { CF, PF, AF, ZF, SF, OF } = FLAGS;
@@ -132,19 +133,6 @@ function shiftCount(input: VectorInput): number {
 }
 
 const OPERAND_SIZE = 0x66;
-const LEGACY_PREFIXES: ReadonlySet<number> = new Set([
-  0xf0,
-  0xf2,
-  0xf3,
-  0x26,
-  0x2e,
-  0x36,
-  0x3e,
-  0x64,
-  0x65,
-  OPERAND_SIZE,
-  0x67,
-]);
 
 /** Operand size of a shift, read back from its prefixes. */
 function operandBits({ code, environment, form }: VectorInput): number {

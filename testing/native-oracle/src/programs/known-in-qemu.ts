@@ -5,6 +5,7 @@
 
 import type { Environment } from "../environment.ts";
 import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
+import { LEGACY_PREFIXES } from "../prefixes.ts";
 import { isLockedInVain } from "./lockable.ts";
 import { modeOf } from "./mode.ts";
 import { FIRST_SLOT, type Program } from "./program.ts";
@@ -157,10 +158,9 @@ function isFarThroughStack(ram: Uint8Array, address: number): boolean {
 /** The opcode's first byte, behind prefixes, and the byte behind it. */
 function opcodeAt(ram: Uint8Array, address: number): readonly [opcode: number, next: number] {
   let at = address;
-  while (PREFIXES.includes(ram[at] ?? 0)) at++;
+  while (LEGACY_PREFIXES.has(ram[at] ?? 0)) at++;
   return [ram[at] ?? 0, ram[at + 1] ?? 0];
 }
-const PREFIXES = [0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3];
 const SYSTEM = [0x6c, 0x6d, 0x6e, 0x6f, 0x9c, 0x9d, 0xcc, 0xcd, 0xce, 0xcf, 0xf4, 0xfa, 0xfb].concat([
   ...[0xe4, 0xe5, 0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef],
 ]);

@@ -4,12 +4,11 @@
  */
 import { codeSegmentBase } from "../environment.ts";
 import type { ProgramOutcome, ResumedFault } from "../native-harness.ts";
+import { opcodeIndex } from "../prefixes.ts";
 import { CODE_BYTES, FIRST_SLOT, type Program } from "./program.ts";
 
 const PAGE_FAULT = 14;
 const MAX_INSTRUCTION_BYTES = 15;
-const PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, 0xf0, 0xf2, 0xf3]);
-const REX = 0x40;
 const REPEATS = [0xf2, 0xf3] as const;
 /** MOVS and STOS. */
 const STRING_STORES: ReadonlySet<number> = new Set([0xa4, 0xa5, 0xaa, 0xab]);
@@ -85,16 +84,13 @@ function codeAt(rip: bigint, { environment, code }: Program, { writes }: Program
       if (place >= 0 && place < left.length) left[place] = byte;
     }
   const isLong = environment.codeBits === 64;
-  const at = opcodeAt(left, isLong);
+  const at = opcodeIndex(left, isLong);
   const isOverwritten = left.subarray(0, at + 1).some((byte, i) => byte !== written[i]);
   return { written: instructionOf(written, isLong), left: instructionOf(left, isLong), isOverwritten };
 }
 
-const opcodeAt = (bytes: Uint8Array, isLong: boolean): number =>
-  bytes.findIndex((byte) => !PREFIXES.has(byte) && !(isLong && (byte & 0xf0) === REX));
-
 function instructionOf(bytes: Uint8Array, isLong: boolean): Instruction {
-  const at = opcodeAt(bytes, isLong);
+  const at = opcodeIndex(bytes, isLong);
   const prefixes = bytes.subarray(0, Math.max(0, at));
   return { opcode: bytes[at] ?? 0, repeated: REPEATS.some((each) => prefixes.includes(each)) };
 }

@@ -1,9 +1,8 @@
-/** Where LOCK may stand. SDM vol. 2A, "LOCK". */
+/** Where LOCK may stand, by SDM vol. 2A, "LOCK": what our rows say of it must not excuse itself. */
+import { opcodeIndex } from "../prefixes.ts";
 
 const LOCK = 0xf0;
-const REX = 0x40;
 const ESCAPE = 0x0f;
-const PREFIXES: ReadonlySet<number> = new Set([0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65, 0x66, 0x67, LOCK, 0xf2, 0xf3]);
 /** Opcodes of one byte and of two, with those values of ModRM.reg that name a locked form. */
 const ALL = 0xff;
 const LOCKED: Readonly<Record<number, number>> = {
@@ -24,7 +23,7 @@ const LOCKED_0F: Readonly<Record<number, number>> = {
 
 /** Whether an instruction has LOCK, and is none that may. */
 export function isLockedInVain(bytes: Uint8Array, isLong: boolean): boolean {
-  const at = bytes.findIndex((byte) => !PREFIXES.has(byte) && !(isLong && (byte & 0xf0) === REX));
+  const at = opcodeIndex(bytes, isLong);
   if (at < 0 || !bytes.subarray(0, at).includes(LOCK)) return false;
   const escaped = bytes[at] === ESCAPE;
   const [opcode = 0, modrm = 0] = bytes.subarray(escaped ? at + 1 : at);

@@ -3,22 +3,13 @@ import { DATA } from "../environment.ts";
 import { kernelPage } from "../guest-tables.ts";
 import { littleEndian } from "./assembler.ts";
 import { WORK_VECTOR } from "./real-tables.ts";
-import type { Place, Step } from "./system-steps.ts";
+import { type Place, type Step, toggle } from "./system-steps.ts";
 
 const CR0 = { MP: 2, EM: 4, TS: 8, WP: 0x1_0000, AM: 0x4_0000 } as const;
 const CR4 = { TSD: 4, PSE: 0x10, PGE: 0x80, UMIP: 0x800, SMAP: 0x20_0000 } as const;
 const MSR_FS_BASE = 0xc000_0100;
 /** In the data window: what LGDT and LIDT read. */
 const TABLE = DATA.address + 0x7d0;
-
-/** `mov eax, crN; xor eax, bit; mov crN, eax`. */
-const toggle =
-  (register: 0 | 4, ...bits: readonly number[]): Step =>
-  ({ random, assembler }) => [
-    ...[0x0f, 0x20, 0xc0 | (register << 3)],
-    ...assembler.wide(0x35, ...littleEndian(random.pick(bits), 4)),
-    ...[0x0f, 0x22, 0xc0 | (register << 3)],
-  ];
 
 /** `mov ax, word; lmsw ax`, which cannot set PE here: that is for {@link unlimit}. */
 const loadStatusWord: Step = ({ random }) => [0xb8, random.pick([0, 2, 2, 8, 10]), 0, 0x0f, 0x01, 0xf0];

@@ -1,13 +1,13 @@
 /** Privileged things programs do in protected and long mode. Without the privilege each is a #GP, and the program goes on. */
-import { CODE, type CodeBits, DATA, type Environment, PAGE_BYTES, STACK } from "../environment.ts";
+import { type CodeBits, DATA, type Environment, PAGE_BYTES } from "../environment.ts";
 import { kernelPage } from "../guest-tables.ts";
 import type { Random } from "../random.ts";
 import { type Assembler, littleEndian } from "./assembler.ts";
 import type { Mode } from "./mode.ts";
+import { chooseEdit, PTE } from "./page-edit.ts";
 import { COUNTERS, FIRST_SLOT, privilegedStackTop, SLOT_BYTES, SLOTS } from "./program.ts";
-import { CODE_SELECTORS, DEVICE_PAGE, EDITABLE_PAGES, SPARE_FRAMES, TABLE_WINDOWS, VECTORS } from "./system-tables.ts";
+import { CODE_SELECTORS, DEVICE_PAGE, EDITABLE_PAGES, TABLE_WINDOWS, VECTORS } from "./system-tables.ts";
 
-const PTE = { P: 1, RW: 2, US: 4, PCD: 0x10, A: 0x20, D: 0x40, G: 0x100 } as const;
 const NX = 0x8000_0000;
 const CR0 = { TS: 8, WP: 0x1_0000, AM: 0x4_0000 } as const;
 const CR4 = { TSD: 4, PSE: 0x10, PGE: 0x80, UMIP: 0x800, SMAP: 0x20_0000 } as const;
@@ -62,29 +62,25 @@ const dropAll = (assembler: Assembler): number[] => {
 const invalidate = (assembler: Assembler, page: number): number[] => assembler.withMemory([0x0f, 0x01], 7, page);
 
 /** An entry with other rights or another frame, and what makes it count. Code stays where it can be executed, mostly. */
-const editPage: Step = ({ random, assembler, executesData, hasGlobalPages, mode: { entryBytes } }) => {
+const editPage: Step = (place) => {
+  const { random, assembler, executesData, mode } = place;
   const page = random.pick(EDITABLE_PAGES);
-  const entry = random.pick(TABLE_WINDOWS) + (page / PAGE_BYTES) * entryBytes;
-  const code = page >= CODE.address && page < STACK.address;
-  const precious = code || page === COUNTERS.address;
-  const frame = precious || random.oneIn(2) ? page : random.pick(SPARE_FRAMES);
-  let bits =
-    PTE.P | PTE.RW | PTE.US | (random.below(2) * (PTE.A | PTE.D)) | (random.oneIn(4) && hasGlobalPages ? PTE.G : 0);
-  if (!precious || random.oneIn(4)) bits ^= random.pick([0, 0, PTE.P, PTE.RW, PTE.US, PTE.RW | PTE.US]);
-  if (random.oneIn(12)) bits |= PTE.PCD;
+  const entry = random.pick(TABLE_WINDOWS) + (page / PAGE_BYTES) * mode.entryBytes;
+  const edit = chooseEdit(place, page);
+  const bits = edit.bits | (random.oneIn(12) ? PTE.PCD : 0);
   const noExecute =
-    entryBytes === 8 && !code && random.oneIn(2)
+    mode.entryBytes === 8 && !edit.isCode && random.oneIn(2)
       ? assembler.storeWord(entry + 4, random.oneIn(2) || !executesData ? NX : 0)
       : [];
   return [
     ...noExecute,
-    ...assembler.storeWord(entry, frame | bits),
+    ...assembler.storeWord(entry, edit.frame | bits),
     ...(random.oneIn(4) && !(bits & PTE.G) ? RELOAD_CR3 : invalidate(assembler, page)),
   ];
 };
 
 /** `mov eax, crN; xor eax, bit; mov crN, eax`. */
-const toggle =
+export const toggle =
   (register: 0 | 4, ...bits: readonly number[]): Step =>
   ({ random, assembler }) => [
     ...[0x0f, 0x20, 0xc0 | (register << 3)],

@@ -1,12 +1,11 @@
 /** What programs do in virtual-8086 mode alone: they ask their monitor, and try what they may not. */
-import { CODE, PAGE_BYTES, STACK } from "../environment.ts";
+import { PAGE_BYTES } from "../environment.ts";
 import { littleEndian } from "./assembler.ts";
 import { MONITOR } from "./monitor.ts";
-import { COUNTERS } from "./program.ts";
+import { chooseEdit } from "./page-edit.ts";
 import type { Place, Step } from "./system-steps.ts";
-import { EDITABLE_PAGES, SPARE_FRAMES } from "./system-tables.ts";
+import { EDITABLE_PAGES } from "./system-tables.ts";
 
-const PTE = { P: 1, RW: 2, US: 4, A: 0x20, D: 0x40, G: 0x100 } as const;
 /** As the monitor takes it. */
 const NX = 0x1_0000;
 const CR0 = { TS: 8, WP: 0x1_0000, AM: 0x4_0000 } as const;
@@ -20,18 +19,13 @@ const move = ({ assembler }: Place, register: number, value: number): number[] =
 
 /** An entry with other rights or another frame. Code stays where it can be executed, mostly. */
 const editPage: Step = (place) => {
-  const { random, executesData, hasGlobalPages } = place;
+  const { random, executesData } = place;
   const page = random.pick(EDITABLE_PAGES);
-  const code = page >= CODE.address && page < STACK.address;
-  const precious = code || page === COUNTERS.address;
-  const frame = precious || random.oneIn(2) ? page : random.pick(SPARE_FRAMES);
-  let bits =
-    PTE.P | PTE.RW | PTE.US | (random.below(2) * (PTE.A | PTE.D)) | (random.oneIn(4) && hasGlobalPages ? PTE.G : 0);
-  if (!precious || random.oneIn(4)) bits ^= random.pick([0, 0, PTE.P, PTE.RW, PTE.US, PTE.RW | PTE.US]);
-  if (!code && (!executesData || random.oneIn(2))) bits |= NX;
+  const { isCode, frame, bits } = chooseEdit(place, page);
+  const noExecute = !isCode && (!executesData || random.oneIn(2)) ? NX : 0;
   return [
     ...move(place, EBX, page),
-    ...move(place, ECX, frame | bits),
+    ...move(place, ECX, frame | bits | noExecute),
     ...move(place, EDX, random.below(2) * PAGE_BYTES),
     ...call(MONITOR.edit),
   ];
