@@ -1,5 +1,5 @@
-// Time of one call of the XSAVE family, as a kernel uses it: with x87, SSE, AVX and PKRU on, all of them in use, in an area
-// within a page and in one that crosses pages. `pnpm --filter @tsvm/cpu-x86 bench`.
+// Time of one call of the XSAVE family, as a kernel uses it: with x87, SSE, AVX and PKRU on and in use, those of AVX-512
+// on and at rest, in an area within a page and in one that crosses pages. `pnpm --filter @tsvm/cpu-x86 bench`.
 import { cpus } from "node:os";
 import { AT, GPR, SEGMENT } from "../src/state/layout.ts";
 import { HELPERS, type HelperName } from "../src/system/helpers.ts";

@@ -1,6 +1,7 @@
 import { constantFields } from "../emit/constant-fields.ts";
 import { operandAccessOf, writesVectorRegister } from "../emit/emit-insn.ts";
 import { type HandlerLayout, HandlerNumbering, hasMemoryForm, isIndirectOnly } from "../emit/handlers.ts";
+import { REG_LETTERS } from "../emit/operands.ts";
 import type { AddressForm, Shape, ShapeFacts, StackForm } from "../emit/shape.ts";
 import { allRows } from "../instructions/all-rows.ts";
 import { evexRows, evexStepRows } from "../instructions/evex.ts";
@@ -497,7 +498,7 @@ export class Decoder {
     const known = this.#facts.get(parsed);
     if (known !== undefined) return known;
     const { operands } = parsed.row;
-    const reg = operands.find((code) => isCode(code, "GZSCDPVK"));
+    const reg = operands.find((code) => isCode(code, REG_LETTERS));
     const rm = operands.find((code) => isCode(code, "ERUNQWF"));
     const vvvv = operands.find((code) => isCode(code, "BHT"));
     const facts: RowFacts = {

@@ -2,7 +2,7 @@ import type { IrBuilder, Node } from "@tsvm/tcg";
 import { RECORD } from "../decode/decoded-insn.ts";
 import { CR4 } from "../state/bits.ts";
 import { type InsnFields, recordFields } from "./fields.ts";
-import { makeOperand } from "./operands.ts";
+import { makeOperand, REG_LETTERS } from "./operands.ts";
 import type { Shape } from "./shape.ts";
 import { X86Builder, type X86Exit } from "./x86-builder.ts";
 
@@ -20,7 +20,7 @@ export function emitHandler(shape: Shape): readonly Node[] {
 function refuseSharedPlaces(shape: Shape, nodes: readonly Node[]): void {
   const { flow, operands } = shape.row;
   const notesTarget = leavesBy("indirect", nodes);
-  const hasReg = operands.some((code) => "GZSCDPVK".includes(code[0] as string));
+  const hasReg = operands.some((code) => REG_LETTERS.includes(code[0] as string));
   if ((notesTarget && (hasReg || flow === undefined)) || (flow === "branch" && shape.form !== "reg"))
     throw new Error(`${describe(shape)}: a field of its record is counted in`);
 }

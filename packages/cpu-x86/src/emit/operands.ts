@@ -217,6 +217,9 @@ class NamedOperand implements Operand {
   }
 }
 
+/** First letters of operand codes whose register the field `reg` names: by ModRM.reg or by the opcode. */
+export const REG_LETTERS = "GZSCDPVK";
+
 /** Immediates. */
 class ValueOperand extends NamedOperand {
   override load(): Val {
