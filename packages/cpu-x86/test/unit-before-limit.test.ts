@@ -13,7 +13,8 @@ function machine(): InsnMachine {
   const m = new InsnMachine(32).limit("ds", 0x0fff).set(BEYOND);
   m.cpu.set64("cr0", m.cpu.get64("cr0") | CR0_NE);
   m.cpu.set64("cr4", CR4_OSFXSR_OSXSAVE);
-  m.cpu.set64("xcr0", 7n);
+  m.cpu.set64("xcr0", 0xe7n);
+  m.cpu.set64("opmask", 0xffffn, 1);
   return m;
 }
 
@@ -27,6 +28,12 @@ const READS_AND_WRITES = [
   ["MOVUPS m128, xmm0", "0f1100"],
   ["VMOVUPS ymm0, m256", "c5fc1000"],
   ["VMOVUPS m256, ymm0", "c5fc1100"],
+  ["VMOVUPS zmm0, m512", "62f17c481000"],
+  ["VMOVUPS m512, zmm0", "62f17c481100"],
+  ["VMOVUPS zmm0{k1}, m512", "62f17c491000"],
+  ["VMOVUPS m512{k1}, zmm0", "62f17c491100"],
+  ["VMOVUPS xmm0, m128 with EVEX", "62f17c081000"],
+  ["VUNPCKLPS zmm0, zmm0, m32{1to16}", "62f17c581400"],
 ] as const;
 
 it.each(READS_AND_WRITES)("beyond a limit with CR0.TS set: %s", (_, code) => {
@@ -42,5 +49,5 @@ it.each(READS_AND_WRITES)("beyond a limit with an x87 exception pending: %s", (n
   const m = machine();
   m.cpu.set32("fpuStatus", FSW_ES);
   m.run(code);
-  expect(m.fault).toBe(/MOVUPS/.test(name) ? "#GP(0)" : "#16");
+  expect(m.fault).toBe(/^V|^MOVUPS/.test(name) ? "#GP(0)" : "#16");
 });

@@ -250,8 +250,10 @@ export class Decoder {
     const [insn, view] = [this.#insn, this.#view];
     const segment = withoutBase(insn.segment, mode);
     const masked = isMaskedAccess(form, insn.evex);
-    const segmented = masked && segment !== SEGMENT.none && (mode & MODE.codeSizeMask) !== MODE.code64;
-    const row = masked ? PSEUDO.addressOnly : form.destination === "rm" ? PSEUDO.addressWrite : PSEUDO.addressRead;
+    const hasLimits = (mode & MODE.codeSizeMask) !== MODE.code64;
+    const segmented = masked && segment !== SEGMENT.none && hasLimits;
+    const access = form.destination === "rm" ? "write" : "read";
+    const row = masked ? PSEUDO.addressOnly : hasLimits ? UNIT_ADDRESS[access].avx : PLAIN_ADDRESS[access];
     this.#clear(record, pageOffset, ordinal, insn.length);
     this.#addressFields(record, pageOffset);
     view.setUint8(record + RECORD.segment, segmented ? SEGMENT.none : segment);
@@ -521,6 +523,8 @@ export class Decoder {
     return facts;
   }
 }
+
+const PLAIN_ADDRESS = { read: PSEUDO.addressRead, write: PSEUDO.addressWrite } as const;
 
 const NO_FACTS = { opsize: 32, form: "reg", asize: 64, stack: "s64", rep: "none", inPage: false } as const;
 /** Whether an immediate may have more than 32 bits: an absolute offset, a far pointer, that of MOV at 64 bits. */
