@@ -1,8 +1,9 @@
 // Random programs in short; `pnpm fuzz` is the long form. What it finds is kept in fuzz/cases/programs.
 import { describe, expect, it } from "vitest";
 import { keptPrograms } from "../src/programs/cases.ts";
-import { ProgramChecker, runOnHostCpu, STALE_TRANSLATIONS } from "../src/programs/check-programs.ts";
+import { ProgramChecker, runOnHostCpu } from "../src/programs/check-programs.ts";
 import { generateProgram } from "../src/programs/generate-program.ts";
+import { STALE_TRANSLATIONS } from "../src/programs/known-in-scene.ts";
 import { FIRST_SLOT, GUARDED_STACK_TOP, type Program, readProgram, writeProgram } from "../src/programs/program.ts";
 import { qemuVersion, runOnQemu } from "../src/programs/qemu-engine.ts";
 import { shrinkProgram } from "../src/programs/shrink.ts";

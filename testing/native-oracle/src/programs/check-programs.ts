@@ -1,24 +1,20 @@
 /** Runs programs on two engines and tells the first difference. */
 import type { Difference } from "../compare.ts";
 import { type ProgramOutcome, runProgramsOnHost } from "../native-harness.ts";
-import { compareMachines } from "./compare-machines.ts";
+import { compareMachines, firstDifference } from "./compare-machines.ts";
 import { compareEngines, compareWithHost } from "./compare-programs.ts";
+import { sceneOf } from "./fault-scene.ts";
 import { generateProgram } from "./generate-program.ts";
+import { knownInScene, STALE_TRANSLATIONS } from "./known-in-scene.ts";
 import { knownOnHost } from "./known-on-host.ts";
 import type { ModeName } from "./mode.ts";
 import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, inputOf, type Program, SLOT_BYTES, USER_WINDOWS } from "./program.ts";
 import { createProgramEngine, type ProgramEngine } from "./program-engine.ts";
 import type { QemuOutcome } from "./qemu-engine.ts";
+import type { LoggedFault } from "./resume-handler.ts";
 import { settleProgram } from "./settle.ts";
-import { compareSystems, SystemEngine } from "./system-engine.ts";
+import { compareSystems, forgetTranslations, SystemEngine } from "./system-engine.ts";
 import { isPrivileged, type Vocabulary } from "./vocabulary.ts";
-
-/**
- * Why a program differs that wrote page tables it had no business with, and dropped no translation. SDM vol. 3A, "Invalidation of TLBs and
- * Paging-Structure Caches", has either. Seed 1130511303.
- */
-export const STALE_TRANSLATIONS =
-  "entries of page tables were changed without INVLPG or a load of CR3: processors may go on with either";
 
 /** Blocks are translated when they are entered the second time. */
 const HEAT_LIMIT = 2;
@@ -127,7 +123,17 @@ export class ProgramChecker {
     const differences = compareMachines(program, qemu, interpreted);
     if (typeof differences === "string") return this.#excuse(program, differences);
     if (differences.length === 0) return this.checkEngines(program);
-    return this.#usesStaleTranslations(program) ? this.#excuse(program, STALE_TRANSLATIONS) : differences;
+    const reason = this.#usesStaleTranslations(program)
+      ? STALE_TRANSLATIONS
+      : this.#reasonInScene(program, qemu.faults, interpreted.faults);
+    return reason === undefined ? differences : this.#excuse(program, reason);
+  }
+
+  #reasonInScene(program: Program, qemu: readonly LoggedFault[], faults: readonly LoggedFault[]): string | undefined {
+    const at = firstDifference(qemu, faults);
+    const ours = faults[at];
+    const scene = ours && sceneOf(this.#systemInterpreter, program, at, ours);
+    return scene && knownInScene(qemu[at], ours, scene, program);
   }
 
   /** The reason is counted; our engines are compared all the same. */
@@ -143,7 +149,8 @@ export class ProgramChecker {
 
   /** Whether the interpreter ends otherwise when it has no TLB. How often repeated instructions are begun depends on that, too. */
   #usesStaleTranslations(program: Program): boolean {
-    const [remembering, forgetful] = [false, true].map((each) => this.#systemInterpreter.run(program, each));
+    const remembering = this.#systemInterpreter.run(program);
+    const forgetful = this.#systemInterpreter.run(program, forgetTranslations);
     if (remembering === undefined || forgetful === undefined) return remembering !== forgetful;
     return compareSystems(remembering, { ...forgetful, instructions: remembering.instructions }).length > 0;
   }

@@ -91,7 +91,7 @@ function endReason(ram: Uint8Array, program: Program): string | undefined {
 }
 
 /** Index of the first fault that one of them has otherwise or alone; negative when there is none. */
-function firstDifference(qemu: readonly LoggedFault[], ours: readonly LoggedFault[]): number {
+export function firstDifference(qemu: readonly LoggedFault[], ours: readonly LoggedFault[]): number {
   const longer = qemu.length > ours.length ? qemu : ours;
   return longer.findIndex((_, i) => !sameFault(qemu[i], ours[i]));
 }

@@ -84,10 +84,13 @@ export function endElsewhere(ram: DataView, target: bigint): void {
   ram.setInt32(handler.gpa + halt + 1, Number(target - (handler.address + BigInt(halt + 5))), true);
 }
 
+/** How many faults the handler has noted. */
+export const countFaults = (ram: DataView): number => Number(ram.getBigUint64(kernelPage("log").gpa + LOG.count, true));
+
 /** The faults the handler noted. */
 export function readFaultLog(ram: DataView): readonly LoggedFault[] {
   const { gpa } = kernelPage("log");
-  return Array.from({ length: Number(ram.getBigUint64(gpa + LOG.count, true)) }, (_, i) => {
+  return Array.from({ length: countFaults(ram) }, (_, i) => {
     const at = gpa + LOG.entries + i * LOG.entryBytes;
     const vector = Number(ram.getBigUint64(at, true));
     return {

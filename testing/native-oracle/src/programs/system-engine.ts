@@ -1,6 +1,6 @@
 /** Privileged programs on our accelerator, with interrupts at chosen instructions. */
 import type { TcgOptions } from "@tsvm/accel-tcg";
-import type { AccessSize, InterruptPort, IoPort } from "@tsvm/contracts";
+import type { AccessSize, InterruptPort, IoPort, Vcpu } from "@tsvm/contracts";
 import type { Difference } from "../compare.ts";
 import { SEGMENT_NAMES, windowContents } from "../environment.ts";
 import { writeGuestTables } from "../guest-tables.ts";
@@ -97,22 +97,46 @@ class Pin implements InterruptPort {
   }
 }
 
+type Drop = (...args: never[]) => unknown;
+
+/** The machine's inside, as far as it is looked at between instructions. */
+export interface Machine {
+  readonly vcpu: Vcpu;
+  readonly view: DataView;
+  readonly cpu: {
+    readonly rip: bigint;
+    readonly linear: { flushAll: Drop; flushPage: Drop; cr3Changed: Drop; pagingChanged: Drop };
+  };
+}
+
+/** Called in front of each instruction. @returns whether the program goes on. */
+type Observer = (machine: Machine) => boolean;
+
+/** No translation of an address outlives an instruction. */
+export const forgetTranslations: Observer = ({ cpu }) => {
+  cpu.linear.flushAll();
+  return true;
+};
+
 /** A machine for privileged programs. */
 export class SystemEngine {
+  readonly machine: Machine;
   readonly #guest: Guest;
   readonly #pin = new Pin();
   readonly #io = new AccessLog();
-  #forgetful = false;
+  #observer: Observer | undefined;
 
   constructor(options: Partial<TcgOptions>) {
     this.#guest = createGuest(SYSTEM_WINDOWS, options, this.#pin, this.#io);
+    const { vcpu, view } = this.#guest;
+    this.machine = { vcpu, view, cpu: (vcpu as unknown as Pick<Machine, "cpu">).cpu };
   }
 
-  /** Undefined when the program does not end. @param forgetful whether no translation of an address outlives an instruction. */
-  run(program: Program, forgetful = false): SystemOutcome | undefined {
+  /** Undefined when the program does not end, or `observer` ends it. */
+  run(program: Program, observer?: Observer): SystemOutcome | undefined {
     const { vcpu, ram, view } = this.#guest;
     this.#prepare(program);
-    this.#forgetful = forgetful;
+    this.#observer = observer;
     const counters = (): { regionsMade: number } => (vcpu as unknown as { counters: { regionsMade: number } }).counters;
     const [instructions, regions] = [vcpu.instructionCount, counters().regionsMade];
     const exit = this.#runWithInterrupts(program.system as SystemSetup);
@@ -158,14 +182,11 @@ export class SystemEngine {
 
   #run(budget: number): string {
     const { vcpu } = this.#guest;
-    if (!this.#forgetful) return vcpu.run(budget).reason;
-    const { linear } = (vcpu as unknown as { cpu: { linear: { flushAll(): void } } }).cpu;
+    const observer = this.#observer;
+    if (observer === undefined) return vcpu.run(budget).reason;
     const end = vcpu.instructionCount + budget;
     let exit = "intr";
-    while (exit === "intr" && vcpu.instructionCount < end) {
-      linear.flushAll();
-      exit = vcpu.run(1).reason;
-    }
+    while (exit === "intr" && vcpu.instructionCount < end && observer(this.machine)) exit = vcpu.run(1).reason;
     return exit;
   }
 

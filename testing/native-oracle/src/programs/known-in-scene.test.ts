@@ -1,0 +1,64 @@
+import { describe, expect, it } from "vitest";
+import { ENVIRONMENTS } from "../environment.ts";
+import type { FaultScene } from "./fault-scene.ts";
+import { knownInScene } from "./known-in-scene.ts";
+import { CODE_BYTES, type Program, privilegedStackTop } from "./program.ts";
+import type { LoggedFault } from "./resume-handler.ts";
+
+const PROGRAM: Program = {
+  environment: ENVIRONMENTS.flat32,
+  seed: 1,
+  flavour: "integer",
+  code: new Uint8Array(CODE_BYTES),
+  pieces: [],
+  patches: [],
+  stackTop: privilegedStackTop(ENVIRONMENTS.flat32),
+};
+const OURS: LoggedFault = { vector: 14, errorCode: 4, cr2: 0x5000n, rip: 0x8ca2n, ds: 0x2b, es: 0x2b };
+
+describe("CMPS with neither operand present", () => {
+  const ours = { ...OURS, cr2: 0xffff_ffffn };
+  const qemu = { ...OURS, cr2: 0x7614_2902n };
+  const regs = { rsi: 0xffff_ffffn, rdi: 0x7614_2902n };
+  const reasonOf = (hex: string, theirs = qemu, own = regs, fault = ours): string =>
+    knownInScene(theirs, fault, { regs: own, code: Buffer.from(hex, "hex"), entries: [0n] }, PROGRAM) ?? "none";
+
+  it("is told by the operand of rDI in QEMU's CR2, of rSI in ours", () => {
+    for (const hex of ["a6", "f3a7", "66a7"]) expect(reasonOf(hex)).toMatch("CMPS reads");
+    expect(reasonOf("a7", { ...qemu, cr2: 0x7614_2905n })).toMatch("CMPS reads");
+  });
+
+  it("is nothing else", () => {
+    for (const hex of ["a4", "67a6", "26", ""]) expect(reasonOf(hex)).toBe("none");
+    expect(reasonOf("a6", { ...qemu, cr2: 0x7614_3000n })).toBe("none");
+    expect(reasonOf("a6", { ...qemu, errorCode: 6 })).toBe("none");
+    expect(reasonOf("a6", { ...qemu, vector: 13 })).toBe("none");
+    expect(reasonOf("a6", { ...qemu, rip: 0x8ca3n })).toBe("none");
+    expect(reasonOf("a6", qemu, { rsi: 0x7614_2902n, rdi: 0xffff_ffffn })).toBe("none");
+  });
+});
+
+describe("an entry that was changed, and no translation dropped", () => {
+  const scene = (...entries: bigint[]): FaultScene => ({ regs: {}, code: new Uint8Array(15), entries });
+  const reasonOf = (errorCode: number, entries: readonly bigint[], qemu?: LoggedFault): string =>
+    knownInScene(qemu, { ...OURS, errorCode }, scene(...entries), PROGRAM) ?? "none";
+  const good = 0x8000_0000_0000_5027n;
+  const reserved = good | (0xb6n << 48n);
+
+  it("may be gone on with", () => {
+    expect(reasonOf(0xb, [good, reserved])).toMatch("were changed without INVLPG");
+    expect(reasonOf(7, [good, good & ~2n])).toMatch("were changed without INVLPG");
+    expect(reasonOf(7, [good, good & ~2n], { ...OURS, rip: 0x8ce0n })).toMatch("were changed without INVLPG");
+  });
+
+  it("may not where it did not allow the access, was not used, or is still there", () => {
+    expect(reasonOf(7, [good & ~2n, good & ~1n])).toBe("none");
+    expect(reasonOf(7, [good & ~4n, good & ~1n])).toBe("none");
+    expect(reasonOf(0x15, [good, reserved])).toBe("none");
+    expect(reasonOf(4, [good & ~0x20n, good & ~1n])).toBe("none");
+    expect(reasonOf(0xb, [reserved | 0x5000n, reserved])).toBe("none");
+    expect(reasonOf(0xb, [reserved])).toBe("none");
+    expect(reasonOf(0xb, [])).toBe("none");
+    expect(reasonOf(0xb, [good, reserved], OURS)).toBe("none");
+  });
+});

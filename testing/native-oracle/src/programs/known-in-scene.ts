@@ -1,0 +1,83 @@
+/** Faults of ours in which QEMU may differ, and both are right by the manual: told by what was around the fault. */
+import { opcodeIndex } from "../prefixes.ts";
+import type { FaultScene } from "./fault-scene.ts";
+import { PTE } from "./page-edit.ts";
+import type { Program } from "./program.ts";
+import type { LoggedFault } from "./resume-handler.ts";
+
+const PAGE_FAULT = 14;
+/** Bits of its error code. SDM vol. 3A, "Page-Fault Exception (#PF)". */
+const PF = { write: 2, user: 4, fetch: 0x10 } as const;
+const NX = 1n << 63n;
+/** Bits 51:40, which MAXPHYADDR of no machine here reaches. */
+const RESERVED = 0xfffn << 40n;
+const CMPS: ReadonlySet<number> = new Set([0xa6, 0xa7]);
+/** Bytes of its largest operand. */
+const OPERAND_BYTES = 8n;
+const ADDRESS_SIZE = 0x67;
+const SEGMENT_PREFIXES: Readonly<Record<number, string>> = {
+  38: "es",
+  46: "cs",
+  54: "ss",
+  62: "ds",
+  100: "fs",
+  101: "gs",
+};
+
+/**
+ * Programs that go astray write page tables they have no business with, and drop no translation. SDM vol. 3A, "Invalidation of TLBs and
+ * Paging-Structure Caches", has either. Seeds 1130511303 and 1132701882.
+ */
+export const STALE_TRANSLATIONS =
+  "entries of page tables were changed without INVLPG or a load of CR3: processors may go on with either";
+
+/** CMPS is left out of programs, but what is executed may be no program. Seed 1132701745. */
+const ORDER_OF_CMPS = "CMPS reads its operands in the order that makers like: CR2 tells where neither is present";
+
+/** Why both may be right; undefined when one is wrong. @param qemu its fault at the same place in the log */
+export function knownInScene(
+  qemu: LoggedFault | undefined,
+  ours: LoggedFault,
+  scene: FaultScene,
+  program: Program,
+): string | undefined {
+  if (ours.vector !== PAGE_FAULT) return undefined;
+  if (qemu?.rip !== ours.rip) return hadAccess(ours, scene) ? STALE_TRANSLATIONS : undefined;
+  return qemu.vector === PAGE_FAULT &&
+    qemu.errorCode === ours.errorCode &&
+    areOperandsOfCmps(ours, qemu, scene, program)
+    ? ORDER_OF_CMPS
+    : undefined;
+}
+
+/** Whether by an entry that the page had, and that nothing has dropped, there would have been no fault. */
+function hadAccess({ errorCode }: LoggedFault, { entries }: FaultScene): boolean {
+  const needed = BigInt(
+    PTE.P | PTE.A | ((errorCode & PF.write) !== 0 ? PTE.RW : 0) | ((errorCode & PF.user) !== 0 ? PTE.US : 0),
+  );
+  const forbidden = RESERVED | ((errorCode & PF.fetch) !== 0 ? NX : 0n);
+  return entries.slice(0, -1).some((entry) => (entry & needed) === needed && (entry & forbidden) === 0n);
+}
+
+/** Whether CR2 is in the first operand of CMPS here, which rSI is at, and there in the second, at rDI. */
+function areOperandsOfCmps(
+  ours: LoggedFault,
+  qemu: LoggedFault,
+  { regs, code }: FaultScene,
+  { environment: { codeBits } }: Program,
+): boolean {
+  const at = opcodeIndex(code, codeBits === 64);
+  if (!CMPS.has(code[at] ?? 0)) return false;
+  const prefixes = [...code.subarray(0, at)];
+  const overridden = prefixes.includes(ADDRESS_SIZE);
+  const bits = codeBits === 64 ? (overridden ? 32 : 64) : (codeBits === 32) === overridden ? 16 : 32;
+  const segment = SEGMENT_PREFIXES[prefixes.findLast((each) => each in SEGMENT_PREFIXES) ?? 0] ?? "ds";
+  const linear = (register: string, base: string): bigint =>
+    BigInt.asUintN(
+      codeBits === 64 ? 64 : 32,
+      BigInt.asUintN(bits, regs[register] ?? 0n) +
+        (codeBits === 64 && base !== "fs" && base !== "gs" ? 0n : (regs[`${base}.base`] ?? 0n)),
+    );
+  const isIn = (cr2: bigint, start: bigint): boolean => cr2 >= start && cr2 < start + OPERAND_BYTES;
+  return isIn(ours.cr2, linear("rsi", segment)) && isIn(qemu.cr2, linear("rdi", "es"));
+}
