@@ -119,7 +119,7 @@ export class TcgVcpu implements Vcpu {
     frames.io = io;
     this.#frames = frames;
     this.#log = options.log && new ExecutionLog(options.log);
-    this.cpu = new Cpu(parts.memory.buffer, this.#createHost(parts), parts.model);
+    this.cpu = new Cpu(parts.memory, this.#createHost(parts), parts.model);
     this.#dataBreakpoints = new DataBreakpoints(this.cpu);
     const { features } = parts.model;
     this.#records = new RecordCache(this.cpu, frames, (name) => features.has(name));

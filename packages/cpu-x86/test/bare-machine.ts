@@ -79,7 +79,7 @@ export class BareMachine {
       readApicMsr: (index) => (index === 0x1b ? 0xfee0_0900n : undefined),
       writeApicMsr: () => false,
     };
-    this.cpu = new Cpu(buffer, host, parseCpuModel(model));
+    this.cpu = new Cpu(this.memory, host, parseCpuModel(model));
     resetState(this.cpu);
   }
 

@@ -106,7 +106,7 @@ export class InsnMachine {
     const memory = new WebAssembly.Memory({ initial: Math.ceil((RESERVED_BYTES + RAM_BYTES) / 0x1_0000) });
     this.#memory = memory;
     this.ram = new Uint8Array(memory.buffer, RESERVED_BYTES, RAM_BYTES);
-    this.cpu = new Cpu(memory.buffer, this.#host(), parseCpuModel("max"));
+    this.cpu = new Cpu(memory, this.#host(), parseCpuModel("max"));
     this.#decoder = new Decoder(memory.buffer, () => true);
     resetState(this.cpu);
     this.cpu.set64("cr0", 0x11n);

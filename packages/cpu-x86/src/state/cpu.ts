@@ -6,6 +6,7 @@ import type { CpuHost } from "../memory/physical-memory.ts";
 import { FLAG } from "./bits.ts";
 import { AT, type FieldName, GPR, SEGMENT } from "./layout.ts";
 import { BORROW_END, CARRY_FLIP, WIDTH_SHIFT } from "./lazy-flags.ts";
+import { createRegisterMoves, type RegisterMoves } from "./register-moves.ts";
 
 /** What a TypeScript helper tells generated code. */
 export const HELPER = {
@@ -42,7 +43,12 @@ export class Cpu {
   /** Guest memory by linear address. */
   readonly linear: LinearMemory;
 
-  constructor(buffer: ArrayBufferLike, host: CpuHost, model: CpuModel = parseCpuModel("max")) {
+  /** Moves of vector registers, over the same memory. */
+  readonly moves: RegisterMoves;
+
+  constructor(memory: { readonly buffer: ArrayBufferLike }, host: CpuHost, model: CpuModel = parseCpuModel("max")) {
+    const { buffer } = memory;
+    this.moves = createRegisterMoves(memory);
     this.u8 = new Uint8Array(buffer);
     this.u32 = new Uint32Array(buffer);
     this.i32 = new Int32Array(buffer);

@@ -63,7 +63,18 @@ export class SaveArea {
 
   /** Index in `words` of the word at byte `at`; the others of the same aligned 16 bytes follow. */
   word(at: number): number {
-    return ((at < this.#split ? this.#first : this.#second) + at) >>> 2;
+    return this.host(at) >>> 2;
+  }
+
+  /** hva of byte `at`. */
+  host(at: number): number {
+    return (at < this.#split ? this.#first : this.#second) + at;
+  }
+
+  /** How many of `count` pieces of `length` bytes each, from byte `at` on, are on the first page: the others are on the second. */
+  piecesOnFirstPage(at: number, length: number, count: number): number {
+    if (at >= this.#split) return 0;
+    return Math.min((this.#split - at) / length, count);
   }
 
   /** After words were written: puts those that are staged into their places. */
