@@ -1,10 +1,14 @@
 // Writes interpreter.wasm as a module of its own: the same import works in Node, browsers and bundlers.
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { OpcodeMap } from "../src/decode/opcode-map.ts";
+import { allRows } from "../src/instructions/all-rows.ts";
+import { evexRows } from "../src/instructions/evex.ts";
 import { generateInterpreter } from "../src/interpreter/generate.ts";
 import { generationKey } from "../src/interpreter/generation-key.ts";
 
 const start = performance.now();
+new OpcodeMap([...allRows, ...evexRows]).refuseOverlaps();
 const { bytes, shapes, inline } = generateInterpreter();
 const folder = join(import.meta.dirname, "../generated");
 mkdirSync(folder, { recursive: true });

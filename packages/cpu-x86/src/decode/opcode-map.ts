@@ -27,29 +27,33 @@ export interface OpcodeContext {
 }
 
 const MAPS = 12;
+const NO_ROWS: readonly ParsedRow[] = [];
 
 /** Rows by map and opcode, each list in order of preference: mandatory prefix first. */
 export class OpcodeMap {
-  readonly #lists: (readonly ParsedRow[])[] = new Array(MAPS * 256).fill([]);
+  readonly #lists: (readonly ParsedRow[])[] = new Array(MAPS * 256).fill(NO_ROWS);
   readonly parsed: readonly ParsedRow[];
 
-  /**
-   * @param hasFeature rows with a CPUID feature that is off are left out.
-   * @throws Error if two rows claim the same bytes.
-   */
+  /** @param hasFeature rows with a CPUID feature that is off are left out. */
   constructor(rows: readonly Row[], hasFeature: (name: string) => boolean = () => true) {
     this.parsed = rows
       .filter((row) => row.cpuid === undefined || hasFeature(row.cpuid))
       .filter((row) => row.alsoCpuid === undefined || hasFeature(row.alsoCpuid))
       .map((row) => parseEncoding(row));
-    const lists: ParsedRow[][] = this.#lists.map(() => []);
+    const lists = new Map<number, ParsedRow[]>();
     for (const parsed of this.parsed)
-      for (let i = 0; i < (parsed.plusRegister ? 8 : 1); i++)
-        (lists[parsed.map * 256 + parsed.opcode + i] as ParsedRow[]).push(parsed);
-    for (const [i, list] of lists.entries()) {
-      refuseOverlap(list);
-      this.#lists[i] = list.sort((a, b) => rank(a) - rank(b));
-    }
+      for (let i = 0; i < (parsed.plusRegister ? 8 : 1); i++) {
+        const at = parsed.map * 256 + parsed.opcode + i;
+        const list = lists.get(at);
+        if (list === undefined) lists.set(at, [parsed]);
+        else list.push(parsed);
+      }
+    for (const [at, list] of lists) this.#lists[at] = list.sort((a, b) => rank(a) - rank(b));
+  }
+
+  /** For those who change rows, once: it takes longer than to make the map. @throws Error if two rows claim the same bytes. */
+  refuseOverlaps(): void {
+    for (const list of new Set(this.#lists)) refuseOverlap(list);
   }
 
   /** All rows of one opcode. */

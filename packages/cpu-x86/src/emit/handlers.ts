@@ -5,8 +5,9 @@
 // 2. Hot shapes have the numbers from 0 up, hot pairs follow: the interpreter's main loop holds both inline.
 // 3. The first shape of a pair stores nothing and does not branch, so that the second cannot have changed meanwhile.
 import { isVex, type OperandCode, type Row } from "../instructions/row.ts";
-import { hotPairs, isHot } from "./hot.ts";
+import { hotKeysOf, hotPairs } from "./hot.ts";
 import type { AddressForm, OperandSize, RepForm, Shape, ShapeFacts, StackForm } from "./shape.ts";
+import { shapeKey } from "./shape-key.ts";
 
 const SIZES: readonly OperandSize[] = [16, 32, 64];
 const FORMS: readonly AddressForm[] = ["reg", "m64", "m32", "mea"];
@@ -58,6 +59,9 @@ function dimensionsOf(row: Row): Dimensions {
   };
 }
 
+/** Stands in the list of places for a combination that no mode can produce. */
+const IMPOSSIBLE = 0x7fff_ffff;
+
 /** Numbers the shapes of a set of rows. */
 export class HandlerNumbering {
   /** Handlers in the main loop, by number. */
@@ -71,15 +75,21 @@ export class HandlerNumbering {
   readonly #numbers: Int32Array;
 
   constructor(rows: readonly Row[]) {
-    const sparse: (Shape | undefined)[] = [];
+    const hot: Shape[] = [];
+    const outOfLine: Shape[] = [];
+    /** Of each combination: its place among those out of line, or -1 less its place among the hot ones, or IMPOSSIBLE. */
+    const places: number[] = [];
     for (const row of rows) {
       const dimensions = dimensionsOf(row);
-      this.#rows.set(row, { dimensions, first: sparse.length });
-      for (const shape of combinations(row, dimensions)) sparse.push(isPossible(shape, dimensions) ? shape : undefined);
+      const hotKeys = hotKeysOf(row);
+      this.#rows.set(row, { dimensions, first: places.length });
+      for (const shape of combinations(row, dimensions)) {
+        if (!isPossible(shape, dimensions)) places.push(IMPOSSIBLE);
+        else if (hotKeys?.includes(shapeKey(shape))) places.push(-hot.push(shape));
+        else places.push(outOfLine.push(shape) - 1);
+      }
     }
-    const possible = sparse.filter((shape) => shape !== undefined);
-    const hot = possible.filter(isHot);
-    this.outOfLine = possible.filter((shape) => !isHot(shape));
+    this.outOfLine = outOfLine;
     this.#hotCount = hot.length;
     const pairs = hotPairs(hot);
     this.inline = [
@@ -88,11 +98,19 @@ export class HandlerNumbering {
     ];
     this.#pairs = new Int32Array(hot.length * hot.length);
     for (const [i, [first, second]] of pairs.entries()) this.#pairs[first * hot.length + second] = hot.length + i;
-    const numberOf = new Map([
-      ...hot.map((shape, i) => [shape, i] as const),
-      ...this.outOfLine.map((shape, i) => [shape, this.inline.length + i] as const),
-    ]);
-    this.#numbers = Int32Array.from(sparse, (shape) => (shape === undefined ? -1 : (numberOf.get(shape) as number)));
+    const inlineCount = this.inline.length;
+    this.#numbers = Int32Array.from(places, (place) =>
+      place === IMPOSSIBLE ? -1 : place < 0 ? -1 - place : inlineCount + place,
+    );
+  }
+
+  /** Differs where the numbers of handlers do, or what they stand for. */
+  get description(): string {
+    const rows = Array.from(this.#rows, ([{ mnemonic, encoding }, { dimensions: d }]) => {
+      const counts = [d.opsizes, d.asizes, d.stacks, d.reps, d.inPage].map((list) => list.length);
+      return `${mnemonic} ${encoding} ${d.forms} ${counts}`;
+    });
+    return `${rows.join()} ${this.#numbers.join()}`;
   }
 
   /** The shape with this number, which is not that of a pair. */

@@ -1,13 +1,12 @@
+import type { Row } from "../instructions/row.ts";
 import { HOT_PAIRS } from "./hot-pairs.ts";
 import { HOT_SHAPES } from "./hot-shapes.ts";
 import type { Shape } from "./shape.ts";
 import { shapeKey } from "./shape-key.ts";
 
-/** Whether a shape's handler stands inline in the interpreter's main loop. */
-export function isHot(shape: Shape): boolean {
-  const { mnemonic, encoding, enforced } = shape.row;
-  if (enforced) return false;
-  return HOT_SHAPES[`${mnemonic} ${encoding}`]?.includes(shapeKey(shape)) ?? false;
+/** Keys of the row's shapes whose handlers stand inline in the interpreter's main loop; undefined: none. */
+export function hotKeysOf({ mnemonic, encoding, enforced }: Row): readonly string[] | undefined {
+  return enforced ? undefined : HOT_SHAPES[`${mnemonic} ${encoding}`];
 }
 
 /** Pairs of hot shapes that have a handler of their own, as indices into `hot`. */

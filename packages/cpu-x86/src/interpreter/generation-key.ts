@@ -9,13 +9,9 @@ import { HELPERS } from "../system/helpers.ts";
  * state layout. One made from other sources would run the wrong handlers without a word.
  */
 export function generationKey(): number {
-  const shapes = [...numbering.inline.flat(), ...numbering.outOfLine].map(
-    ({ row, opsize, form, asize, stack, rep, inPage }) =>
-      `${row.mnemonic} ${row.encoding} ${opsize} ${form} ${asize} ${stack} ${rep} ${inPage}`,
-  );
   // Bundlers and test runners list a module's exports in an order of their own.
   const places = Object.entries(memoryMap).sort(([a], [b]) => (a < b ? -1 : 1));
-  return fnv1a([...shapes, JSON.stringify([AT, RECORD, places, Object.keys(HELPERS)])].join());
+  return fnv1a(numbering.description + JSON.stringify([AT, RECORD, places, Object.keys(HELPERS)]));
 }
 
 /** 32-bit FNV-1a. Source: draft-eastlake-fnv, "The FNV-1a Algorithm". */
