@@ -5,7 +5,7 @@ import { compareMachines, firstDifference } from "./compare-machines.ts";
 import { compareEngines, compareWithHost } from "./compare-programs.ts";
 import { sceneOf } from "./fault-scene.ts";
 import { generateProgram } from "./generate-program.ts";
-import { knownInScene, STALE_TRANSLATIONS } from "./known-in-scene.ts";
+import { knownInScene, knownOfStack, STALE_TRANSLATIONS } from "./known-in-scene.ts";
 import { knownOnHost } from "./known-on-host.ts";
 import type { ModeName } from "./mode.ts";
 import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, inputOf, type Program, SLOT_BYTES, USER_WINDOWS } from "./program.ts";
@@ -13,7 +13,7 @@ import { createProgramEngine, type ProgramEngine } from "./program-engine.ts";
 import type { QemuOutcome } from "./qemu-engine.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 import { settleProgram } from "./settle.ts";
-import { compareSystems, forgetTranslations, SystemEngine } from "./system-engine.ts";
+import { compareSystems, forgetTranslations, SystemEngine, type SystemOutcome } from "./system-engine.ts";
 import { isPrivileged, type Vocabulary } from "./vocabulary.ts";
 
 /** Blocks are translated when they are entered the second time. */
@@ -125,14 +125,15 @@ export class ProgramChecker {
     if (differences.length === 0) return this.checkEngines(program);
     const reason = this.#usesStaleTranslations(program)
       ? STALE_TRANSLATIONS
-      : this.#reasonInScene(program, qemu.faults, interpreted.faults);
+      : this.#reasonInScene(program, qemu.faults, interpreted);
     return reason === undefined ? differences : this.#excuse(program, reason);
   }
 
-  #reasonInScene(program: Program, qemu: readonly LoggedFault[], faults: readonly LoggedFault[]): string | undefined {
+  #reasonInScene(program: Program, qemu: readonly LoggedFault[], { faults, regs }: SystemOutcome): string | undefined {
     const at = firstDifference(qemu, faults);
     const ours = faults[at];
-    const scene = ours && sceneOf(this.#systemInterpreter, program, at, ours);
+    if (ours === undefined) return knownOfStack(program, regs);
+    const scene = sceneOf(this.#systemInterpreter, program, at, ours);
     return scene && knownInScene(qemu[at], ours, scene, program);
   }
 

@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ENVIRONMENTS } from "../environment.ts";
 import type { FaultScene } from "./fault-scene.ts";
-import { knownInScene } from "./known-in-scene.ts";
+import { knownInScene, knownOfStack } from "./known-in-scene.ts";
 import { CODE_BYTES, type Program, privilegedStackTop } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
@@ -60,5 +60,15 @@ describe("an entry that was changed, and no translation dropped", () => {
     expect(reasonOf(0xb, [reserved])).toBe("none");
     expect(reasonOf(0xb, [])).toBe("none");
     expect(reasonOf(0xb, [good, reserved], OURS)).toBe("none");
+  });
+});
+
+describe("the x87 stack", () => {
+  const scene: FaultScene = { regs: { "fpu.status": 0x41n }, code: new Uint8Array(15), entries: [0n] };
+
+  it("is told by a stack fault that the program did not begin with", () => {
+    expect(knownOfStack(PROGRAM, { "fpu.status": 0x41n })).toMatch("looks at no tags");
+    expect(knownInScene(undefined, { ...OURS, vector: 16 }, scene, PROGRAM)).toMatch("looks at no tags");
+    for (const status of [0n, 1n, 0x3801n]) expect(knownOfStack(PROGRAM, { "fpu.status": status })).toBeUndefined();
   });
 });

@@ -1,14 +1,18 @@
-/** Faults of ours in which QEMU may differ, and both are right by the manual: told by what was around the fault. */
+/** Why QEMU may differ, told by what was around the first fault that does, or by the program's end where none does. */
+import { FXSAVE } from "../cpu-state.ts";
 import { opcodeIndex } from "../prefixes.ts";
+import { initialStateOf } from "../vector.ts";
 import type { FaultScene } from "./fault-scene.ts";
 import { PTE } from "./page-edit.ts";
-import type { Program } from "./program.ts";
+import { inputOf, type Program } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
 const PAGE_FAULT = 14;
 /** Bits of its error code. SDM vol. 3A, "Page-Fault Exception (#PF)". */
 const PF = { write: 2, user: 4, fetch: 0x10 } as const;
 const NX = 1n << 63n;
+/** Stack fault: it stays set. SDM vol. 1, "x87 FPU Status Register". */
+const STATUS_SF = 0x40;
 /** Bits 51:40, which MAXPHYADDR of no machine here reaches. */
 const RESERVED = 0xfffn << 40n;
 const CMPS: ReadonlySet<number> = new Set([0xa6, 0xa7]);
@@ -31,17 +35,32 @@ const SEGMENT_PREFIXES: Readonly<Record<number, string>> = {
 export const STALE_TRANSLATIONS =
   "entries of page tables were changed without INVLPG or a load of CR3: processors may go on with either";
 
+/**
+ * Programs for QEMU have no x87 instructions, but what is executed may be no program. SDM vol. 1, "Stack Overflow or Underflow Exception (#IS)": an
+ * integer indefinite where FIST finds nothing. Seed 1133711671, a NOP that a store made DBh.
+ */
+const EMPTY_REGISTER =
+  "QEMU looks at no tags of x87 registers: an instruction of random bytes used an empty one, or pushed onto a full one";
+
 /** CMPS is left out of programs, but what is executed may be no program. Seed 1132701745. */
 const ORDER_OF_CMPS = "CMPS reads its operands in the order that makers like: CR2 tells where neither is present";
 
-/** Why both may be right; undefined when one is wrong. @param qemu its fault at the same place in the log */
+/** Why QEMU's x87 goes another way. @param regs ours, where QEMU differs first or at the end */
+export function knownOfStack(program: Program, regs: FaultScene["regs"]): string | undefined {
+  const { fxsave } = initialStateOf(inputOf(program));
+  const [before, now] = [fxsave[FXSAVE.fsw] ?? 0, Number(regs["fpu.status"] ?? 0n)];
+  return (now & ~before & STATUS_SF) !== 0 ? EMPTY_REGISTER : undefined;
+}
+
+/** Undefined where one of both is wrong and it is not known to be QEMU. @param qemu its fault at the same place in the log */
 export function knownInScene(
   qemu: LoggedFault | undefined,
   ours: LoggedFault,
   scene: FaultScene,
   program: Program,
 ): string | undefined {
-  if (ours.vector !== PAGE_FAULT) return undefined;
+  const reason = knownOfStack(program, scene.regs);
+  if (reason !== undefined || ours.vector !== PAGE_FAULT) return reason;
   if (qemu?.rip !== ours.rip) return hadAccess(ours, scene) ? STALE_TRANSLATIONS : undefined;
   return qemu.vector === PAGE_FAULT &&
     qemu.errorCode === ours.errorCode &&
