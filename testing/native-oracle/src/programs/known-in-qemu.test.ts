@@ -101,3 +101,16 @@ it.each([
   const ours = { ...REFUSED, vector: 6 };
   expect(reasonOf(undefined, ours, PROGRAM, ram)).toMatch(reason);
 });
+
+it("INT1 is #UD in QEMU, and #DB behind it here", () => {
+  const ram = RAM.slice();
+  ram[Number(REFUSED.rip)] = 0xf1;
+  const [qemu, ours] = [
+    { ...REFUSED, vector: 6 },
+    { ...REFUSED, vector: 1, rip: REFUSED.rip + 1n },
+  ];
+  expect(reasonOf(qemu, ours, PROGRAM, ram)).toMatch("for INT1");
+  expect(reasonOf(qemu, ours)).toBe("none");
+  expect(reasonOf(qemu, { ...ours, rip: REFUSED.rip + 2n }, PROGRAM, ram)).toBe("none");
+  expect(reasonOf({ ...qemu, vector: 13 }, ours, PROGRAM, ram)).toBe("none");
+});

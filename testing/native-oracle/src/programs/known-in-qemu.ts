@@ -12,6 +12,7 @@ import { FIRST_SLOT, type Program } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
 const PAGE_FAULT = 14;
+const DEBUG = 1;
 const INVALID_OPCODE = 6;
 const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
@@ -24,6 +25,7 @@ const GATE = 2;
 /** MOV of an immediate and POP, with /0. */
 const ALONE_WITH_0 = [0xc6, 0xc7, 0x8f] as const;
 const MODRM_REG = 0x38;
+const INT1 = 0xf1;
 /** RETF and IRET. */
 const FRAME_READERS = [0xca, 0xcb, 0xcf] as const;
 
@@ -116,6 +118,14 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       const at = linear(ours.rip, program);
       return ALONE_WITH_0.some((opcode) => ram[at] === opcode) && ((ram[at + 1] ?? 0) & MODRM_REG) !== 0;
     },
+  },
+  {
+    reason: "QEMU has #UD for INT1; the manual has #DB behind it",
+    explains: (qemu, ours, ram, program) =>
+      qemu?.vector === INVALID_OPCODE &&
+      ours?.vector === DEBUG &&
+      qemu.rip === ours.rip - 1n &&
+      ram[linear(qemu.rip, program)] === INT1,
   },
   {
     reason: "QEMU passes over LOCK where there is none, which is #UD",
