@@ -95,6 +95,7 @@ it.each([
   ["8f8d", "takes C6"],
   ["8fc7", "none"],
   ["f057", "passes over LOCK"],
+  ["c4c2780000", "MMX instructions with VEX"],
 ])("#UD of %s: %s", (hex, reason) => {
   const ram = RAM.slice();
   ram.set(Buffer.from(hex, "hex"), Number(REFUSED.rip));

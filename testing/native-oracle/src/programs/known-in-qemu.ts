@@ -7,6 +7,7 @@ import type { Environment } from "../environment.ts";
 import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
 import { LEGACY_PREFIXES } from "../prefixes.ts";
 import { isLockedInVain } from "./lockable.ts";
+import { isMmxWithVex } from "./mmx-with-vex.ts";
 import { modeOf } from "./mode.ts";
 import { FIRST_SLOT, type Program } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
@@ -117,6 +118,14 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       if (ours?.vector !== INVALID_OPCODE) return false;
       const at = linear(ours.rip, program);
       return ALONE_WITH_0.some((opcode) => ram[at] === opcode) && ((ram[at + 1] ?? 0) & MODRM_REG) !== 0;
+    },
+  },
+  {
+    reason: "QEMU has MMX instructions with VEX, too; an AMD EPYC has #UD, as the manual has nothing there",
+    explains: (_, ours, ram, program) => {
+      if (ours?.vector !== INVALID_OPCODE) return false;
+      const at = linear(ours.rip, program);
+      return isMmxWithVex(ram.subarray(at, at + MAX_INSTRUCTION_BYTES), program.environment.codeBits === 64);
     },
   },
   {
