@@ -386,6 +386,27 @@ describe("far transfers in long mode", () => {
   });
 
   it.each([
+    ["IRETQ", "16-bit", () => m.call("returnFromInterrupt", 64), 0xffff_8000_0005_5000n],
+    ["IRETQ", "32-bit", () => m.call("returnFromInterrupt", 64), 0x3456_5000n],
+    ["IRETD", "16-bit", () => m.call("returnFromInterrupt", 32), 0xffff_8000_0005_5000n],
+    ["RETFQ", "16-bit", () => m.call("returnFar", 0, 64), 0xffff_8000_0005_5000n],
+  ])("%s to a %s stack of compatibility mode", (name, width, transfer, rsp) => {
+    if (width === "16-bit") {
+      const attributes = GDT + SEL.data3 - (SEL.data3 & 3) + 4;
+      m.write32(attributes, m.read32(attributes) & ~(1 << 22));
+    }
+    m.write64(PAGE_TABLES + 0x800, m.read64(PAGE_TABLES));
+    m.cpu.linear.flushAll();
+    m.cpu.rsp = 0x5_8000n;
+    if (name === "IRETD") push32(SEL.data3, 0x3456_5000, 0x202, SEL.code3, 0x4_0000);
+    else if (name === "RETFQ") push64(BigInt(SEL.data3), 0x12_3456_5000n, BigInt(SEL.code3), 0x4_0000n);
+    else push64(BigInt(SEL.data3), 0x12_3456_5000n, 0x202n, BigInt(SEL.code3), 0x4_0000n);
+    m.cpu.rsp += 0xffff_8000_0000_0000n;
+    expect(transfer()).toBe("jump");
+    expect([m.cpu.cpl, m.cpu.rsp]).toEqual([3, rsp]);
+  });
+
+  it.each([
     [
       "NT",
       () => {

@@ -1,15 +1,15 @@
 // IRETQ from 64-bit code, which ends every interrupt and page fault of a 64-bit kernel: one access for the whole frame,
-// and no bigints. SDM vol. 2A, "IRET/IRETD/IRETQ".
+// and no bigints but where it leads to compatibility mode. SDM vol. 2A, "IRET/IRETD/IRETQ".
 import { leaveByReturn } from "../cet/far-return.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { setNullSegment, setSegment } from "./cache.ts";
 import { isCanonicalHigh } from "./canonical.ts";
-import { commitCode } from "./code-target.ts";
+import { commitCode, isCode64 } from "./code-target.ts";
 import { isNull } from "./descriptor.ts";
 import { checkStackSegment, dropInnerSegments } from "./load.ts";
 import { loadFlags } from "./return-flags.ts";
-import { checkReturnTarget, mayHaveStack } from "./return-target.ts";
+import { checkReturnTarget, commitOuterStack, mayHaveStack } from "./return-target.ts";
 import { accessAt } from "./stack.ts";
 
 /** RIP CS RFLAGS RSP SS. */
@@ -29,9 +29,13 @@ export function returnLong(cpu: Cpu): HelperResult {
   if (target === undefined || !mayHaveStack(cpu, ss, target)) return HELPER.fault;
   const descriptor = isNull(ss) ? undefined : checkStackSegment(cpu, ss, target.cpl, "GP");
   if (cpu.faulted || !leaveByReturn(cpu, selector, target, true)) return HELPER.fault;
-  if (descriptor === undefined) setNullSegment(cpu, SEGMENT.ss, ss, target.cpl);
-  else setSegment(cpu, SEGMENT.ss, ss, descriptor);
-  cpu.setHalves(AT.gpr, rspLow, rspHigh, GPR.rsp);
+  if (isCode64(cpu, target.descriptor)) {
+    if (descriptor === undefined) setNullSegment(cpu, SEGMENT.ss, ss, target.cpl);
+    else setSegment(cpu, SEGMENT.ss, ss, descriptor);
+    cpu.setHalves(AT.gpr, rspLow, rspHigh, GPR.rsp);
+  } else {
+    commitOuterStack(cpu, { selector: ss, descriptor, pointer: BigInt(rspLow) }, target);
+  }
   if (target.cpl !== before) dropInnerSegments(cpu, target.cpl);
   commitCode(cpu, target);
   return loadFlags(cpu, image, 8, before);

@@ -51,6 +51,6 @@ export function commitOuterStack(cpu: Cpu, outer: OuterStack, target: CodeTarget
   const segment = descriptor ?? { base: 0, limit: 0, attributes: 0 };
   const stack = new Stack(cpu, segment, outer.pointer, false, target.cpl);
   stack.skip(Number(release));
-  // Of a 16-bit stack only SP is loaded: Linux, arch/x86/kernel/espfix_64.c, tells of it, for what it leaks.
-  cpu.rsp = stack.mergedInto(cpu.rsp & 0xffff_ffffn);
+  // Of a 16-bit stack only SP is loaded, and all above it stays: Linux, arch/x86/kernel/espfix_64.c, tells of it, for what it leaks.
+  cpu.rsp = stack.mergedInto(cpu.rsp);
 }
