@@ -17,6 +17,8 @@ export interface FaultScene {
   readonly regs: Readonly<Record<string, bigint>>;
   /** The instruction and what follows it; nothing of code that is not where it is mapped at first. */
   readonly code: Uint8Array;
+  /** What is on the stack from its top, in front of it; nothing of one that is not where it is mapped at first. */
+  readonly stack: Uint8Array;
   /** Entries that the page in CR2 has had since any translation was dropped, the last one as it was at the fault; without dirty flags. */
   readonly entries: readonly bigint[];
 }
@@ -25,6 +27,7 @@ export interface FaultScene {
 const DROPS = ["flushAll", "flushPage", "cr3Changed", "pagingChanged"] as const;
 /** Bytes that the low tables map. */
 const MAPPED = 0x1_0000n;
+const SEGMENT_WIDE = 0x4000n;
 
 /** @param index of the fault in the program's log; undefined where it is not met again. */
 export function sceneOf(
@@ -38,17 +41,19 @@ export function sceneOf(
   const forget = (): void => {
     for (const history of histories) history.length = 0;
   };
-  let [regs, code]: [FaultScene["regs"], Uint8Array] = [{}, new Uint8Array(0)];
+  let [regs, code, stack]: [FaultScene["regs"], Uint8Array, Uint8Array] = [{}, new Uint8Array(0), new Uint8Array(0)];
   let scene: FaultScene | undefined;
   const endListening = listen(engine.machine.cpu.linear, forget);
   engine.run(program, ({ cpu, vcpu, view }) => {
     for (const [space, history] of histories.entries()) note(history, entryOf(view, mode, space, cr2));
     if (scene === undefined && countFaults(view) > index) {
       const entries = histories[regs["cr3"] === mode.spaces[1] ? 1 : 0] ?? [];
-      scene = { regs, code, entries: [...entries] };
+      scene = { regs, code, stack, entries: [...entries] };
     } else if (cpu.rip === rip) {
       ({ regs } = vcpu.save());
-      code = codeAt(view, rip + (program.environment.codeBits === 64 ? 0n : (regs["cs.base"] ?? 0n)));
+      const is64 = program.environment.codeBits === 64;
+      code = bytesAt(view, rip + (is64 ? 0n : (regs["cs.base"] ?? 0n)));
+      stack = bytesAt(view, is64 ? (regs["rsp"] ?? 0n) : topOfStack(regs));
     }
     return scene === undefined;
   });
@@ -56,8 +61,14 @@ export function sceneOf(
   return scene;
 }
 
-/** A copy. */
-function codeAt({ buffer, byteOffset }: DataView, linear: bigint): Uint8Array {
+/** Outside 64-bit code. */
+function topOfStack(regs: FaultScene["regs"]): bigint {
+  const bits = ((regs["ss.attributes"] ?? 0n) & SEGMENT_WIDE) !== 0n ? 32 : 16;
+  return BigInt.asUintN(32, BigInt.asUintN(bits, regs["rsp"] ?? 0n) + (regs["ss.base"] ?? 0n));
+}
+
+/** A copy, as long as an instruction may be. */
+function bytesAt({ buffer, byteOffset }: DataView, linear: bigint): Uint8Array {
   if (linear >= MAPPED) return new Uint8Array(0);
   return new Uint8Array(buffer, byteOffset + Number(linear), MAX_INSTRUCTION_BYTES).slice();
 }

@@ -14,6 +14,7 @@ const PROGRAM: Program = {
   patches: [],
   stackTop: privilegedStackTop(ENVIRONMENTS.flat32),
 };
+const NOTHING = new Uint8Array(0);
 const OURS: LoggedFault = { vector: 14, errorCode: 4, cr2: 0x5000n, rip: 0x8ca2n, ds: 0x2b, es: 0x2b };
 
 describe("CMPS with neither operand present", () => {
@@ -21,7 +22,8 @@ describe("CMPS with neither operand present", () => {
   const qemu = { ...OURS, cr2: 0x7614_2902n };
   const regs = { rsi: 0xffff_ffffn, rdi: 0x7614_2902n };
   const reasonOf = (hex: string, theirs = qemu, own = regs, fault = ours): string =>
-    knownInScene(theirs, fault, { regs: own, code: Buffer.from(hex, "hex"), entries: [0n] }, PROGRAM) ?? "none";
+    knownInScene(theirs, fault, { regs: own, code: Buffer.from(hex, "hex"), stack: NOTHING, entries: [0n] }, PROGRAM) ??
+    "none";
 
   it("is told by the operand of rDI in QEMU's CR2, of rSI in ours", () => {
     for (const hex of ["a6", "f3a7", "66a7"]) expect(reasonOf(hex)).toMatch("CMPS reads");
@@ -39,7 +41,7 @@ describe("CMPS with neither operand present", () => {
 });
 
 describe("an entry that was changed, and no translation dropped", () => {
-  const scene = (...entries: bigint[]): FaultScene => ({ regs: {}, code: new Uint8Array(15), entries });
+  const scene = (...entries: bigint[]): FaultScene => ({ regs: {}, code: new Uint8Array(15), stack: NOTHING, entries });
   const reasonOf = (errorCode: number, entries: readonly bigint[], qemu?: LoggedFault): string =>
     knownInScene(qemu, { ...OURS, errorCode }, scene(...entries), PROGRAM) ?? "none";
   const good = 0x8000_0000_0000_5027n;
@@ -64,11 +66,39 @@ describe("an entry that was changed, and no translation dropped", () => {
 });
 
 describe("the x87 stack", () => {
-  const scene: FaultScene = { regs: { "fpu.status": 0x41n }, code: new Uint8Array(15), entries: [0n] };
+  const scene: FaultScene = { regs: { "fpu.status": 0x41n }, code: new Uint8Array(15), stack: NOTHING, entries: [0n] };
 
   it("is told by a stack fault that the program did not begin with", () => {
     expect(knownOfStack(PROGRAM, { "fpu.status": 0x41n })).toMatch("looks at no tags");
     expect(knownInScene(undefined, { ...OURS, vector: 16 }, scene, PROGRAM)).toMatch("looks at no tags");
     for (const status of [0n, 1n, 0x3801n]) expect(knownOfStack(PROGRAM, { "fpu.status": status })).toBeUndefined();
+  });
+});
+
+describe("IRETD with VM in its image of EFLAGS", () => {
+  const ours = { ...OURS, vector: 13, errorCode: 0, cr2: 0n, rip: 0x4cb0n };
+  const qemu = { ...OURS, errorCode: 0x15, cr2: 0x4cc9n, rip: 0x4cc9n };
+  const frame = "c94c01000000000000002b00";
+  const program: Program = { ...PROGRAM, environment: ENVIRONMENTS.segmented16stack32 };
+  const reasonOf = (code: string, stack = frame, own = program, fault = ours, cs = 7n): string => {
+    const bytes = { code: Buffer.from(code, "hex"), stack: Buffer.from(stack, "hex") };
+    return knownInScene(qemu, fault, { regs: { "cs.selector": cs }, entries: [0n], ...bytes }, own) ?? "none";
+  };
+  const legacy: Program = { ...program, system: { privilege: 3, interruptsAt: [], mode: "pae" } };
+
+  it("is told by what is executed and by the frame", () => {
+    expect(reasonOf("66cf")).toMatch("enters virtual-8086 mode");
+    expect(reasonOf("2e66cf", frame, program, ours, 0x34n)).toMatch("enters virtual-8086 mode");
+    expect(reasonOf("cf", frame, PROGRAM)).toMatch("enters virtual-8086 mode");
+    expect(reasonOf("66cf", frame, legacy)).toMatch("enters virtual-8086 mode");
+  });
+
+  it("is nothing else", () => {
+    for (const code of ["cf", "66cb", "66", ""]) expect(reasonOf(code)).toBe("none");
+    for (const stack of ["c94c01000000000000002900", "c94c0100", ""]) expect(reasonOf("66cf", stack)).toBe("none");
+    expect(reasonOf("66cf", frame, PROGRAM)).toBe("none");
+    expect(reasonOf("cf", frame, { ...PROGRAM, environment: ENVIRONMENTS.long })).toBe("none");
+    expect(reasonOf("66cf", frame, legacy, ours, 4n)).toBe("none");
+    expect(reasonOf("66cf", frame, program, { ...ours, vector: 12 })).toBe("none");
   });
 });

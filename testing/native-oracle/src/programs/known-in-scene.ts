@@ -3,11 +3,13 @@ import { FXSAVE } from "../cpu-state.ts";
 import { opcodeIndex } from "../prefixes.ts";
 import { initialStateOf } from "../vector.ts";
 import type { FaultScene } from "./fault-scene.ts";
+import { modeOf } from "./mode.ts";
 import { PTE } from "./page-edit.ts";
 import { inputOf, type Program } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
 const PAGE_FAULT = 14;
+const GENERAL_PROTECTION = 13;
 /** Bits of its error code. SDM vol. 3A, "Page-Fault Exception (#PF)". */
 const PF = { write: 2, user: 4, fetch: 0x10 } as const;
 const NX = 1n << 63n;
@@ -19,6 +21,10 @@ const CMPS: ReadonlySet<number> = new Set([0xa6, 0xa7]);
 /** Bytes of its largest operand. */
 const OPERAND_BYTES = 8n;
 const ADDRESS_SIZE = 0x67;
+const OPERAND_SIZE = 0x66;
+const IRET = 0xcf;
+/** Byte of IRETD's frame that has VM in it, and VM there. SDM vol. 2A, "IRET/IRETD/IRETQ". */
+const FRAME_VM = { at: 10, bit: 2 } as const;
 const SEGMENT_PREFIXES: Readonly<Record<number, string>> = {
   38: "es",
   46: "cs",
@@ -45,6 +51,13 @@ const EMPTY_REGISTER =
 /** CMPS is left out of programs, but what is executed may be no program. Seed 1132701745. */
 const ORDER_OF_CMPS = "CMPS reads its operands in the order that makers like: CR2 tells where neither is present";
 
+/**
+ * SDM vol. 2A, "IRET/IRETD/IRETQ": only IRETD at CPL 0, and not in IA-32e mode, goes there. An AMD EPYC has #GP for a null CS in front of such an
+ * image, and passes over VM where CS is code. Seed 1133810580.
+ */
+const VIRTUAL_BY_ANYONE =
+  "QEMU enters virtual-8086 mode by any IRETD whose image of EFLAGS has VM; the manual has it at CPL 0 only, and not in long mode";
+
 /** Why QEMU's x87 goes another way. @param regs ours, where QEMU differs first or at the end */
 export function knownOfStack(program: Program, regs: FaultScene["regs"]): string | undefined {
   const { fxsave } = initialStateOf(inputOf(program));
@@ -60,13 +73,25 @@ export function knownInScene(
   program: Program,
 ): string | undefined {
   const reason = knownOfStack(program, scene.regs);
-  if (reason !== undefined || ours.vector !== PAGE_FAULT) return reason;
+  if (reason !== undefined) return reason;
+  if (ours.vector === GENERAL_PROTECTION) return isIretToVirtual(scene, program) ? VIRTUAL_BY_ANYONE : undefined;
+  if (ours.vector !== PAGE_FAULT) return undefined;
   if (qemu?.rip !== ours.rip) return hadAccess(ours, scene) ? STALE_TRANSLATIONS : undefined;
   return qemu.vector === PAGE_FAULT &&
     qemu.errorCode === ours.errorCode &&
     areOperandsOfCmps(ours, qemu, scene, program)
     ? ORDER_OF_CMPS
     : undefined;
+}
+
+/** Whether IRETD outside 64-bit code has an image with VM that may not be obeyed. */
+function isIretToVirtual({ regs, code, stack }: FaultScene, program: Program): boolean {
+  const { codeBits } = program.environment;
+  const { long, paragraphs } = modeOf(program);
+  if (codeBits === 64 || paragraphs !== undefined || (!long && ((regs["cs.selector"] ?? 0n) & 3n) === 0n)) return false;
+  const at = opcodeIndex(code, false);
+  const isWide = code.subarray(0, Math.max(at, 0)).includes(OPERAND_SIZE) !== (codeBits === 32);
+  return code[at] === IRET && isWide && ((stack[FRAME_VM.at] ?? 0) & FRAME_VM.bit) !== 0;
 }
 
 /** Whether by an entry that the page had, and that nothing has dropped, there would have been no fault. */
