@@ -152,6 +152,15 @@ describe.runIf(qemuVersion() !== undefined)("programs that once differed from QE
 });
 
 describe.runIf(qemuVersion() !== undefined)("QEMU", () => {
+  it("is begun anew behind a program that leaves VIF", { timeout: TIMEOUT_MS }, () => {
+    const checker = new ProgramChecker();
+    const [, breaking] = kept.find(([name]) => name === "qemu-1133810580") ?? [];
+    const next = checker.generate(1133810582, "machine");
+    const [, outcome] = runOnQemu([breaking as Program, next]);
+    expect(checker.checkAgainstQemu(next, outcome)).toEqual([]);
+    expect(checker.counts).toMatchObject({ programs: 1, passedOver: 0 });
+  });
+
   /** @param slot code in hex */
   const privileged = (slot: string): Program =>
     readProgram(
