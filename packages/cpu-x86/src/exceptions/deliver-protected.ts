@@ -7,7 +7,7 @@ import { setNullSegment } from "../segments/cache.ts";
 import { type CodeTarget, commitCode } from "../segments/code-target.ts";
 import { type Gate, parseGate, SYSTEM_TYPE, TYPE_32 } from "../segments/descriptor.ts";
 import { commitInnerStack, legacyInnerStack } from "../segments/inner-stack.ts";
-import { commitStack, currentStack, type SlotSize, type Stack } from "../segments/stack.ts";
+import { commitStack, currentStack, type Stack } from "../segments/stack.ts";
 import { IMPLICIT } from "../segments/tables.ts";
 import { switchThroughGate } from "../segments/task-switch.ts";
 import { FLAG } from "../state/bits.ts";
@@ -24,7 +24,7 @@ export function deliverProtected(cpu: Cpu, vector: number, kind: EventKind, erro
   if ((gate.attributes & 0xf) === SYSTEM_TYPE.taskGate) return deliverToTask(cpu, gate, errorCode);
   const target = fetchHandler(cpu, gate);
   if (target === undefined) return false;
-  const size: SlotSize = (gate.attributes & TYPE_32) !== 0 ? 4 : 2;
+  const size = (gate.attributes & TYPE_32) !== 0 ? 4 : 2;
   const entered =
     target.cpl === cpu.cpl
       ? pushOnSameStack(cpu, size, flags, errorCode)
@@ -51,14 +51,14 @@ function fetchInterruptGate(cpu: Cpu, vector: number): Gate | undefined {
   return undefined;
 }
 
-function pushReturn(cpu: Cpu, stack: Stack, size: SlotSize, flags: number, errorCode: number): void {
-  stack.push(BigInt(flags >>> 0), size);
-  stack.push(BigInt(cpu.get32(AT.segSelector, SEGMENT.cs)), size);
-  stack.push(cpu.rip, size);
-  if (errorCode !== NO_ERROR_CODE) stack.push(BigInt(errorCode), size);
+function pushReturn(cpu: Cpu, stack: Stack, size: 2 | 4, flags: number, errorCode: number): void {
+  stack.pushWord(flags, size);
+  stack.pushWord(cpu.get32(AT.segSelector, SEGMENT.cs), size);
+  stack.pushWord(cpu.low(AT.rip), size);
+  if (errorCode !== NO_ERROR_CODE) stack.pushWord(errorCode, size);
 }
 
-function pushOnSameStack(cpu: Cpu, size: SlotSize, flags: number, errorCode: number): boolean {
+function pushOnSameStack(cpu: Cpu, size: 2 | 4, flags: number, errorCode: number): boolean {
   const stack = currentStack(cpu);
   pushReturn(cpu, stack, size, flags, errorCode);
   if (cpu.faulted || !enterByEvent(cpu, cpu.cpl, 0)) return false;
@@ -66,17 +66,17 @@ function pushOnSameStack(cpu: Cpu, size: SlotSize, flags: number, errorCode: num
   return true;
 }
 
-function pushOnInnerStack(cpu: Cpu, target: CodeTarget, size: SlotSize, flags: number, errorCode: number): boolean {
+function pushOnInnerStack(cpu: Cpu, target: CodeTarget, size: 2 | 4, flags: number, errorCode: number): boolean {
   const inner = legacyInnerStack(cpu, target.cpl);
   if (inner === undefined) return false;
   const { stack } = inner;
   const fromVm86 = cpu.vm86;
   const dataSegments = [SEGMENT.gs, SEGMENT.fs, SEGMENT.ds, SEGMENT.es] as const;
   if (fromVm86) {
-    for (const segment of dataSegments) stack.push(BigInt(cpu.get32(AT.segSelector, segment)), size);
+    for (const segment of dataSegments) stack.pushWord(cpu.get32(AT.segSelector, segment), size);
   }
-  stack.push(BigInt(cpu.get32(AT.segSelector, SEGMENT.ss)), size);
-  stack.push(cpu.gpr64(GPR.rsp), size);
+  stack.pushWord(cpu.get32(AT.segSelector, SEGMENT.ss), size);
+  stack.pushWord(cpu.gpr32(GPR.rsp), size);
   pushReturn(cpu, stack, size, flags, errorCode);
   if (cpu.faulted || !enterByEvent(cpu, target.cpl, 0)) return false;
   if (fromVm86) for (const segment of dataSegments) setNullSegment(cpu, segment, 0);
@@ -88,9 +88,9 @@ function pushOnInnerStack(cpu: Cpu, target: CodeTarget, size: SlotSize, flags: n
 function deliverToTask(cpu: Cpu, gate: Gate, errorCode: number): boolean {
   if (switchThroughGate(cpu, gate.selector, true) === HELPER.fault || cpu.faulted) return false;
   if (errorCode === NO_ERROR_CODE) return true;
-  const size: SlotSize = (cpu.get32(AT.segAttributes, SEGMENT.tr) & TYPE_32) !== 0 ? 4 : 2;
+  const size = (cpu.get32(AT.segAttributes, SEGMENT.tr) & TYPE_32) !== 0 ? 4 : 2;
   const stack = currentStack(cpu);
-  stack.push(BigInt(errorCode), size);
+  stack.pushWord(errorCode, size);
   if (!cpu.faulted) commitStack(cpu, stack);
   return !cpu.faulted;
 }

@@ -250,12 +250,21 @@ export class LinearMemory {
 
   /** Writes 1, 2 or 4 bytes. */
   write(linear: bigint, size: 1 | 2 | 4, value: number, access: number): void {
+    this.#writeHalves(lowHalf(linear), highHalf(linear), size, value, access);
+  }
+
+  /** The same below 4 GiB. @param low signed. */
+  writeLow(low: number, size: 1 | 2 | 4, value: number, access: number): void {
+    this.#writeHalves(low, 0, size, value, access);
+  }
+
+  #writeHalves(low: number, high: number, size: 1 | 2 | 4, value: number, access: number): void {
     const view = this.#cpu.view;
     if (this.#cpu.faulted) return;
     if (size === 1) view.setUint8(BOUNCE, value);
     else if (size === 2) view.setUint16(BOUNCE, value, true);
     else view.setUint32(BOUNCE, value, true);
-    this.storeBounced(lowHalf(linear), highHalf(linear), size, access);
+    this.storeBounced(low, high, size, access);
   }
 
   /** Writes 8 bytes. */

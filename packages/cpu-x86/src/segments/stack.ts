@@ -27,14 +27,15 @@ export function accessAt(cpu: Cpu, cpl: number): number {
  * nothing more is read or written, so that a caller may check once at the end.
  */
 export class Stack {
-  /** Offset of the top, within `mask`. */
-  pointer: bigint;
+  /** Offset of the top, within `mask`; of stacks that are not of 64-bit code `#top` has it, as a number. */
+  #pointer: bigint;
+  #top: number;
   readonly #cpu: Cpu;
   readonly #wide: boolean;
   readonly #mask: bigint;
-  readonly #base: bigint;
-  readonly #first: bigint;
-  readonly #last: bigint;
+  readonly #base: number;
+  readonly #first: number;
+  readonly #last: number;
   readonly #access: number;
   readonly #errorCode: number;
 
@@ -43,17 +44,28 @@ export class Stack {
     this.#cpu = cpu;
     this.#wide = wide;
     this.#mask = wide ? 0xffff_ffff_ffff_ffffn : (segment.attributes & SEG.DB) !== 0 ? 0xffff_ffffn : 0xffffn;
-    this.#base = BigInt(segment.base);
-    const within = offsetsWithin(segment.attributes, segment.limit);
-    this.#first = BigInt(within.first);
-    this.#last = BigInt(within.last);
+    this.#base = segment.base;
+    const { first, last } = offsetsWithin(segment.attributes, segment.limit);
+    this.#first = first;
+    this.#last = last;
     this.#access = accessAt(cpu, cpl);
     this.#errorCode = errorCode;
-    this.pointer = pointer & this.#mask;
+    this.#pointer = pointer & this.#mask;
+    this.#top = wide ? 0 : Number(this.#pointer);
+  }
+
+  /** Offset of the top. */
+  get pointer(): bigint {
+    return this.#wide ? this.#pointer : BigInt(this.#top);
+  }
+
+  #moveTo(pointer: bigint): void {
+    this.#pointer = pointer & this.#mask;
+    if (!this.#wide) this.#top = Number(this.#pointer);
   }
 
   push(value: bigint, size: SlotSize): void {
-    this.pointer = (this.pointer - BigInt(size)) & this.#mask;
+    this.#moveTo(this.pointer - BigInt(size));
     const linear = this.#linear(size);
     if (linear === undefined) return;
     const { linear: memory } = this.#cpu;
@@ -61,10 +73,18 @@ export class Stack {
     else memory.write(linear, size, Number(BigInt.asUintN(32, value)), this.#access);
   }
 
+  /** The same of what fits a number, on a stack that is not of 64-bit code: without bigints, for exceptions of 32-bit kernels. */
+  pushWord(value: number, size: 2 | 4): void {
+    const top = (this.#top - size) & (this.#mask === 0xffffn ? 0xffff : -1);
+    this.#top = top >>> 0;
+    if (this.#top < this.#first || this.#top + size - 1 > this.#last) this.#cpu.raise("SS", this.#errorCode);
+    else this.#cpu.linear.writeLow((this.#base + top) | 0, size, value, this.#access);
+  }
+
   /** 0 after a fault. */
   pop(size: SlotSize): bigint {
     const linear = this.#linear(size);
-    this.pointer = (this.pointer + BigInt(size)) & this.#mask;
+    this.#moveTo(this.pointer + BigInt(size));
     if (linear === undefined) return 0n;
     const { linear: memory } = this.#cpu;
     return size === 8 ? memory.read64(linear, this.#access) : BigInt(memory.read(linear, size, this.#access));
@@ -72,7 +92,7 @@ export class Stack {
 
   /** Moves past `bytes` bytes that are not looked at. */
   skip(bytes: number): void {
-    this.pointer = (this.pointer + BigInt(bytes)) & this.#mask;
+    this.#moveTo(this.pointer + BigInt(bytes));
   }
 
   /** What RSP becomes when this is the stack: 16-bit pointers leave the bits above alone. */
@@ -85,12 +105,12 @@ export class Stack {
     const last = pointer + BigInt(size - 1);
     const allowed = this.#wide
       ? isCanonical(this.#cpu, pointer) && isCanonical(this.#cpu, last & this.#mask)
-      : pointer >= this.#first && last <= this.#last;
+      : Number(pointer) >= this.#first && Number(last) <= this.#last;
     if (!allowed) {
       this.#cpu.raise("SS", this.#errorCode);
       return undefined;
     }
-    return this.#wide ? pointer : (this.#base + pointer) & 0xffff_ffffn;
+    return this.#wide ? pointer : BigInt((this.#base + Number(pointer)) >>> 0);
   }
 }
 
