@@ -27,12 +27,13 @@ export function accessAt(cpu: Cpu, cpl: number): number {
  * nothing more is read or written, so that a caller may check once at the end.
  */
 export class Stack {
-  /** Offset of the top, within `mask`; of stacks that are not of 64-bit code `#top` has it, as a number. */
-  #pointer: bigint;
-  #top: number;
+  /** Offset of the top where the stack is wide; elsewhere `#top` has it, as a number. */
+  #pointer = 0n;
+  #top = 0;
   readonly #cpu: Cpu;
   readonly #wide: boolean;
-  readonly #mask: bigint;
+  /** Bits of `#top`, signed. */
+  readonly #mask: number;
   readonly #base: number;
   readonly #first: number;
   readonly #last: number;
@@ -43,15 +44,15 @@ export class Stack {
   constructor(cpu: Cpu, segment: StackSegment, pointer: bigint, wide: boolean, cpl: number, errorCode = 0) {
     this.#cpu = cpu;
     this.#wide = wide;
-    this.#mask = wide ? 0xffff_ffff_ffff_ffffn : (segment.attributes & SEG.DB) !== 0 ? 0xffff_ffffn : 0xffffn;
+    this.#mask = (segment.attributes & SEG.DB) !== 0 ? -1 : 0xffff;
     this.#base = segment.base;
     const { first, last } = offsetsWithin(segment.attributes, segment.limit);
     this.#first = first;
     this.#last = last;
     this.#access = accessAt(cpu, cpl);
     this.#errorCode = errorCode;
-    this.#pointer = pointer & this.#mask;
-    this.#top = wide ? 0 : Number(this.#pointer);
+    if (wide) this.#pointer = BigInt.asUintN(64, pointer);
+    else this.#top = (Number(BigInt.asIntN(32, pointer)) & this.#mask) >>> 0;
   }
 
   /** Offset of the top. */
@@ -59,13 +60,13 @@ export class Stack {
     return this.#wide ? this.#pointer : BigInt(this.#top);
   }
 
-  #moveTo(pointer: bigint): void {
-    this.#pointer = pointer & this.#mask;
-    if (!this.#wide) this.#top = Number(this.#pointer);
+  #move(bytes: number): void {
+    if (this.#wide) this.#pointer = BigInt.asUintN(64, this.#pointer + BigInt(bytes));
+    else this.#top = ((this.#top + bytes) & this.#mask) >>> 0;
   }
 
   push(value: bigint, size: SlotSize): void {
-    this.#moveTo(this.pointer - BigInt(size));
+    this.#move(-size);
     const linear = this.#linear(size);
     if (linear === undefined) return;
     const { linear: memory } = this.#cpu;
@@ -75,16 +76,15 @@ export class Stack {
 
   /** The same of what fits a number, on a stack that is not of 64-bit code: without bigints, for exceptions of 32-bit kernels. */
   pushWord(value: number, size: 2 | 4): void {
-    const top = (this.#top - size) & (this.#mask === 0xffffn ? 0xffff : -1);
-    this.#top = top >>> 0;
-    if (this.#top < this.#first || this.#top + size - 1 > this.#last) this.#cpu.raise("SS", this.#errorCode);
-    else this.#cpu.linear.writeLow((this.#base + top) | 0, size, value, this.#access);
+    this.#move(-size);
+    const low = this.#low(size);
+    if (low !== undefined) this.#cpu.linear.writeLow(low, size, value, this.#access);
   }
 
   /** 0 after a fault. */
   pop(size: SlotSize): bigint {
     const linear = this.#linear(size);
-    this.#moveTo(this.pointer + BigInt(size));
+    this.#move(size);
     if (linear === undefined) return 0n;
     const { linear: memory } = this.#cpu;
     return size === 8 ? memory.read64(linear, this.#access) : BigInt(memory.read(linear, size, this.#access));
@@ -92,25 +92,31 @@ export class Stack {
 
   /** Moves past `bytes` bytes that are not looked at. */
   skip(bytes: number): void {
-    this.#moveTo(this.pointer + BigInt(bytes));
+    this.#move(bytes);
   }
 
   /** What RSP becomes when this is the stack: 16-bit pointers leave the bits above alone. */
   mergedInto(rsp: bigint): bigint {
-    return this.#mask === 0xffffn ? (rsp & ~0xffffn) | this.pointer : this.pointer;
+    return !this.#wide && this.#mask === 0xffff ? (rsp & ~0xffffn) | this.pointer : this.pointer;
   }
 
   #linear(size: number): bigint | undefined {
-    const { pointer } = this;
-    const last = pointer + BigInt(size - 1);
-    const allowed = this.#wide
-      ? isCanonical(this.#cpu, pointer) && isCanonical(this.#cpu, last & this.#mask)
-      : Number(pointer) >= this.#first && Number(last) <= this.#last;
-    if (!allowed) {
-      this.#cpu.raise("SS", this.#errorCode);
-      return undefined;
+    if (!this.#wide) {
+      const low = this.#low(size);
+      return low === undefined ? undefined : BigInt(low >>> 0);
     }
-    return this.#wide ? pointer : BigInt((this.#base + Number(pointer)) >>> 0);
+    const pointer = this.#pointer;
+    const last = BigInt.asUintN(64, pointer + BigInt(size - 1));
+    if (isCanonical(this.#cpu, pointer) && isCanonical(this.#cpu, last)) return pointer;
+    this.#cpu.raise("SS", this.#errorCode);
+    return undefined;
+  }
+
+  /** Linear address of the top where the stack is not wide, signed; undefined: #SS is pending. */
+  #low(size: number): number | undefined {
+    if (this.#top >= this.#first && this.#top + size - 1 <= this.#last) return (this.#base + this.#top) | 0;
+    this.#cpu.raise("SS", this.#errorCode);
+    return undefined;
   }
 }
 
