@@ -1,8 +1,19 @@
 /** Bytes that may stand in front of an opcode. SDM vol. 2A, "Instruction Prefixes" and "REX Prefixes". */
+import type { SegmentName } from "./environment.ts";
+
+/** Prefix byte of each segment override. */
+export const SEGMENT_PREFIX: Readonly<Record<SegmentName, number>> = {
+  es: 0x26,
+  cs: 0x2e,
+  ss: 0x36,
+  ds: 0x3e,
+  fs: 0x64,
+  gs: 0x65,
+};
 
 export const LEGACY_PREFIXES: ReadonlySet<number> = new Set([
   ...[0xf0, 0xf2, 0xf3],
-  ...[0x26, 0x2e, 0x36, 0x3e, 0x64, 0x65],
+  ...Object.values(SEGMENT_PREFIX),
   ...[0x66, 0x67],
 ]);
 

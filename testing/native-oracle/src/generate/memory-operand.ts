@@ -3,6 +3,7 @@
  * and displacement that reach it.
  */
 import { type ContentType, DATA, PAGE_BYTES, READ_ONLY, type SegmentName, STACK, TYPED_AREAS } from "../environment.ts";
+import { SEGMENT_PREFIX } from "../prefixes.ts";
 import type { Random } from "../random.ts";
 import { vectorOverride } from "../vector.ts";
 import { type Draft, offsetOf, REGISTERS, setPointer } from "./draft.ts";
@@ -11,16 +12,6 @@ const { rbx, rsp, rbp, rsi, rdi } = REGISTERS;
 const UNMAPPED_BELOW = DATA.address;
 const UNMAPPED_ABOVE = READ_ONLY.address + READ_ONLY.length;
 const MIDDLE = DATA.address + PAGE_BYTES;
-
-/** Prefix byte of each segment override. */
-const SEGMENT_PREFIX: Readonly<Record<SegmentName, number>> = {
-  es: 0x26,
-  cs: 0x2e,
-  ss: 0x36,
-  ds: 0x3e,
-  fs: 0x64,
-  gs: 0x65,
-};
 
 /** What the operand is: its size in bytes, its contents, and whether a misaligned address faults. */
 export interface MemoryNeed {

@@ -1,6 +1,7 @@
 /** Why QEMU may differ, told by what was around the first fault that does, or by the program's end where none does. */
 import { FXSAVE } from "../cpu-state.ts";
-import { opcodeIndex } from "../prefixes.ts";
+import { opcodeIndex, SEGMENT_PREFIX } from "../prefixes.ts";
+import { PAGE_FAULT } from "../trap.ts";
 import { initialStateOf } from "../vector.ts";
 import type { FaultScene } from "./fault-scene.ts";
 import { modeOf } from "./mode.ts";
@@ -8,7 +9,6 @@ import { PTE } from "./page-edit.ts";
 import { inputOf, type Program } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
-const PAGE_FAULT = 14;
 const GENERAL_PROTECTION = 13;
 /** Bits of its error code. SDM vol. 3A, "Page-Fault Exception (#PF)". */
 const PF = { write: 2, user: 4, fetch: 0x10 } as const;
@@ -25,14 +25,10 @@ const OPERAND_SIZE = 0x66;
 const IRET = 0xcf;
 /** Byte of IRETD's frame that has VM in it, and VM there. SDM vol. 2A, "IRET/IRETD/IRETQ". */
 const FRAME_VM = { at: 10, bit: 2 } as const;
-const SEGMENT_PREFIXES: Readonly<Record<number, string>> = {
-  38: "es",
-  46: "cs",
-  54: "ss",
-  62: "ds",
-  100: "fs",
-  101: "gs",
-};
+/** Names of segments by their prefixes. */
+const SEGMENT_OF: ReadonlyMap<number, string> = new Map(
+  Object.entries(SEGMENT_PREFIX).map(([name, prefix]) => [prefix, name]),
+);
 
 /**
  * Programs that go astray write page tables they have no business with, and drop no translation. SDM vol. 3A, "Invalidation of TLBs and
@@ -115,7 +111,7 @@ function areOperandsOfCmps(
   const prefixes = [...code.subarray(0, at)];
   const overridden = prefixes.includes(ADDRESS_SIZE);
   const bits = codeBits === 64 ? (overridden ? 32 : 64) : (codeBits === 32) === overridden ? 16 : 32;
-  const segment = SEGMENT_PREFIXES[prefixes.findLast((each) => each in SEGMENT_PREFIXES) ?? 0] ?? "ds";
+  const segment = SEGMENT_OF.get(prefixes.findLast((each) => SEGMENT_OF.has(each)) ?? 0) ?? "ds";
   const linear = (register: string, base: string): bigint =>
     BigInt.asUintN(
       codeBits === 64 ? 64 : 32,
