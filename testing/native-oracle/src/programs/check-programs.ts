@@ -5,7 +5,7 @@ import { compareMachines, firstDifference } from "./compare-machines.ts";
 import { compareEngines, compareWithHost } from "./compare-programs.ts";
 import { sceneOf } from "./fault-scene.ts";
 import { generateProgram } from "./generate-program.ts";
-import { knownInScene, knownOfStack, STALE_TRANSLATIONS } from "./known-in-scene.ts";
+import { knownInScene, STALE_TRANSLATIONS } from "./known-in-scene.ts";
 import { knownOnHost } from "./known-on-host.ts";
 import type { ModeName } from "./mode.ts";
 import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, inputOf, type Program, SLOT_BYTES, USER_WINDOWS } from "./program.ts";
@@ -13,6 +13,7 @@ import { createProgramEngine, type ProgramEngine } from "./program-engine.ts";
 import type { QemuOutcome } from "./qemu-engine.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 import { settleProgram } from "./settle.ts";
+import { strayInstruction } from "./stray-instructions.ts";
 import { compareSystems, forgetTranslations, SystemEngine, type SystemOutcome } from "./system-engine.ts";
 import { isPrivileged, type Vocabulary } from "./vocabulary.ts";
 
@@ -123,18 +124,20 @@ export class ProgramChecker {
     const differences = compareMachines(program, qemu, interpreted);
     if (typeof differences === "string") return this.#excuse(program, differences);
     if (differences.length === 0) return this.checkEngines(program);
-    const reason = this.#usesStaleTranslations(program)
-      ? STALE_TRANSLATIONS
-      : this.#reasonInScene(program, qemu.faults, interpreted);
+    const reason = this.#reasonInRun(program, qemu.faults, interpreted);
     return reason === undefined ? differences : this.#excuse(program, reason);
   }
 
-  #reasonInScene(program: Program, qemu: readonly LoggedFault[], { faults, regs }: SystemOutcome): string | undefined {
+  /** Told by running the program once more. */
+  #reasonInRun(program: Program, qemu: readonly LoggedFault[], { faults }: SystemOutcome): string | undefined {
+    if (this.#usesStaleTranslations(program)) return STALE_TRANSLATIONS;
     const at = firstDifference(qemu, faults);
     const ours = faults[at];
-    if (ours === undefined) return knownOfStack(program, regs);
-    const scene = sceneOf(this.#systemInterpreter, program, at, ours);
-    return scene && knownInScene(qemu[at], ours, scene, program);
+    const scene = ours && sceneOf(this.#systemInterpreter, program, at, ours);
+    const reason = ours && scene && knownInScene(qemu[at], ours, scene, program);
+    if (reason !== undefined) return reason;
+    const stray = strayInstruction(this.#systemInterpreter, program, ours === undefined ? FAULT_LIMIT : at);
+    return stray && `what was executed is nothing that programs for QEMU are made of: ${stray}`;
   }
 
   /** The reason is counted; our engines are compared all the same. */

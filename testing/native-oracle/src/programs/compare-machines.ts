@@ -3,7 +3,7 @@ import type { Difference } from "../compare.ts";
 import { PAGE_BYTES } from "../environment.ts";
 import { kernelPage } from "../guest-tables.ts";
 import { compareFaults } from "./compare-programs.ts";
-import { BEYOND_CANONICAL, isCanonical, isCodeOverwritten, knownReason } from "./known-in-qemu.ts";
+import { BEYOND_CANONICAL, isCanonical, knownReason } from "./known-in-qemu.ts";
 import { readLegacyEnd } from "./legacy-handler.ts";
 import { LOW_BYTES } from "./machine-supervisor.ts";
 import { type Mode, modeOf } from "./mode.ts";
@@ -19,7 +19,6 @@ const PF_WRITE = 2;
 const PTE_ACCESSED = 0x20;
 const PTE_DIRTY = 0x40;
 const FLAG_RF = 0x1_0000;
-const FLAG_AF = 0x10;
 /** Its place in what readLegacyEnd returns. */
 const RFLAGS = 2;
 
@@ -107,7 +106,6 @@ function sameFault(qemu: LoggedFault | undefined, ours: LoggedFault | undefined)
 /**
  * rip, rflags, rsp and cs of the frame that ended the program. The upper half of rsp is no matter of code that has none; SS is null in
  * QEMU 7.2 behind an event with a stack of its own at the same privilege, and by SDM vol. 3A, "Stack Switching in IA-32e Mode", stays.
- * AF, which shifts leave undefined, is told where what sets it again is still there. Seed 1129703967: SHL, and a stack over the CMP.
  */
 function describeEnd(ram: Uint8Array, program: Program): string {
   const view = new DataView(ram.buffer, ram.byteOffset, ram.length);
@@ -119,8 +117,7 @@ function describeEnd(ram: Uint8Array, program: Program): string {
   const end = kernelPage("stack").gpa + PAGE_BYTES;
   const at = (offset: number): bigint => view.getBigUint64(end - offset, true);
   const rsp = BigInt.asUintN(program.environment.codeBits === 64 ? 64 : 32, at(16));
-  const untold = FLAG_RF | (isCodeOverwritten(ram, program) ? FLAG_AF : 0);
-  return [at(40), at(24) & ~BigInt(untold), rsp, at(32)].map((value) => value.toString(16)).join(" ");
+  return [at(40), at(24) & ~BigInt(FLAG_RF), rsp, at(32)].map((value) => value.toString(16)).join(" ");
 }
 
 /**

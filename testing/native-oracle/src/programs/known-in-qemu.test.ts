@@ -86,32 +86,3 @@ it("INT of a gate that user code may not use has the vector in the index of the 
   expect(reasonOf({ ...REFUSED, errorCode: 0x882, rip: 0x8de2n }, ours)).toBe("none");
   expect(reasonOf({ ...REFUSED, errorCode: 0x880 }, { ...REFUSED, errorCode: 0x440 })).toBe("none");
 });
-
-it.each([
-  ["c6c7", "none"],
-  ["c6ff", "takes C6"],
-  ["c7d8", "takes C6"],
-  ["c7043d", "none"],
-  ["8f8d", "takes C6"],
-  ["8fc7", "none"],
-  ["f057", "passes over LOCK"],
-  ["c4c2780000", "MMX instructions with VEX"],
-])("#UD of %s: %s", (hex, reason) => {
-  const ram = RAM.slice();
-  ram.set(Buffer.from(hex, "hex"), Number(REFUSED.rip));
-  const ours = { ...REFUSED, vector: 6 };
-  expect(reasonOf(undefined, ours, PROGRAM, ram)).toMatch(reason);
-});
-
-it("INT1 is #UD in QEMU, and #DB behind it here", () => {
-  const ram = RAM.slice();
-  ram[Number(REFUSED.rip)] = 0xf1;
-  const [qemu, ours] = [
-    { ...REFUSED, vector: 6 },
-    { ...REFUSED, vector: 1, rip: REFUSED.rip + 1n },
-  ];
-  expect(reasonOf(qemu, ours, PROGRAM, ram)).toMatch("for INT1");
-  expect(reasonOf(qemu, ours)).toBe("none");
-  expect(reasonOf(qemu, { ...ours, rip: REFUSED.rip + 2n }, PROGRAM, ram)).toBe("none");
-  expect(reasonOf({ ...qemu, vector: 13 }, ours, PROGRAM, ram)).toBe("none");
-});

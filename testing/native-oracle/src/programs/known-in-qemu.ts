@@ -1,20 +1,16 @@
 /**
  * Faults in which QEMU 7.2 is wrong by the manual: behind one the program is another one, and nothing more is compared. What it does
- * otherwise without a fault is left out of programs: see vocabulary.ts and system-steps.ts.
+ * otherwise without a fault is left out of programs: see vocabulary.ts and system-steps.ts, and stray-instructions.ts for what they execute
+ * all the same.
  */
 
 import type { Environment } from "../environment.ts";
-import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
 import { LEGACY_PREFIXES } from "../prefixes.ts";
-import { isLockedInVain } from "./lockable.ts";
-import { isMmxWithVex } from "./mmx-with-vex.ts";
 import { modeOf } from "./mode.ts";
 import { FIRST_SLOT, type Program } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
 const PAGE_FAULT = 14;
-const DEBUG = 1;
-const INVALID_OPCODE = 6;
 const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
 /** Error-code bit of writes. */
@@ -23,10 +19,7 @@ const PF_WRITE = 2;
 const PF_USER = 4;
 /** Error-code bit of gates, whose vector stands in the selector's bits. SDM vol. 3A, "Error Code". */
 const GATE = 2;
-/** MOV of an immediate and POP, with /0. */
-const ALONE_WITH_0 = [0xc6, 0xc7, 0x8f] as const;
 const MODRM_REG = 0x38;
-const INT1 = 0xf1;
 /** RETF and IRET. */
 const FRAME_READERS = [0xca, 0xcb, 0xcf] as const;
 
@@ -112,39 +105,6 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       qemu.errorCode - GATE === 2 * (ours.errorCode - GATE),
   },
   {
-    reason:
-      "QEMU takes C6, C7 and 8F for MOV and POP with /1 to /7, too; the manual has nothing there, and an AMD EPYC #UD",
-    explains: (_, ours, ram, program) => {
-      if (ours?.vector !== INVALID_OPCODE) return false;
-      const at = linear(ours.rip, program);
-      return ALONE_WITH_0.some((opcode) => ram[at] === opcode) && ((ram[at + 1] ?? 0) & MODRM_REG) !== 0;
-    },
-  },
-  {
-    reason: "QEMU has MMX instructions with VEX, too; an AMD EPYC has #UD, as the manual has nothing there",
-    explains: (_, ours, ram, program) => {
-      if (ours?.vector !== INVALID_OPCODE) return false;
-      const at = linear(ours.rip, program);
-      return isMmxWithVex(ram.subarray(at, at + MAX_INSTRUCTION_BYTES), program.environment.codeBits === 64);
-    },
-  },
-  {
-    reason: "QEMU has #UD for INT1; the manual has #DB behind it",
-    explains: (qemu, ours, ram, program) =>
-      qemu?.vector === INVALID_OPCODE &&
-      ours?.vector === DEBUG &&
-      qemu.rip === ours.rip - 1n &&
-      ram[linear(qemu.rip, program)] === INT1,
-  },
-  {
-    reason: "QEMU passes over LOCK where there is none, which is #UD",
-    explains: (_, ours, ram, program) => {
-      if (ours?.vector !== INVALID_OPCODE) return false;
-      const at = linear(ours.rip, program);
-      return isLockedInVain(ram.subarray(at, at + MAX_INSTRUCTION_BYTES), program.environment.codeBits === 64);
-    },
-  },
-  {
     reason: "QEMU has #GP for a stack pointer that is not canonical; the manual has #SS",
     explains: (qemu, ours, _, { environment }) =>
       environment.codeBits === 64 &&
@@ -184,10 +144,6 @@ const SYSTEM = [0x6c, 0x6d, 0x6e, 0x6f, 0x9c, 0x9d, 0xcc, 0xcd, 0xce, 0xcf, 0xf4
   ...[0xe4, 0xe5, 0xe6, 0xe7, 0xec, 0xed, 0xee, 0xef],
 ]);
 const SYSTEM_0F = [0, 1, 6, 8, 9, 0x20, 0x21, 0x22, 0x23, 0x30, 0x32, 0x34, 0x35];
-
-/** Whether something of a program's code is not as it was. */
-export const isCodeOverwritten = (ram: Uint8Array, { code }: Program): boolean =>
-  code.some((byte, i) => ram[FIRST_SLOT + i] !== byte);
 
 /**
  * Programs load DS and ES with what they began with again, but a return off a stack that was moved comes to the middle of that. Seed

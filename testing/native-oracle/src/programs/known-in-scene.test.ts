@@ -1,7 +1,7 @@
 import { describe, expect, it } from "vitest";
 import { ENVIRONMENTS } from "../environment.ts";
 import type { FaultScene } from "./fault-scene.ts";
-import { knownInScene, knownOfStack } from "./known-in-scene.ts";
+import { knownInScene } from "./known-in-scene.ts";
 import { CODE_BYTES, type Program, privilegedStackTop } from "./program.ts";
 import type { LoggedFault } from "./resume-handler.ts";
 
@@ -16,29 +16,6 @@ const PROGRAM: Program = {
 };
 const NOTHING = new Uint8Array(0);
 const OURS: LoggedFault = { vector: 14, errorCode: 4, cr2: 0x5000n, rip: 0x8ca2n, ds: 0x2b, es: 0x2b };
-
-describe("CMPS with neither operand present", () => {
-  const ours = { ...OURS, cr2: 0xffff_ffffn };
-  const qemu = { ...OURS, cr2: 0x7614_2902n };
-  const regs = { rsi: 0xffff_ffffn, rdi: 0x7614_2902n };
-  const reasonOf = (hex: string, theirs = qemu, own = regs, fault = ours): string =>
-    knownInScene(theirs, fault, { regs: own, code: Buffer.from(hex, "hex"), stack: NOTHING, entries: [0n] }, PROGRAM) ??
-    "none";
-
-  it("is told by the operand of rDI in QEMU's CR2, of rSI in ours", () => {
-    for (const hex of ["a6", "f3a7", "66a7"]) expect(reasonOf(hex)).toMatch("CMPS reads");
-    expect(reasonOf("a7", { ...qemu, cr2: 0x7614_2905n })).toMatch("CMPS reads");
-  });
-
-  it("is nothing else", () => {
-    for (const hex of ["a4", "67a6", "26", ""]) expect(reasonOf(hex)).toBe("none");
-    expect(reasonOf("a6", { ...qemu, cr2: 0x7614_3000n })).toBe("none");
-    expect(reasonOf("a6", { ...qemu, errorCode: 6 })).toBe("none");
-    expect(reasonOf("a6", { ...qemu, vector: 13 })).toBe("none");
-    expect(reasonOf("a6", { ...qemu, rip: 0x8ca3n })).toBe("none");
-    expect(reasonOf("a6", qemu, { rsi: 0x7614_2902n, rdi: 0xffff_ffffn })).toBe("none");
-  });
-});
 
 describe("an entry that was changed, and no translation dropped", () => {
   const scene = (...entries: bigint[]): FaultScene => ({ regs: {}, code: new Uint8Array(15), stack: NOTHING, entries });
@@ -62,16 +39,6 @@ describe("an entry that was changed, and no translation dropped", () => {
     expect(reasonOf(0xb, [reserved])).toBe("none");
     expect(reasonOf(0xb, [])).toBe("none");
     expect(reasonOf(0xb, [good, reserved], OURS)).toBe("none");
-  });
-});
-
-describe("the x87 stack", () => {
-  const scene: FaultScene = { regs: { "fpu.status": 0x41n }, code: new Uint8Array(15), stack: NOTHING, entries: [0n] };
-
-  it("is told by a stack fault that the program did not begin with", () => {
-    expect(knownOfStack(PROGRAM, { "fpu.status": 0x41n })).toMatch("looks at no tags");
-    expect(knownInScene(undefined, { ...OURS, vector: 16 }, scene, PROGRAM)).toMatch("looks at no tags");
-    for (const status of [0n, 1n, 0x3801n]) expect(knownOfStack(PROGRAM, { "fpu.status": status })).toBeUndefined();
   });
 });
 
