@@ -33,13 +33,13 @@ export interface FoundBlock {
 }
 
 /** Instructions of a region at most: larger functions take long to compile and gain little. */
-const MAX_INSNS = 200;
+const MAX_INSNS = 120;
 /** A called function of as many instructions at most is taken along before larger ones, wherever the call is. */
 const SMALL_INSNS = 32;
 /** Instructions of a region at most, with small functions: the way there and back costs as much as some twenty. */
-const MAX_WITH_SMALL = 320;
+const MAX_WITH_SMALL = 200;
 /** No further called function is taken along if there are as many already. */
-const ENOUGH_INSNS = 100;
+const ENOUGH_INSNS = 60;
 
 const PAGE_SHIFT = 12;
 
