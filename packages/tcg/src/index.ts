@@ -4,5 +4,5 @@ export { type Slot, type SlotPolicy, SlotTable } from "./ir/slots.ts";
 export { type Constant, GOTO, type Node, type Val, type Variable } from "./ir/types.ts";
 export { LocalPool, type LoweringTarget, lowerNodes } from "./lower/wasm.ts";
 export { type RegionFlow, type StructuredFlow, structureEntries } from "./region/entries.ts";
-export { lowerRegion, type Region, SIDE, type SideExit } from "./region/lower-region.ts";
+export { type ExitTail, lowerRegion, type Region } from "./region/lower-region.ts";
 export * from "./softmmu/tlb-layout.ts";

@@ -1,8 +1,8 @@
 // A region's IR in words, for `-d op`.
-import { type IrNames, printNodes, SIDE } from "@tsvm/tcg";
+import { type IrNames, printNodes } from "@tsvm/tcg";
 import { fieldNameAt } from "../state/field-names.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
-import { sideDetailText } from "./side-exit.ts";
+import { SIDE, sideDetailText } from "./side-exit.ts";
 import type { RegionBlock } from "./translate.ts";
 
 const NAMES: IrNames = {

@@ -6,7 +6,7 @@
 // 2. `fuel` counts the instructions completed whenever the region is left.
 // 3. Every cycle in a region has an edge that goes back in the guest's code: the fuel is looked at there. What a loop's
 //    next turn overwrites (flags) is computed only if it is spent.
-import { type Constant, SIDE, type Val } from "@tsvm/tcg";
+import type { Constant, Val } from "@tsvm/tcg";
 import { checkPending, looksForPending } from "../emit/check-unit.ts";
 import { runSemantics } from "../emit/emit-insn.ts";
 import type { Shape } from "../emit/shape.ts";
@@ -19,12 +19,13 @@ import { callSubroutine } from "../softfloat/subroutine.ts";
 import { AT, type FieldName, GPR } from "../state/layout.ts";
 import { TLB_LOOKS, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
+import { canLeaveTo, LEAVE_TO } from "./leave-to.ts";
 import { copyOf, offsetOf, type Place } from "./place.ts";
 import { type Near, ReachedMemory } from "./reached-memory.ts";
 import { RecordConstants } from "./record-constants.ts";
 import { REGION_SLOTS } from "./region-slots.ts";
 import type { SideCause } from "./side-causes.ts";
-import { sideDetail } from "./side-exit.ts";
+import { SIDE, sideDetail } from "./side-exit.ts";
 
 const PAGE = 4096;
 const PAGE_SHIFT = 12;
@@ -336,9 +337,12 @@ export class RegionBuilder extends X86Builder {
     return this.load("i32.load", undefined, AT.fuel);
   }
 
+  #fuelLeft(extra: number): Val {
+    return this.op("i32.sub", this.#fuel(), this.const32(this.#completed + extra));
+  }
+
   #spendFuel(extra: number): void {
-    const left = this.op("i32.sub", this.#fuel(), this.const32(this.#completed + extra));
-    this.store("i32.store", undefined, AT.fuel, left);
+    this.store("i32.store", undefined, AT.fuel, this.#fuelLeft(extra));
   }
 
   /** rip of an offset from the region's first page, as wide as the code's instruction pointer. */
@@ -358,7 +362,11 @@ export class RegionBuilder extends X86Builder {
     super.exit(LEAVE, this.const32(0));
   }
 
-  #leaveTo(offset: number, extra = 0): void {
+  #leaveTo(offset: number, extra: number): void {
+    if (canLeaveTo(offset)) {
+      super.exit(LEAVE_TO, this.const32(offset), this.const32(this.#completed + extra));
+      return;
+    }
     this.store("i64.store", undefined, AT.rip, this.#ripOf(offset));
     this.#leave(extra);
   }
@@ -373,14 +381,10 @@ export class RegionBuilder extends X86Builder {
   }
 
   #goTo(offset: number, block: number, extra: number): void {
-    this.#spendFuel(extra);
-    if (offset <= this.#insn.offset) {
-      const spent = this.op("i32.le_s", this.#fuel(), this.const32(0));
-      this.when(spent, () => {
-        this.store("i64.store", undefined, AT.rip, this.#ripOf(offset));
-        super.exit(LEAVE, this.const32(0));
-      });
-    }
+    const left = this.#fuelLeft(extra);
+    if (offset <= this.#insn.offset)
+      this.when(this.op("i32.le_s", left, this.const32(0)), () => this.#leaveTo(offset, extra));
+    this.store("i32.store", undefined, AT.fuel, left);
     this.goTo(block);
   }
 

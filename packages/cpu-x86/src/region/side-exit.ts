@@ -1,6 +1,6 @@
 // What every side exit of a region does: rip is that of the instruction whose record is returned, the fuel counts the
 // instructions before it, and the cause is counted.
-import type { SideExit } from "@tsvm/tcg";
+import type { ExitTail } from "@tsvm/tcg";
 import type { CodeWriter } from "@tsvm/wasm-emit";
 import { RECORD } from "../decode/decoded-insn.ts";
 import { AT } from "../state/layout.ts";
@@ -32,7 +32,10 @@ export function sideDetailText(detail: number): string {
   return `${cause}, ${detail & MAX_COMPLETED} done`;
 }
 
-export const SIDE_EXIT: SideExit = {
+/** Name of side exits. Operands: the record, and {@link sideDetail}. */
+export const SIDE = "side";
+
+export const SIDE_TAIL: ExitTail = {
   slots: [FUEL_SLOT, PAGE_SLOT],
   write(writer, record, detail, localOfSlot) {
     writer.localGet(localOfSlot(FUEL_SLOT));

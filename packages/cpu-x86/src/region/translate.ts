@@ -1,18 +1,19 @@
 // From decoded records to a WebAssembly module with one region.
-import { GOTO, lowerRegion, type Node, type RegionFlow, SIDE, type StructuredFlow, structureEntries } from "@tsvm/tcg";
+import { GOTO, lowerRegion, type Node, type RegionFlow, type StructuredFlow, structureEntries } from "@tsvm/tcg";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import { IMPORTS } from "../interpreter/generate.ts";
 import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
 import { type CodeSource, type FoundBlock, findBlocks, shapeOfRecord } from "./former.ts";
+import { LEAVE_TO, leaveToTail } from "./leave-to.ts";
 import type { Place } from "./place.ts";
 import { LEAVE, RegionBuilder, type RegionContext, type RegionInsn } from "./region-builder.ts";
 import { PAGE_SLOT, REGION_SLOTS } from "./region-slots.ts";
-import { SIDE_EXIT } from "./side-exit.ts";
+import { SIDE, SIDE_TAIL } from "./side-exit.ts";
 
 /** What only ways out of a block need is computed there, not on the way through. */
-const COLD_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE, GOTO]);
+const COLD_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE, LEAVE_TO, GOTO]);
 /** What is frequent stays in the region. */
-const RARE_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE]);
+const RARE_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE, LEAVE_TO]);
 
 /** What translation needs of its surroundings. */
 export interface TranslationSource extends CodeSource {
@@ -77,7 +78,7 @@ export function translateRegion(
   finished("emit");
   if (emitter.isFull) return undefined;
   source.observe?.(blocks);
-  const translation = write(blocks, structured);
+  const translation = write(blocks, structured, source.code64);
   finished("write");
   return translation;
 }
@@ -91,7 +92,7 @@ const flowOf = (blocks: readonly EmittedBlock[]): RegionFlow => ({
   closed: new Set(blocks.flatMap(({ isCopy }, block) => (isCopy ? [block] : []))),
 });
 
-function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translation {
+function write(blocks: readonly EmittedBlock[], flow: StructuredFlow, code64: boolean): Translation {
   const module = new ModuleBuilder({ minPages: 1 });
   const nodes = blocks.map((block) => block.nodes);
   const imports = new Map<string, number>();
@@ -102,7 +103,10 @@ function write(blocks: readonly EmittedBlock[], flow: StructuredFlow): Translati
       flow,
       blocks: nodes,
       slots: REGION_SLOTS,
-      side: SIDE_EXIT,
+      tails: new Map([
+        [LEAVE_TO, leaveToTail(code64)],
+        [SIDE, SIDE_TAIL],
+      ]),
       coldExits: COLD_EXITS,
       rareExits: RARE_EXITS,
       origin: { slot: PAGE_SLOT, distances: entries.map((offset) => (offset >> 12) * 4096) },

@@ -25,10 +25,15 @@ export function regionWat(bytes: Uint8Array, whole: boolean): readonly string[] 
   return layOut(whole ? named : codeOf(named), 0);
 }
 
-/** What is between the label that side exits leave and the head of the function. */
+/** How many blocks lie around the code: their ends are the function's, that of exits to an instruction, and that of side exits. */
+const AROUND = 3;
+const SIDE_LABEL = `$B${AROUND - 1}`;
+
+/** What is between the labels of exits and the head of the function. */
 function codeOf(region: List): List {
-  const outer = region.find((part) => part[0] === "block") as List;
-  return outer.find((part) => part[0] === "block") as List;
+  let code = region;
+  for (let i = 0; i < AROUND; i++) code = code.find((part) => part[0] === "block") as List;
+  return code;
 }
 
 /** Expressions of a module, those of the module's own list. */
@@ -52,7 +57,11 @@ const nameFields = (text: string): string =>
       const field = fieldNameAt(Number(offset));
       return field === undefined ? all : `${all}(;${field};)`;
     })
-    .replace(/(\(local\.set \$l2\s*\(i32\.const) (\d+)/g, (_, set, detail) => `${set} (;${sideDetailText(detail)};)`);
+    .replace(
+      /(\(local\.set \$l2\s*\(i32\.const) (\d+)(\)\)\s*\(local\.set \$l1\)\s*\(br (\$B\d+)\))/g,
+      (_, set, detail, leave, label) =>
+        `${set} (;${label === SIDE_LABEL ? sideDetailText(detail) : `${detail} done`};)${leave}`,
+    );
 
 /** A region loads what it keeps in locals first: from the fields the locals have their names. */
 function nameLocals(region: List): List {

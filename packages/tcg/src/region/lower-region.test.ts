@@ -6,7 +6,7 @@ import { IrBuilder } from "../ir/builder.ts";
 import { SlotTable } from "../ir/slots.ts";
 import type { Node } from "../ir/types.ts";
 import { structureEntries } from "./entries.ts";
-import { lowerRegion, SIDE } from "./lower-region.ts";
+import { lowerRegion } from "./lower-region.ts";
 
 const X = 64;
 const LAZY = 72;
@@ -50,6 +50,8 @@ interface Outcome {
 const LEFT_BY_FUEL = 1000;
 const LEFT = 2000;
 const SIDE_AT = 3000;
+/** Exits with tails: one that does nothing, and one that adds up its operands. */
+const [SIDE, FAR] = ["side", "far"] as const;
 
 function walk(
   blocks: readonly Block[],
@@ -103,17 +105,26 @@ function compile(blocks: readonly Block[]) {
     if (!flow.headers.has(at)) return list;
     b.beginBlock();
     const spent = b.op("i32.le_s", b.load("i32.load", undefined, FUEL), b.const32(0));
-    b.when(spent, () => b.exit("leave", b.const32(LEFT_BY_FUEL + at)));
+    b.when(spent, () => b.exit(FAR, b.const32(LEFT_BY_FUEL), b.const32(at)));
     return [...b.take(), ...list];
   });
   const code = new CodeWriter();
   const side = { slots: [FUEL_SLOT], write(): void {} };
+  const far = {
+    slots: [],
+    write(writer: CodeWriter, result: number, detail: number): void {
+      writer.localGet(result);
+      writer.localGet(detail);
+      writer.op("i32.add");
+      writer.localSet(result);
+    },
+  };
   const locals = lowerRegion(
     {
       flow,
       blocks: withFuel,
       slots: SLOTS,
-      side,
+      tails: new Map(Object.entries({ [SIDE]: side, [FAR]: far })),
       coldExits: new Set([SIDE]),
       rareExits: new Set([SIDE]),
       functionIndex: () => 0,

@@ -12,16 +12,13 @@ import { predecessorsOf } from "./control-flow.ts";
 import type { StructuredFlow, SwitchBlock } from "./entries.ts";
 import { SlotUsage } from "./liveness.ts";
 
-/** The rare way out, taken by exits named `side` with two i32 operands: what the function returns, and a detail. */
-export interface SideExit {
+/** What all exits of one name do, once for all of them. They give two i32 operands: what the function returns, and a detail. */
+export interface ExitTail {
   /** Slots that `write` uses; cached ones among them it may set. */
   readonly slots: readonly number[];
-  /** Writes what all of these exits do; the locals hold the operands. */
+  /** Writes what these exits do. The locals hold the operands, and `result` what is returned afterwards. */
   write(writer: CodeWriter, result: number, detail: number, localOfSlot: (slot: number) => number): void;
 }
-
-/** Name of the rare exits. */
-export const SIDE = "side";
 
 /** A region ready to be written. */
 export interface Region {
@@ -34,8 +31,8 @@ export interface Region {
    * many bytes each entry's page is behind the first one, in the order of their numbers.
    */
   readonly origin?: { readonly slot: number; readonly distances: readonly number[] };
-  /** What all rare exits have in common. */
-  readonly side: SideExit;
+  /** Of exits that have something in common, by their names; other exits give the result alone. */
+  readonly tails: ReadonlyMap<string, ExitTail>;
   /** Exits so rare that what only they need is computed at each of them, not before. */
   readonly coldExits: ReadonlySet<string>;
   /** Those of them that are hardly ever taken. */
@@ -48,7 +45,7 @@ export interface Region {
 const ENTRY = 0;
 /** What the function returns. */
 const RESULT = 1;
-/** The detail of a side exit. */
+/** The detail of an exit that has a tail. */
 const DETAIL = 2;
 const FIRST_SLOT = 3;
 
@@ -74,6 +71,7 @@ class RegionLowering {
   /** How many blocks are open, and at which count the label of a block was opened. */
   #open = 0;
   readonly #level = new Map<number, number>();
+  readonly #levelOfTail = new Map<string, number>();
 
   constructor(region: Region, writer: CodeWriter) {
     this.#region = region;
@@ -107,11 +105,18 @@ class RegionLowering {
       writer.localSet(local);
     }, this.#used);
     writer.block();
-    writer.block();
-    this.#open = 2;
+    this.#open = 1;
+    for (const name of this.#region.tails.keys()) {
+      writer.block();
+      this.#levelOfTail.set(name, ++this.#open);
+    }
     this.#tree(this.#region.flow.root);
-    writer.end();
-    this.#region.side.write(writer, RESULT, DETAIL, (slot) => this.#localOfSlot.get(slot) as number);
+    for (const tail of [...this.#region.tails.values()].toReversed()) {
+      writer.end();
+      this.#open--;
+      tail.write(writer, RESULT, DETAIL, (slot) => this.#localOfSlot.get(slot) as number);
+      if (this.#open > 1) writer.br(this.#open - 1);
+    }
     writer.end();
     this.#moveSlots((slot, local) => {
       if (slot.policy !== "cached") return;
@@ -138,10 +143,11 @@ class RegionLowering {
   }
 
   #numberSlots(): void {
-    for (const slot of this.#region.side.slots) {
-      this.#used.add(slot);
-      this.#written.add(slot);
-    }
+    for (const { slots } of this.#region.tails.values())
+      for (const slot of slots) {
+        this.#used.add(slot);
+        this.#written.add(slot);
+      }
     for (const slot of [...this.#used].sort((a, b) => a - b))
       this.#localOfSlot.set(slot, FIRST_SLOT + this.#localOfSlot.size);
   }
@@ -210,10 +216,10 @@ class RegionLowering {
       this.#edge(from, this.#region.flow.landing(exit.target), depth);
       return;
     }
-    const side = exit.op === SIDE;
-    if (side) writer.localSet(DETAIL);
+    const tail = this.#levelOfTail.get(exit.op);
+    if (tail !== undefined) writer.localSet(DETAIL);
     writer.localSet(RESULT);
-    writer.br(this.#open + depth - (side ? 2 : 1));
+    writer.br(this.#open + depth - (tail ?? 1));
   }
 
   /** To a block: a branch if its label is open, else its code in place. */
