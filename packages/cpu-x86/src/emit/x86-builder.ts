@@ -335,6 +335,11 @@ export class X86Builder extends IrBuilder {
     return this.add(page, this.add(this.fields.pageOffset(), this.fields.length()));
   }
 
+  /** A branch will go on at `target`: `check` raises what it may raise by its address. Nothing is committed yet. */
+  checkBranch(_target: Val, check: () => void): void {
+    check();
+  }
+
   /** Continues at `rip`, cut to the operand size. Commits. */
   jumpTo(rip: Val): void {
     this.setState("rip", this.zext(rip, this.shape.opsize));

@@ -81,6 +81,8 @@ export class RegionBuilder extends X86Builder {
   readonly #edges: number[] = [];
   /** Instructions of the block that are complete. */
   #completed = 0;
+  /** The branch that is being emitted was found to lead to a page that is mapped. */
+  #targetIsMapped = false;
   /** Units that were found usable in this block. */
   readonly #checkedUnits = new Set<FpuUse>();
   readonly #reached = new ReachedMemory();
@@ -110,6 +112,7 @@ export class RegionBuilder extends X86Builder {
   /** Emits one instruction. @returns false: nothing behind it is reached. */
   emit(insn: RegionInsn): boolean {
     this.#insn = insn;
+    this.#targetIsMapped = false;
     for (const record of insn.records) {
       this.retarget(this.#context.shapeOf(record));
       (this.fields as RecordConstants).moveTo(record);
@@ -183,8 +186,17 @@ export class RegionBuilder extends X86Builder {
     return this.call("clock", [this.op("i32.sub", this.#fuel(), this.const32(this.#completed))], "f64");
   }
 
+  /** Where the region goes on within itself, the target was executed: it needs no check. */
+  override checkBranch(_target: Val, check: () => void): void {
+    const place = this.#context.code64 && this.#isRelative() ? this.#relativeTarget() : undefined;
+    if (place === undefined || this.#context.blockAt(place) === undefined) return check();
+    if (offsetOf(place) >> PAGE_SHIFT === this.#pageDistance) return;
+    this.when(this.#isUnmapped(place), () => this.#side("otherPage"));
+    this.#targetIsMapped = true;
+  }
+
   override jumpTo(rip: Val): void {
-    if (this.#isRelative()) this.#edge(this.#relativeTarget(), 1);
+    if (this.#isRelative()) this.#edge(this.#relativeTarget(), 1, this.#targetIsMapped);
     else this.#jumpIndirect(this.zext(rip, this.shape.opsize));
   }
 
@@ -390,9 +402,12 @@ export class RegionBuilder extends X86Builder {
 
   /** The page must still be mapped where it was: the jump cache says so, or the run loop is asked. */
   #edgeAcrossPages(offset: number, block: number, extra: number): void {
-    const rip = this.#ripOf(offset);
-    const record = this.const32(this.#context.recordOfBlock(offset));
-    this.when(this.isFalse(jumpCacheLeads(this, rip, record)), () => this.#leaveTo(offset, extra));
+    this.when(this.#isUnmapped(offset), () => this.#leaveTo(offset, extra));
     this.#goTo(offset, block, extra);
+  }
+
+  #isUnmapped(place: Place): Val {
+    const offset = offsetOf(place);
+    return this.isFalse(jumpCacheLeads(this, this.#ripOf(offset), this.const32(this.#context.recordOfBlock(offset))));
   }
 }

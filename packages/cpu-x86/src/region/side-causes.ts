@@ -6,14 +6,15 @@ import { HELPERS, type HelperName } from "../system/helpers.ts";
 
 /**
  * Why a region is left: memory that the soft TLB has no entry for (a miss, a device, a store to code, an access across
- * pages), an exception, the helper that the instruction needs, a look at the clock while the region is verified, or what the
- * translator knows no more of.
+ * pages), a page that may be mapped no more, an exception, the helper that the instruction needs, a look at the clock while the
+ * region is verified, or what the translator knows no more of.
  */
-export type SideCause = "readMiss" | "writeMiss" | "clock" | "other" | `#${VectorName}` | HelperName;
+export type SideCause = "readMiss" | "writeMiss" | "otherPage" | "clock" | "other" | `#${VectorName}` | HelperName;
 
 const CAUSES: readonly SideCause[] = [
   "readMiss",
   "writeMiss",
+  "otherPage",
   "clock",
   "other",
   ...(Object.keys(VECTOR) as VectorName[]).map((name) => `#${name}` as const),
