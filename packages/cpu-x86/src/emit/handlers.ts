@@ -59,37 +59,46 @@ function dimensionsOf(row: Row): Dimensions {
   };
 }
 
-/** Stands in the list of places for a combination that no mode can produce. */
-const IMPOSSIBLE = 0x7fff_ffff;
+/** A row, and where the numbers of its shapes begin. */
+interface NumberedRow {
+  readonly row: Row;
+  readonly dimensions: Dimensions;
+  readonly hotKeys: readonly string[] | undefined;
+  /** Of those in the main loop. */
+  readonly firstHot: number;
+  /** Of those out of line, counted from the first one out of line. */
+  readonly firstOutOfLine: number;
+  /** Numbers of all combinations, -1 for those that no mode can produce; and the shapes out of line. Made when they are asked for. */
+  numbers?: Int32Array;
+  shapes?: readonly Shape[];
+}
 
-/** Numbers the shapes of a set of rows. */
+/**
+ * Numbers the shapes of a set of rows. A guest executes few of the rows there are: what is in none of the hot lists is counted at
+ * first, and enumerated when the row is asked for.
+ */
 export class HandlerNumbering {
   /** Handlers in the main loop, by number. */
   readonly inline: readonly (readonly Shape[])[];
-  /** The other ones, their numbers counted from `inline.length`. */
-  readonly outOfLine: readonly Shape[];
   readonly #hotCount: number;
   /** Number of the pair of two hot shapes, or 0. */
   readonly #pairs: Int32Array;
-  readonly #rows = new Map<Row, { dimensions: Dimensions; first: number }>();
-  readonly #numbers: Int32Array;
+  readonly #rows = new Map<Row, NumberedRow>();
+  /** In the order of their numbers. */
+  readonly #inOrder: readonly NumberedRow[];
 
   constructor(rows: readonly Row[]) {
     const hot: Shape[] = [];
-    const outOfLine: Shape[] = [];
-    /** Of each combination: its place among those out of line, or -1 less its place among the hot ones, or IMPOSSIBLE. */
-    const places: number[] = [];
+    let outOfLine = 0;
     for (const row of rows) {
       const dimensions = dimensionsOf(row);
       const hotKeys = hotKeysOf(row);
-      this.#rows.set(row, { dimensions, first: places.length });
-      for (const shape of combinations(row, dimensions)) {
-        if (!isPossible(shape, dimensions)) places.push(IMPOSSIBLE);
-        else if (hotKeys?.includes(shapeKey(shape))) places.push(-hot.push(shape));
-        else places.push(outOfLine.push(shape) - 1);
-      }
+      this.#rows.set(row, { row, dimensions, hotKeys, firstHot: hot.length, firstOutOfLine: outOfLine });
+      const mine = hotKeys === undefined ? [] : hotAmong(combinations(row, dimensions), dimensions, hotKeys);
+      hot.push(...mine);
+      outOfLine += countPossible(row, dimensions) - mine.length;
     }
-    this.outOfLine = outOfLine;
+    this.#inOrder = [...this.#rows.values()];
     this.#hotCount = hot.length;
     const pairs = hotPairs(hot);
     this.inline = [
@@ -98,24 +107,56 @@ export class HandlerNumbering {
     ];
     this.#pairs = new Int32Array(hot.length * hot.length);
     for (const [i, [first, second]] of pairs.entries()) this.#pairs[first * hot.length + second] = hot.length + i;
-    const inlineCount = this.inline.length;
-    this.#numbers = Int32Array.from(places, (place) =>
-      place === IMPOSSIBLE ? -1 : place < 0 ? -1 - place : inlineCount + place,
-    );
+  }
+
+  /** The shapes that are not in the main loop, their numbers counted from `inline.length`. */
+  get outOfLine(): readonly Shape[] {
+    return this.#inOrder.flatMap((row) => this.#enumerate(row).shapes);
   }
 
   /** Differs where the numbers of handlers do, or what they stand for. */
   get description(): string {
-    const rows = Array.from(this.#rows, ([{ mnemonic, encoding }, { dimensions: d }]) => {
+    const rows = this.#inOrder.map(({ row, dimensions: d, firstHot, firstOutOfLine, hotKeys }) => {
       const counts = [d.opsizes, d.asizes, d.stacks, d.reps, d.inPage].map((list) => list.length);
-      return `${mnemonic} ${encoding} ${d.forms} ${counts}`;
+      return `${row.mnemonic} ${row.encoding} ${d.forms} ${counts} ${firstHot} ${firstOutOfLine} ${hotKeys}`;
     });
-    return `${rows.join()} ${this.#numbers.join()}`;
+    return `${rows.join()} ${this.#pairs.join()}`;
   }
 
   /** The shape with this number, which is not that of a pair. */
   shapeOf(number: number): Shape {
-    return (this.inline[number]?.[0] ?? this.outOfLine[number - this.inline.length]) as Shape;
+    const inline = this.inline[number];
+    if (inline !== undefined) return inline[0] as Shape;
+    const place = number - this.inline.length;
+    const row = this.#inOrder[this.#rowBefore(place)] as NumberedRow;
+    return this.#enumerate(row).shapes[place - row.firstOutOfLine] as Shape;
+  }
+
+  /** Index of the last row whose shapes out of line begin at `place` or before. */
+  #rowBefore(place: number): number {
+    let [low, high] = [0, this.#inOrder.length - 1];
+    while (low < high) {
+      const middle = (low + high + 1) >> 1;
+      if ((this.#inOrder[middle] as NumberedRow).firstOutOfLine <= place) low = middle;
+      else high = middle - 1;
+    }
+    return low;
+  }
+
+  #enumerate(row: NumberedRow): { readonly numbers: Int32Array; readonly shapes: readonly Shape[] } {
+    const { dimensions, hotKeys, numbers, shapes } = row;
+    if (numbers !== undefined && shapes !== undefined) return { numbers, shapes };
+    const all = combinations(row.row, dimensions);
+    const outOfLine: Shape[] = [];
+    let nextHot = row.firstHot;
+    const numbered = all.map((shape) => {
+      if (!isPossible(shape, dimensions)) return -1;
+      if (hotKeys?.includes(shapeKey(shape))) return nextHot++;
+      return this.inline.length + row.firstOutOfLine + outOfLine.push(shape) - 1;
+    });
+    row.numbers = Int32Array.from(numbered);
+    row.shapes = outOfLine;
+    return { numbers: row.numbers, shapes: outOfLine };
   }
 
   /** Number of the handler that does both, or 0: there is none. */
@@ -126,8 +167,8 @@ export class HandlerNumbering {
 
   /** How the numbers of a row's handlers are laid out, for {@link HandlerLayout.numberOf}. */
   layoutOf(row: Row): HandlerLayout {
-    const { dimensions: d, first } = this.#rows.get(row) as { dimensions: Dimensions; first: number };
-    return new HandlerLayout(this.#numbers, first, d);
+    const numbered = this.#rows.get(row) as NumberedRow;
+    return new HandlerLayout(this.#enumerate(numbered).numbers, numbered.dimensions);
   }
 
   /** The number of the handler for a row under these facts; facts the row does not depend on are ignored. */
@@ -136,15 +177,13 @@ export class HandlerNumbering {
   }
 }
 
-/** Where the handlers of one row are among the numbers. Looking one up allocates nothing: the decoder does it all the time. */
+/** The numbers of one row's handlers. Looking one up allocates nothing: the decoder does it all the time. */
 export class HandlerLayout {
   readonly #numbers: Int32Array;
-  readonly #first: number;
   readonly #d: Dimensions;
 
-  constructor(numbers: Int32Array, first: number, dimensions: Dimensions) {
+  constructor(numbers: Int32Array, dimensions: Dimensions) {
     this.#numbers = numbers;
-    this.#first = first;
     this.#d = dimensions;
   }
 
@@ -156,7 +195,7 @@ export class HandlerLayout {
     index = index * d.stacks.length + place(d.stacks, facts.stack);
     index = index * d.reps.length + place(d.reps, facts.rep);
     index = index * d.inPage.length + place(d.inPage, facts.inPage);
-    return this.#numbers[this.#first + index] as number;
+    return this.#numbers[index] as number;
   }
 }
 
@@ -177,6 +216,17 @@ function combinations(row: Row, d: Dimensions): Shape[] {
               shapes.push({ row, opsize, form, asize, stack, rep, inPage, code64 });
             }
   return shapes;
+}
+
+/** Those of them that stand in the main loop. */
+function hotAmong(shapes: readonly Shape[], d: Dimensions, keys: readonly string[]): Shape[] {
+  return shapes.filter((shape) => isPossible(shape, d) && keys.includes(shapeKey(shape)));
+}
+
+function countPossible(row: Row, d: Dimensions): number {
+  // Without a stack all are.
+  if (d.stacks.length > 1) return combinations(row, d).filter((shape) => isPossible(shape, d)).length;
+  return d.opsizes.length * d.forms.length * d.asizes.length * d.reps.length * d.inPage.length;
 }
 
 /** Drops what no mode can produce. */
