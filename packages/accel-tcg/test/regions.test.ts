@@ -137,6 +137,26 @@ describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
   });
 });
 
+describe("a region at the end of 4 GiB", () => {
+  // The first and the last 4 MiB of linear addresses are those of RAM.
+  const [directory, lastPage, largePage] = [0x2_0000, 0x3f_f000, "83 00 00 00"];
+  const run = (options: typeof HOT | typeof COLD): TinyMachine => {
+    const m = new TinyMachine(32, options).code(directory, largePage).code(directory + 0xffc, largePage);
+    // mov ecx, 100; (5) add eax, 3; sub ecx, 1; jnz 5; jmp 1010h -- and there hlt
+    m.code(lastPage + 0xfd0, "b9 64 00 00 00 83 c0 03 83 e9 01 75 f8 eb 31").code(0x10, "f4");
+    m.set({ cr3: BigInt(directory), cr4: 0x10n, cr0: 0x8000_0011n, rip: 0xffff_ffd0n });
+    expect(m.run()).toBe("hlt");
+    return m;
+  };
+
+  it("leaves to the beginning", () => {
+    const [hot, cold] = [run(HOT), run(COLD)];
+    expect(counters(hot).regionsMade).toBeGreaterThan(0);
+    expect([hot.rip, hot.reg("rax") & 0xffff_ffffn]).toEqual([0x11, 300n]);
+    expect(hot.vcpu.save()).toEqual(cold.vcpu.save());
+  });
+});
+
 describe("a region of straight-line code in two pages", () => {
   /** Loops 200 times over a function whose last instructions (mov dl, imm8; add esi, edx; ret) lie in another page. */
   function loopOver(change: string): TinyMachine {
