@@ -335,8 +335,8 @@ export class X86Builder extends IrBuilder {
     return this.add(page, this.add(this.fields.pageOffset(), this.fields.length()));
   }
 
-  /** A branch will go on at `target`: `check` raises what it may raise by its address. Nothing is committed yet. */
-  checkBranch(_target: Val, check: () => void): void {
+  /** A branch is about to go on: `check` raises what it may raise by its target. Nothing is committed yet. */
+  checkBranch(check: () => void): void {
     check();
   }
 

@@ -42,7 +42,7 @@ export const ret: Semantics = (b, immediate) => {
  */
 export function jumpChecked(b: X86Builder, rip: Val, commit: () => void): void {
   const target = b.zext(rip, b.shape.opsize);
-  b.checkBranch(target, () => checkTarget(b, target));
+  b.checkBranch(() => checkTarget(b, target));
   commit();
   b.jumpTo(target);
 }

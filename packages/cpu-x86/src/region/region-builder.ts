@@ -187,7 +187,7 @@ export class RegionBuilder extends X86Builder {
   }
 
   /** Where the region goes on within itself, the target was executed: it needs no check. */
-  override checkBranch(_target: Val, check: () => void): void {
+  override checkBranch(check: () => void): void {
     const place = this.#context.code64 && this.#isRelative() ? this.#relativeTarget() : undefined;
     if (place === undefined || this.#context.blockAt(place) === undefined) return check();
     if (offsetOf(place) >> PAGE_SHIFT === this.#pageDistance) return;
