@@ -10,6 +10,7 @@ export { takePendingException } from "./exceptions/deliver.ts";
 export type { EventKind } from "./exceptions/event.ts";
 export { VECTOR } from "./exceptions/vectors.ts";
 export { allRows } from "./instructions/all-rows.ts";
+export { evexRows } from "./instructions/evex.ts";
 export type { Row } from "./instructions/row.ts";
 export { generationKey } from "./interpreter/generation-key.ts";
 export { jumpCacheIndex } from "./interpreter/jump-cache.ts";

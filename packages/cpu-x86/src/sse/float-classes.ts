@@ -45,17 +45,22 @@ function chooseOf({ sign }: FloatFormat, a: Unpacked, c: Unpacked, immediate: nu
   return less === ((immediate & 1) === 0) ? a : c;
 }
 
-/** What VRNDSCALE with the same immediate takes away. */
+/**
+ * What VRNDSCALE with the same immediate takes away. That it takes something away is not reported, only that the rest is inexact: SDM vol. 2C,
+ * "VREDUCEPS", leaves it open ("might end up with a precision exception set"), an AMD EPYC has it so.
+ */
 export function reduce(context: FloatContext, format: FloatFormat, bits: bigint, immediate: number): bigint {
   const x = unpack(context, format, bits);
   if (x.kind === "infinity") return 0n;
   if (x.kind === "quiet" || x.kind === "signaling") return propagateNaN(context, format, x);
   const rounding = (immediate & 4) !== 0 ? context.rounding : ((immediate & 3) as Rounding);
-  const own = { ...context, rounding, exceptions: 0 };
-  const rest = subtract(own, format, x.bits, roundScale(own, format, x.bits, immediate));
+  const own = { ...context, rounding, underflowMasked: true, exceptions: 0 };
+  const whole = roundScale({ ...own }, format, x.bits, immediate);
+  const rest = subtract(own, format, x.bits, whole);
   if ((immediate & 8) === 0) context.exceptions |= own.exceptions & MXCSR.PE;
-  const zero = (rest & ~format.sign) === 0n;
-  return zero ? (rounding === ROUND.down ? format.sign : 0n) : rest;
+  // A rest that is flushed to zero keeps its sign.
+  if (whole !== x.bits) return rest;
+  return rounding === ROUND.down ? format.sign : 0n;
 }
 
 /** All ones if a number is of one of the classes that the immediate has bits for, else 0. */

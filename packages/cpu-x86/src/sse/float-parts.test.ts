@@ -63,6 +63,11 @@ describe("parts of numbers", () => {
     expect(scaled(0, Number.POSITIVE_INFINITY)).toEqual([Number.NaN, MXCSR.IE]);
     expect(scaled(-5, Number.NEGATIVE_INFINITY)).toEqual([-0, 0]);
     expect(of((c) => scale(c, DOUBLE, QUIET, bits(Number.POSITIVE_INFINITY)))).toEqual([Number.POSITIVE_INFINITY, 0]);
+    // Only in the first source are denormals reported.
+    expect([scaled(2 ** -1074, 1), scaled(3, 2 ** -1074)]).toEqual([
+      [2 ** -1073, MXCSR.DE],
+      [3, 0],
+    ]);
   });
 
   it("rounding to fractions, and what that takes away", () => {
@@ -75,11 +80,28 @@ describe("parts of numbers", () => {
     expect(rounded(1.3, 0x28)).toEqual([1.25, 0]);
     expect(rounded(-0.1, 3)).toEqual([-0, MXCSR.PE]);
     const reduced = (x: number, imm: number): [number, number] => of((c) => reduce(c, DOUBLE, bits(x), imm));
-    expect(reduced(1.375, 0x10)).toEqual([-0.125, MXCSR.PE]);
+    expect(reduced(1.375, 0x10)).toEqual([-0.125, 0]);
+    expect([reduced(2 ** -80, 2), reduced(2 ** -80, 10)]).toEqual([
+      [-1 + 2 ** -53, MXCSR.PE],
+      [-1 + 2 ** -53, 0],
+    ]);
     expect([reduced(5, 0), reduced(5, 1), reduced(Number.NEGATIVE_INFINITY, 0)]).toEqual([
       [0, 0],
       [-0, 0],
       [0, 0],
+    ]);
+  });
+
+  it("what rounding takes away, too small for a normal number", () => {
+    const tiny = 3 * 2 ** -1074;
+    const reduced = (x: number, imm: number, mxcsr: number): [number, number] =>
+      of((c) => reduce(c, DOUBLE, bits(x), imm), mxcsr);
+    const [flushing, unmasked] = [0x9f80, 0x1780];
+    // Rounded down: what is nothing is -0, what is flushed keeps its sign.
+    expect([reduced(tiny, 1, flushing), reduced(1, 1, flushing), reduced(tiny, 0, unmasked)]).toEqual([
+      [0, MXCSR.PE],
+      [-0, 0],
+      [tiny, 0],
     ]);
   });
 

@@ -56,7 +56,7 @@ function isHalved(interval: number, exponent: number, upperHalf: boolean): boole
 /** Exponents this large leave nothing of any number. */
 const FAR = 5000;
 
-/** x times 2 to the power of y rounded down. */
+/** x times 2 to the power of y rounded down. SDM vol. 2C, VSCALEFPS: "Denormal is not reported for Src2". */
 export function scale(context: FloatContext, format: FloatFormat, x: bigint, y: bigint): bigint {
   const [a, c] = [unpack(context, format, x), unpack(context, format, y)];
   if (isNan(c) || isNan(a)) return scaleNaN(context, format, a, c);
@@ -66,7 +66,6 @@ export function scale(context: FloatContext, format: FloatFormat, x: bigint, y: 
   noteDenormals(context, a);
   if (beyond) return c.negative ? zero(format, a.negative) : infinite(format, a.negative);
   if (c.kind === "zero") return roundPack(context, format, a.negative, a.significand, a.exponent);
-  noteDenormals(context, c);
   return roundPack(context, format, a.negative, a.significand, a.exponent + powerOf(c));
 }
 
