@@ -12,6 +12,7 @@ function strayOf(
   written: readonly string[] = [],
   bits: 32 | 64 = 64,
   index = FAULT_LIMIT,
+  interruptsAt: readonly number[] = [],
 ) {
   const environment = bits === 64 ? ENVIRONMENTS.long : ENVIRONMENTS.flat32;
   const code = new Uint8Array(CODE_BYTES).fill(INT3);
@@ -24,7 +25,7 @@ function strayOf(
     pieces: [],
     patches: executed.map((hex, i) => ({ address: FIRST_SLOT + i * SLOT_BYTES, bytes: Buffer.from(hex, "hex") })),
     stackTop: privilegedStackTop(environment),
-    system: { privilege: 0, interruptsAt: [] },
+    system: { privilege: 0, interruptsAt },
   };
   return strayInstruction(engine, program, index);
 }
@@ -57,5 +58,7 @@ describe("an instruction that was executed", () => {
     const [absent, stray] = ["8a042500000070", "d9eecc"];
     expect(strayOf([absent, stray], [], 64, 0)).toBeUndefined();
     expect(strayOf([absent, stray], [], 64, 1)).toBe("Fldz");
+    // The run ends there, though an interrupt was still to come.
+    expect(strayOf([absent, stray], [], 64, 0, [4000])).toBeUndefined();
   });
 });

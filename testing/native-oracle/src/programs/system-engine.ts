@@ -29,6 +29,8 @@ const OVERRUN = 300;
 /** How long an interrupt waits for a place where both engines would take it at once. */
 const PATIENCE = 200;
 const IF = 0x200n;
+/** An observer's word, beside reasons of exits. */
+const STOPPED = "stopped";
 
 /** Everything that can be seen of a machine at its end. */
 export interface SystemOutcome {
@@ -140,7 +142,7 @@ export class SystemEngine {
     const counters = (): { regionsMade: number } => (vcpu as unknown as { counters: { regionsMade: number } }).counters;
     const [instructions, regions] = [vcpu.instructionCount, counters().regionsMade];
     const exit = this.#runWithInterrupts(program.system as SystemSetup);
-    if (exit === "intr") return undefined;
+    if (exit === "intr" || exit === STOPPED) return undefined;
     const { regs } = vcpu.save();
     return {
       exit: exit === "hlt" && !isAtEnd(view, modeOf(program), regs) ? "hlt elsewhere" : exit,
@@ -186,7 +188,7 @@ export class SystemEngine {
     if (observer === undefined) return vcpu.run(budget).reason;
     const end = vcpu.instructionCount + budget;
     let exit = "intr";
-    while (exit === "intr" && vcpu.instructionCount < end && observer(this.machine)) exit = vcpu.run(1).reason;
+    while (exit === "intr" && vcpu.instructionCount < end) exit = observer(this.machine) ? vcpu.run(1).reason : STOPPED;
     return exit;
   }
 
