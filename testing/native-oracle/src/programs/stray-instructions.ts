@@ -35,7 +35,7 @@ const sampled = new Map<ModeName, Known>();
 
 /**
  * Name of the first such instruction that the interpreter meets before it has noted fault number `index`, or until the end where there is
- * none; undefined when there is none. Only code that is where it is mapped at first is looked at.
+ * none; undefined when there is none. Bytes are read where code is mapped at first: another frame in its place is not seen.
  */
 export function strayInstruction(engine: SystemEngine, program: Program, index: number): string | undefined {
   const { codeBits } = program.environment;
