@@ -1,5 +1,5 @@
 /**
- * Compiles native/oracle.c and puts cases through it. Linux on x86-64 with gcc and FSGSBASE; needed to record only.
+ * Puts cases through native/oracle.c. Linux on x86-64 with gcc and FSGSBASE; needed to record only.
  *
  * Stream in: descriptor, window and case counts (u32 each); LDT entries as Linux's `struct user_desc`; windows as
  * address, length, protection, 0 and contents; how programs go on behind faults (fault limit, code address and length,
@@ -7,17 +7,13 @@
  * length, bytes). Stream out, per case: CR2 (u64), signal, trap number, error code, number of faults (u32 each), state,
  * changed runs, faults (CR2, rip, vector, error code).
  */
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+import { spawnSync } from "node:child_process";
 import { type CpuState, FXSAVE, VISIBLE_FLAGS } from "./cpu-state.ts";
 import { LOCAL_DESCRIPTORS, type Segment, WINDOWS, type Window, windowContents } from "./environment.ts";
+import { compileNative } from "./native-program.ts";
 import { interpretTrap, PAGE_FAULT } from "./trap.ts";
 import { type Bytes, initialStateOf, type VectorException, type VectorInput, type VectorOutcome } from "./vector.ts";
 
-const SOURCE = fileURLToPath(new URL("../native/oracle.c", import.meta.url));
 const FXSAVE_BYTES = 512;
 const FXSAVE_AT = 176;
 const YMM_AT = FXSAVE_AT + FXSAVE_BYTES;
@@ -93,26 +89,12 @@ function runHarness(
   windows: readonly Window[],
   resumption: Resumption | undefined,
 ): readonly RawOutcome[] {
-  const { status, signal, stdout, stderr } = spawnSync(harness(), {
+  const { status, signal, stdout, stderr } = spawnSync(compileNative("oracle"), {
     input: encodeRequest(inputs, windows, resumption),
     maxBuffer: 1 << 30,
   });
   if (status !== 0) throw new Error(`oracle ended with ${signal ?? status}: ${stderr}`);
   return decodeResponse(inputs, stdout);
-}
-
-let compiled: string | undefined;
-
-/** The harness's executable, compiled when first wanted and removed when this process ends. */
-function harness(): string {
-  if (compiled !== undefined) return compiled;
-  const directory = mkdtempSync(join(tmpdir(), "oracle-"));
-  process.on("exit", () => rmSync(directory, { recursive: true, force: true }));
-  const program = join(directory, "oracle");
-  const warnings = ["-Wall", "-Wextra", "-Werror"];
-  execFileSync("gcc", ["-O1", ...warnings, "-fno-stack-protector", "-mno-red-zone", "-o", program, SOURCE]);
-  compiled = program;
-  return program;
 }
 
 function encodeRequest(

@@ -1,13 +1,8 @@
-/** Compiles native/evex.c and puts cases through it. Linux on x86-64 with AVX-512 and gcc. */
-import { execFileSync, spawnSync } from "node:child_process";
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
-import { tmpdir } from "node:os";
-import { join } from "node:path";
-import { fileURLToPath } from "node:url";
+/** Puts cases through native/evex.c. Linux on x86-64 with AVX-512 and gcc. */
+import { spawnSync } from "node:child_process";
+import { readFileSync } from "node:fs";
+import { compileNative } from "../native-program.ts";
 import { CASE, type EvexCase } from "./evex-case.ts";
-
-const SOURCE = fileURLToPath(new URL("../../native/evex.c", import.meta.url));
-const OPTIONS = ["-O1", "-Wall", "-Wextra", "-Werror", "-mno-red-zone", "-fno-stack-protector", "-mavx512f"];
 
 /** What cases need, as Linux calls it: 512-bit vectors, those of all lengths and elements, and what is counted to AVX-512 besides. */
 export const EVEX_NEEDS: readonly string[] = ["avx512f", "avx512vl", "avx512bw", "avx512dq", "avx512cd"];
@@ -20,15 +15,9 @@ export function missingOnHost(names: readonly string[]): readonly string[] {
 
 /** What the host's CPU makes of each case, in {@link CASE}'s layout. @throws Error if it does not get through all of them. */
 export function runEvexOnHost(cases: readonly EvexCase[]): readonly Uint8Array[] {
-  const directory = mkdtempSync(join(tmpdir(), "evex-"));
-  try {
-    const program = join(directory, "evex");
-    execFileSync("gcc", [...OPTIONS, "-fomit-frame-pointer", "-o", program, SOURCE]);
-    const input = Buffer.concat(cases.map(({ bytes }) => bytes));
-    const { stdout, status, signal } = spawnSync(program, { input, maxBuffer: 1 << 30 });
-    if (status !== 0 || stdout.length !== input.length) throw new Error(`evex ended with ${signal ?? status}`);
-    return cases.map((_, i) => stdout.subarray(i * CASE.bytes, (i + 1) * CASE.bytes));
-  } finally {
-    rmSync(directory, { recursive: true });
-  }
+  const program = compileNative("evex", ["-mavx512f", "-fomit-frame-pointer"]);
+  const input = Buffer.concat(cases.map(({ bytes }) => bytes));
+  const { stdout, status, signal } = spawnSync(program, { input, maxBuffer: 1 << 30 });
+  if (status !== 0 || stdout.length !== input.length) throw new Error(`evex ended with ${signal ?? status}`);
+  return cases.map((_, i) => stdout.subarray(i * CASE.bytes, (i + 1) * CASE.bytes));
 }
