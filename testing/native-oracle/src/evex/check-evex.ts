@@ -4,11 +4,22 @@ import type { Difference } from "../compare.ts";
 import { STATUS_FLAGS } from "../cpu-state.ts";
 import { CASE, MASKS, ZMM_BYTES, ZMMS } from "./evex-case.ts";
 
+const SIGILL = 4;
 /** Linux's signals, and the exceptions they stand for. */
-const EXCEPTIONS: Readonly<Record<number, readonly number[]>> = { 0: [0], 4: [6], 8: [19], 11: [13, 14], 7: [17] };
+const EXCEPTIONS: Readonly<Record<number, readonly number[]>> = {
+  0: [0],
+  [SIGILL]: [6],
+  8: [19],
+  11: [13, 14],
+  7: [17],
+};
 
 /** Gathers and scatters have addresses in a vector; the manual bounds the error of approximations, and makers have tables of their own. */
 export const isLeftOut = ({ mnemonic, vsib }: Row): boolean => vsib === true || /^V(RCP|RSQRT)14/.test(mnemonic);
+
+/** Whether what the host made of a case is #UD: where all cases of a row are, nothing was compared. */
+export const isUndefined = (host: Uint8Array): boolean =>
+  new DataView(host.buffer, host.byteOffset, host.length).getUint32(CASE.signal, true) === SIGILL;
 
 /** Differences of ours from the host's: nothing but the exception counts where there is one. */
 export function compareEvex(host: Uint8Array, ours: Uint8Array): readonly Difference[] {

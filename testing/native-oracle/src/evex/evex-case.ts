@@ -1,6 +1,7 @@
 /** Single instructions of AVX-512 and a random state for each: all vector and mask registers, and memory at rax. */
 import { allRows, evexRows, type Row } from "@tsvm/cpu-x86";
 import { doubleEdge, integerEdge, singleEdge } from "../edge-values.ts";
+import { parseEncoding, type VexEncoding } from "../forms/form.ts";
 import { createRandom, hashText, type Random } from "../random.ts";
 
 /** Rows with an EVEX prefix, and those with VEX on mask registers. */
@@ -100,43 +101,32 @@ function registerInRm(row: Row, random: Random): number {
   return has(row, LETTERS.general) ? RCX : random.below(ZMMS);
 }
 
-const LENGTHS: Readonly<Record<string, number>> = { 128: 0, LIG: 0, 256: 1, 512: 2 };
-const PREFIXES: Readonly<Record<string, number>> = { 66: 1, F3: 2, F2: 3 };
-const OPCODE_MAPS: Readonly<Record<string, number>> = { "0F": 1, "0F38": 2, "0F3A": 3 };
-
 /** Its encoding column is `EVEX.512.66.0F38.W1 2C /r ib`. */
 function encodeFields({ encoding, operands }: Row, immediate: number, fields: Fields): readonly number[] {
-  const [prefix = "", opcode = "", modrm = "", ...rest] = encoding.split(" ");
-  const parts = prefix.split(".");
-  const part = (names: Readonly<Record<string, number>>): number => names[parts.find((one) => one in names) ?? ""] ?? 0;
+  const [columns, hasImmediate] = [encoding.replace(/ ib$/, ""), encoding.endsWith(" ib")];
+  const { vex, opcode, modrm } = parseEncoding(columns);
+  const { l = 0, w = 0, pp, map } = vex as VexEncoding;
   const vvvv = operands.some((code) => /^[BHT]/.test(code)) ? fields.vvvv : 0;
-  const reg = /^\/[0-7]$/.test(modrm) ? Number(modrm[1]) : fields.reg;
+  const reg = typeof modrm === "number" ? modrm : fields.reg;
   const rm = fields.rm ?? 0;
-  const inverted = (register: number, bit: number): number => (~register >> bit) & 1;
-  const last = [
-    Number.parseInt(opcode, 16),
+  const tail = [
+    ...opcode,
     (fields.rm === undefined ? 0 : 0xc0) | ((reg & 7) << 3) | (rm & 7),
-    ...(rest.includes("ib") ? [immediate] : []),
+    ...(hasImmediate ? [immediate] : []),
   ];
-  const w = parts.includes("W1") ? 0x80 : 0;
-  if (parts.includes("VEX")) {
-    // No mask register is beyond 7, nor are rcx and rdx.
-    const low = ((~vvvv & 7) | 8) << 3;
-    return [0xc4, 0xe0 | part(OPCODE_MAPS), w | low | (part(LENGTHS) << 2) | part(PREFIXES), ...last];
-  }
+  // No mask register is beyond 7, nor are rcx and rdx.
+  if (columns.startsWith("VEX."))
+    return [0xc4, 0xe0 | map, (w << 7) | ((~vvvv & 7) << 3) | 0x40 | (l << 2) | pp, ...tail];
+  const inverted = (register: number, bit: number): number => (~register >> bit) & 1;
   return [
     0x62,
-    (inverted(reg, 3) << 7) |
-      (inverted(rm, 4) << 6) |
-      (inverted(rm, 3) << 5) |
-      (inverted(reg, 4) << 4) |
-      part(OPCODE_MAPS),
-    w | ((~vvvv & 15) << 3) | 4 | part(PREFIXES),
+    (inverted(reg, 3) << 7) | (inverted(rm, 4) << 6) | (inverted(rm, 3) << 5) | (inverted(reg, 4) << 4) | map,
+    (w << 7) | ((~vvvv & 15) << 3) | 4 | pp,
     (fields.zeroes ? 0x80 : 0) |
-      ((fields.rounding ?? part(LENGTHS)) << 5) |
+      ((fields.rounding ?? l) << 5) |
       (fields.b ? 0x10 : 0) |
       (inverted(vvvv, 4) << 3) |
       fields.mask,
-    ...last,
+    ...tail,
   ];
 }

@@ -73,9 +73,9 @@ export interface Encoding {
   readonly vex: VexEncoding | undefined;
 }
 
-/** What `VEX.256.66.0F38.W0` says. Undefined bits are ignored by the CPU, or chosen by the operand size. */
+/** What `VEX.256.66.0F38.W0` says, or the same with EVEX, which alone has vectors of 512 bits. Undefined bits are ignored by the CPU, or chosen by the operand size. */
 export interface VexEncoding {
-  readonly l: 0 | 1 | undefined;
+  readonly l: 0 | 1 | 2 | undefined;
   readonly w: 0 | 1 | undefined;
   /** W is ignored, not the operand size. */
   readonly ignoresW: boolean;
@@ -95,7 +95,7 @@ export function parseEncoding(encoding: string): Encoding {
   const tokens = encoding.split(" ");
   for (const [i, token] of tokens.entries()) {
     const byte = Number.parseInt(token, 16);
-    if (token.startsWith("VEX.")) vex = parseVex(token);
+    if (/^E?VEX\./.test(token)) vex = parseVex(token);
     else if (token === "/r") modrm = "register";
     else if (/^\/[0-7]$/.test(token)) modrm = Number(token[1]);
     else if (token === "REX.W") rexW = true;
@@ -114,7 +114,7 @@ function parseVex(token: string): VexEncoding {
   const parts = new Set(token.split(".").slice(1));
   const has = (...names: string[]): boolean => names.some((name) => parts.has(name));
   return {
-    l: has("256", "L1") ? 1 : has("128", "L0", "LZ") ? 0 : undefined,
+    l: has("512") ? 2 : has("256", "L1") ? 1 : has("128", "L0", "LZ") ? 0 : undefined,
     w: has("W1") ? 1 : has("W0") ? 0 : undefined,
     ignoresW: has("WIG"),
     pp: has("66") ? 1 : has("F3") ? 2 : has("F2") ? 3 : 0,
