@@ -55,7 +55,7 @@ const HLT = 0xf4;
 export const USER_GATES: ReadonlySet<number> = new Set([3, 4]);
 
 /** Segment attributes as VMX packs them: descriptor bits 47:40 in 7:0, 55:52 in 15:12. SDM vol. 3C, "Guest Register State". */
-const ATTRIBUTES = {
+export const ATTRIBUTES = {
   code: 0xfb,
   data: 0xf3,
   AVL: 0x1000,

@@ -4,7 +4,7 @@
  */
 import { PAGE_BYTES } from "../environment.ts";
 import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
-import { kernelPage } from "../guest-tables.ts";
+import { ATTRIBUTES, kernelPage } from "../guest-tables.ts";
 import { type Mode, modeOf } from "./mode.ts";
 import { PTE } from "./page-edit.ts";
 import type { Program } from "./program.ts";
@@ -27,7 +27,6 @@ export interface FaultScene {
 const DROPS = ["flushAll", "flushPage", "cr3Changed", "pagingChanged"] as const;
 /** Bytes that the low tables map. */
 const MAPPED = 0x1_0000n;
-const SEGMENT_WIDE = 0x4000n;
 
 /** @param index of the fault in the program's log; undefined where it is not met again. */
 export function sceneOf(
@@ -63,7 +62,7 @@ export function sceneOf(
 
 /** Outside 64-bit code. */
 function topOfStack(regs: FaultScene["regs"]): bigint {
-  const bits = ((regs["ss.attributes"] ?? 0n) & SEGMENT_WIDE) !== 0n ? 32 : 16;
+  const bits = (Number(regs["ss.attributes"] ?? 0n) & ATTRIBUTES.DB) !== 0 ? 32 : 16;
   return BigInt.asUintN(32, BigInt.asUintN(bits, regs["rsp"] ?? 0n) + (regs["ss.base"] ?? 0n));
 }
 

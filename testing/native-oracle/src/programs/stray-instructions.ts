@@ -6,6 +6,7 @@
 import { Code, Decoder, DecoderOptions, Instruction, OpKind, Register, RflagsBits } from "iced-x86";
 import type { CodeBits } from "../environment.ts";
 import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
+import { ATTRIBUTES } from "../guest-tables.ts";
 import { opcodeIndex } from "../prefixes.ts";
 import { generateProgram } from "./generate-program.ts";
 import type { ModeName } from "./mode.ts";
@@ -23,8 +24,6 @@ const OPCODE_BYTES = 3;
 const LOOKED_AT_BYTES = MAX_INSTRUCTION_BYTES + 2;
 /** CMP Ev,Gv, and the lowest ModRM byte that names a register. */
 const [CMP, REGISTERS] = [0x39, 0xc0] as const;
-const SEGMENT_LONG = 0x2000n;
-const SEGMENT_WIDE = 0x4000n;
 
 /** What an instruction has that one of programs may lack: its opcode with what kind of operand, its prefixes. */
 type Traits = readonly string[];
@@ -60,8 +59,9 @@ export function strayInstruction(engine: SystemEngine, program: Program, index: 
 }
 
 function widthOf(attributes: bigint): CodeBits {
-  if ((attributes & SEGMENT_LONG) !== 0n) return 64;
-  return (attributes & SEGMENT_WIDE) !== 0n ? 32 : 16;
+  const bits = Number(attributes);
+  if ((bits & ATTRIBUTES.L) !== 0) return 64;
+  return (bits & ATTRIBUTES.DB) !== 0 ? 32 : 16;
 }
 
 /** The kernel's instructions are its own matter. */
