@@ -68,9 +68,15 @@ interface NumberedRow {
   readonly firstHot: number;
   /** Of those out of line, counted from the first one out of line. */
   readonly firstOutOfLine: number;
-  /** Numbers of all combinations, -1 for those that no mode can produce; and the shapes out of line. Made when they are asked for. */
-  numbers?: Int32Array;
-  shapes?: readonly Shape[];
+  /** Made when it is asked for. */
+  enumerated?: EnumeratedRow;
+}
+
+interface EnumeratedRow {
+  /** Of all combinations, -1 for those that no mode can produce. */
+  readonly numbers: Int32Array;
+  /** Those out of line. */
+  readonly shapes: readonly Shape[];
 }
 
 /**
@@ -111,7 +117,7 @@ export class HandlerNumbering {
 
   /** The shapes that are not in the main loop, their numbers counted from `inline.length`. */
   get outOfLine(): readonly Shape[] {
-    return this.#inOrder.flatMap((row) => this.#enumerate(row).shapes);
+    return this.#inOrder.flatMap((row) => this.#enumerated(row).shapes);
   }
 
   /** Differs where the numbers of handlers do, or what they stand for. */
@@ -120,7 +126,9 @@ export class HandlerNumbering {
       const counts = [d.opsizes, d.asizes, d.stacks, d.reps, d.inPage].map((list) => list.length);
       return `${row.mnemonic} ${row.encoding} ${d.forms} ${counts} ${firstHot} ${firstOutOfLine} ${hotKeys}`;
     });
-    return `${rows.join()} ${this.#pairs.join()}`;
+    const paired = this.inline.slice(this.#hotCount).flat();
+    const names = paired.map((shape) => `${shape.row.mnemonic} ${shape.row.encoding} ${shapeKey(shape)}`);
+    return `${rows.join()} ${names.join()}`;
   }
 
   /** The shape with this number, which is not that of a pair. */
@@ -129,7 +137,7 @@ export class HandlerNumbering {
     if (inline !== undefined) return inline[0] as Shape;
     const place = number - this.inline.length;
     const row = this.#inOrder[this.#rowBefore(place)] as NumberedRow;
-    return this.#enumerate(row).shapes[place - row.firstOutOfLine] as Shape;
+    return this.#enumerated(row).shapes[place - row.firstOutOfLine] as Shape;
   }
 
   /** Index of the last row whose shapes out of line begin at `place` or before. */
@@ -143,20 +151,20 @@ export class HandlerNumbering {
     return low;
   }
 
-  #enumerate(row: NumberedRow): { readonly numbers: Int32Array; readonly shapes: readonly Shape[] } {
-    const { dimensions, hotKeys, numbers, shapes } = row;
-    if (numbers !== undefined && shapes !== undefined) return { numbers, shapes };
-    const all = combinations(row.row, dimensions);
-    const outOfLine: Shape[] = [];
-    let nextHot = row.firstHot;
-    const numbered = all.map((shape) => {
+  #enumerated(row: NumberedRow): EnumeratedRow {
+    row.enumerated ??= this.#enumerate(row);
+    return row.enumerated;
+  }
+
+  #enumerate({ row, dimensions, hotKeys, firstHot, firstOutOfLine }: NumberedRow): EnumeratedRow {
+    const shapes: Shape[] = [];
+    let nextHot = firstHot;
+    const numbers = combinations(row, dimensions).map((shape) => {
       if (!isPossible(shape, dimensions)) return -1;
       if (hotKeys?.includes(shapeKey(shape))) return nextHot++;
-      return this.inline.length + row.firstOutOfLine + outOfLine.push(shape) - 1;
+      return this.inline.length + firstOutOfLine + shapes.push(shape) - 1;
     });
-    row.numbers = Int32Array.from(numbered);
-    row.shapes = outOfLine;
-    return { numbers: row.numbers, shapes: outOfLine };
+    return { numbers: Int32Array.from(numbers), shapes };
   }
 
   /** Number of the handler that does both, or 0: there is none. */
@@ -168,7 +176,7 @@ export class HandlerNumbering {
   /** How the numbers of a row's handlers are laid out, for {@link HandlerLayout.numberOf}. */
   layoutOf(row: Row): HandlerLayout {
     const numbered = this.#rows.get(row) as NumberedRow;
-    return new HandlerLayout(this.#enumerate(numbered).numbers, numbered.dimensions);
+    return new HandlerLayout(this.#enumerated(numbered).numbers, numbered.dimensions);
   }
 
   /** The number of the handler for a row under these facts; facts the row does not depend on are ignored. */
