@@ -385,9 +385,10 @@ export class TcgVcpu implements Vcpu {
     this.#lastHelper = -1;
     this.#fetchFaulted = false;
     if ((cpu.low(AT.dr, 7) & DR7_ENABLES) !== 0) watch.arm();
-    // An empty TLB also keeps MOVS and STOS from moving more than one element at a time.
+    // An empty TLB also keeps MOVS and STOS from moving more than one element at a time, which does not spend any fuel: there
+    // is none, or they would go on.
     if (watch.armed || (cpu.get32(AT.rflags) & FLAG.TF) !== 0) cpu.linear.flushAll();
-    this.#deferAllBut(1);
+    this.#deferFuel();
     this.#run(record);
     // Traps of this instruction come before faults of the next, which will be found again.
     if (this.#fetchFaulted) dropPendingException(cpu);
@@ -437,13 +438,13 @@ export class TcgVcpu implements Vcpu {
 
   /** Makes generated code return at the end of the block without ending `run`. */
   #yield(): void {
-    if ((this.cpu.i32[AT.fuel >> 2] as number) > 0) this.#deferAllBut(0);
+    if ((this.cpu.i32[AT.fuel >> 2] as number) > 0) this.#deferFuel();
   }
 
-  #deferAllBut(fuel: number): void {
+  #deferFuel(): void {
     const at = AT.fuel >> 2;
-    this.#deferred += (this.cpu.i32[at] as number) - fuel;
-    this.cpu.i32[at] = fuel;
+    this.#deferred += this.cpu.i32[at] as number;
+    this.cpu.i32[at] = 0;
   }
 
   #resumeFuel(): void {

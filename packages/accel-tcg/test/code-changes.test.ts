@@ -1,7 +1,7 @@
 // Code that changes under the processor: by its own stores, by DMA, and by other mappings. SDM vol. 3A, "Self-Modifying
 // Code" and "Handling Self- and Cross-Modifying Code".
 import { describe, expect, it } from "vitest";
-import { type Bits, CODE, DATA, TinyMachine } from "./tiny-machine.ts";
+import { type Bits, CODE, DATA, DEVICE, TinyMachine } from "./tiny-machine.ts";
 
 const MODES: readonly Bits[] = [64, 32, 16];
 const NEXT_PAGE = CODE + 0x1000;
@@ -46,6 +46,19 @@ describe.each(MODES)("a store to code in %i-bit mode", (bits) => {
     m.code(CODE + at, "fe 07 fe c0 f4").set({ rip: BigInt(CODE + at) });
     expect(m.run()).toBe("hlt");
     expect([m.read8(CODE + 0xfc0), m.al, m.rip, m.vcpu.instructionCount]).toEqual([1, 1, CODE + at + 5, 3]);
+  });
+
+  it.each([
+    ["STOSB", "f3 aa", DATA],
+    ["STOSB", "f3 aa", CODE + 0x800],
+    ["STOSB", "f3 aa", DEVICE],
+    ["MOVSB", "f3 a4", DATA],
+    ["MOVSB", "f3 a4", CODE + 0x800],
+  ])("by REP %s (%s) to %i counts once, as elsewhere", (_, bytes, target) => {
+    if (target > 0xffff && bits === 16) return;
+    const m = new TinyMachine(bits).set({ rdi: BigInt(target), rsi: BigInt(DATA + 0x800), rcx: 100n, rax: 0x90n });
+    m.runToHalt(`${bytes} f4`);
+    expect([m.vcpu.instructionCount, m.reg("rcx")]).toEqual([2, 0n]);
   });
 
   it("is seen in a page that was stored to before it held code", () => {

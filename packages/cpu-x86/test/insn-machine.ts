@@ -187,7 +187,10 @@ export class InsnMachine {
     if (records === 0) throw new Error(`${hex} is cut off`);
     const last = SCRATCH_RECORDS + (records - 1) * RECORD_BYTES;
     for (let at = SCRATCH_RECORDS; at < last; at += RECORD_BYTES) if (this.#execute(at) === EXIT_CODE.fault) return 1;
-    for (let times = 1; ; times++) if (this.#execute(last) !== EXIT_CODE.again) return times;
+    for (let times = 1; ; times++) {
+      const exit = this.#execute(last);
+      if (exit !== EXIT_CODE.again && exit !== EXIT_CODE.unfinished) return times;
+    }
   }
 
   #execute(record: number): number {

@@ -42,6 +42,8 @@ export type X86Exit =
   | "elsewhere"
   /** This instruction again (REP), after a look at the fuel. */
   | "again"
+  /** The same, but what was done does not count yet. */
+  | "unfinished"
   /** To the run loop; the rip in CPU state is right. */
   | "leave"
   /** To the next record. */

@@ -5,6 +5,8 @@
 //    host memory, at least one, and commits rSI, rDI and rCX for all of them at once; then it is executed again.
 // 2. Whatever is not plain (devices, page-crossing elements, decoded code) goes one element at a time through guestLoad
 //    and guestStore; so do the elements on which a segment limit or the end of the address space falls.
+// 3. What MOVS and STOS count as does not tell whether memory was plain, so whether there is code depends on what was
+//    translated: elements one at a time count when the last one of their pages is done.
 import type { Val, Variable } from "@tsvm/tcg";
 import type { Width, X86Builder } from "../emit/x86-builder.ts";
 import { AT, SEGMENT } from "../state/layout.ts";
@@ -64,11 +66,20 @@ function countOf(b: X86Builder): Val {
   return count;
 }
 
-/** Counts rCX down by `done`; as long as it is not 0 and `goOn` holds, the instruction is executed again. */
-function repeat(b: X86Builder, count: Val, done: Val, goOn: Val = b.const32(1)): void {
+/** What was done of as many elements as lie in one page of each side: all, or one. */
+interface Progress {
+  readonly done: Val;
+  readonly batch: Val;
+}
+
+const whole = (batch: Val): Progress => ({ done: batch, batch });
+
+/** Counts rCX down; as long as it is not 0 and `goOn` holds, the instruction is executed again. */
+function repeat(b: X86Builder, count: Val, { done, batch }: Progress, goOn: Val = b.const32(1)): void {
   if (b.shape.rep === "none") return;
   const left = b.sub(count, done);
   b.setReg(b.shape.asize, "rcx", left);
+  if (batch !== done) b.when(b.ltU(done, batch), () => b.exit("unfinished"));
   b.when(b.both(b.ne(left, b.const(0)), goOn), () => b.exit("again"));
 }
 
@@ -131,23 +142,22 @@ const movs: Semantics = (b, dst) => {
   const count = countOf(b);
   const from = source(b, width / 8);
   const step = stepOf(b, width / 8);
-  const { to, done } = b.shape.rep === "none" ? moveOne(b, width, from) : moveBatch(b, width, from, count, step);
-  advance(b, from, done, step);
-  advance(b, to, done, step);
-  repeat(b, count, done);
+  const moved = b.shape.rep === "none" ? moveOne(b, width, from) : moveBatch(b, width, from, count, step);
+  advance(b, from, moved.done, step);
+  advance(b, moved.to, moved.done, step);
+  repeat(b, count, moved);
 };
 
 /** Where elements went, and how many. */
-interface Moved {
+interface Moved extends Progress {
   readonly to: Side;
-  readonly done: Val;
 }
 
 function moveOne(b: X86Builder, width: Width, from: Side): Moved {
   const value = b.guestLoad(width, from.linear);
   const to = destination(b, width / 8, true);
   b.guestStore(width, to.linear, value);
-  return { to, done: b.const(1) };
+  return { to, ...whole(b.const(1)) };
 }
 
 function moveBatch(b: X86Builder, width: Width, from: Side, count: Val, step: Val): Moved {
@@ -168,7 +178,7 @@ function moveBatch(b: X86Builder, width: Width, from: Side, count: Val, step: Va
     },
     () => b.guestStore(width, to.linear, b.hostLoad(width, source)),
   );
-  return { to, done: b.get(done) };
+  return { to, done: b.get(done), batch };
 }
 
 /** Upwards in one piece, unless the destination starts inside the source: then elements copied before are copied again. */
@@ -195,15 +205,14 @@ const stos: Semantics = (b, dst) => {
   const to = destination(b, bytes, true);
   const step = stepOf(b, bytes);
   const value = b.reg(width, "rax");
-  let done = b.const(1);
+  let stored = whole(b.const(1));
   if (b.shape.rep === "none") b.guestStore(width, to.linear, value);
-  else done = storeBatch(b, width, to, count, step, value);
-  advance(b, to, done, step);
-  repeat(b, count, done);
+  else stored = storeBatch(b, width, to, count, step, value);
+  advance(b, to, stored.done, step);
+  repeat(b, count, stored);
 };
 
-/** @returns elements stored. */
-function storeBatch(b: X86Builder, width: Width, to: Side, count: Val, step: Val, value: Val): Val {
+function storeBatch(b: X86Builder, width: Width, to: Side, count: Val, step: Val, value: Val): Progress {
   const bytes = width / 8;
   const batch = batchOf(b, count, [to], bytes, step);
   const fits = batchFits(b, to, batch, bytes, step);
@@ -217,7 +226,7 @@ function storeBatch(b: X86Builder, width: Width, to: Side, count: Val, step: Val
     },
     () => b.guestStore(width, to.linear, value),
   );
-  return b.get(done);
+  return { done: b.get(done), batch };
 }
 
 /** Upwards in one piece if all bytes of the value are alike, as when clearing memory. */
@@ -248,7 +257,7 @@ const lods: Semantics = (b, dst) => {
   const value = b.guestLoad(width, from.linear);
   b.setReg(width, "rax", value);
   advance(b, from, b.const(1), step);
-  repeat(b, count, b.const(1));
+  repeat(b, count, whole(b.const(1)));
 };
 
 // --- CMPS and SCAS ---
@@ -296,7 +305,7 @@ function compare(b: X86Builder, width: Width, count: Val, pair: readonly [Compar
   const again = goOn();
   for (const place of places) advance(b, place, b.get(done), step);
   b.flags.sub(width, b.get(x.value), b.get(y.value), b.sub(b.get(x.value), b.get(y.value)));
-  repeat(b, count, b.get(done), again);
+  repeat(b, count, whole(b.get(done)), again);
 }
 
 /** 1 unless all memory is plain and within its segment. */

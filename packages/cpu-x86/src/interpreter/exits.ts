@@ -10,4 +10,5 @@ export const EXIT_CODE: Readonly<Record<X86Exit, number>> = {
   leave: 5,
   region: 6,
   elsewhere: 7,
+  unfinished: 8,
 };

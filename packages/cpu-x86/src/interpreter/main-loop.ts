@@ -33,7 +33,17 @@ const HEAT_STEP = 4096;
 const PAGE_RIP = AT.gpr + GPR.pageRip * 8;
 
 /** Blocks around the handlers, innermost first: branching to one runs what follows its end. */
-const LABELS: readonly X86Exit[] = ["next", "fault", "leave", "again", "region", "elsewhere", "indirect", "near"];
+const LABELS: readonly X86Exit[] = [
+  "next",
+  "fault",
+  "leave",
+  "again",
+  "unfinished",
+  "region",
+  "elsewhere",
+  "indirect",
+  "near",
+];
 
 /** What the main loop has to be told of the module. */
 export interface MainLoopTarget extends Pick<LoweringTarget, "functionIndex"> {
@@ -147,14 +157,8 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
     spendFuel(w, 1);
     leave(w, EXIT.helper);
   },
-  again: (w, toLoop) => {
-    spendFuel(w, 1);
-    w.i32Const(0);
-    ripOfRecord(w);
-    w.memory("i64.store", AT.rip);
-    enterBlock(w, IP);
-    continueWithFuel(w, toLoop);
-  },
+  again: (w, toLoop) => repeatRecord(w, toLoop, 1),
+  unfinished: (w, toLoop) => repeatRecord(w, toLoop, 0),
   elsewhere: (w, toLoop, target) => {
     spendFuel(w, 1);
     writeJump(w, target);
@@ -210,6 +214,16 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
     leave(w, EXIT.fuel);
   },
 };
+
+/** Executes the current record again. @param counted instructions that what it did counts as. */
+function repeatRecord(w: CodeWriter, toLoop: number, counted: number): void {
+  spendFuel(w, counted);
+  w.i32Const(0);
+  ripOfRecord(w);
+  w.memory("i64.store", AT.rip);
+  enterBlock(w, IP);
+  continueWithFuel(w, toLoop);
+}
 
 /** Keeps the low half of `rip` as the current record's target, and counts how often that changed. */
 function noteTarget(w: CodeWriter): void {

@@ -219,6 +219,8 @@ export class RegionBuilder extends X86Builder {
         return this.#edge(this.#next, 1);
       case "again":
         return this.#edge(this.#insn.copy + this.#insn.offset, 1);
+      case "unfinished":
+        return this.#edge(this.#insn.copy + this.#insn.offset, 0);
       case "elsewhere":
       case "indirect":
         return this.#leave(1);
