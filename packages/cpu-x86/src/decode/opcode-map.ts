@@ -91,12 +91,15 @@ function fitsBytes(parsed: ParsedRow, modrm: number, context: OpcodeContext): bo
 
 function fitsVex(parsed: ParsedRow, context: OpcodeContext): boolean {
   if (parsed.vexL !== undefined && parsed.vexL !== context.vexL) return false;
-  if (parsed.vexW !== undefined && parsed.vexW !== context.vexW) return false;
+  if (parsed.vexW !== undefined && parsed.vexW !== vexWOf(parsed, context)) return false;
   // pp is a field and always says something: a row that names no prefix is of pp 0. SDM vol. 2A, "VEX.pp".
   if ((parsed.prefix ?? 0) === 0 && (context.operandPrefix || context.repeat !== 0)) return false;
   if (!parsed.usesVvvv && context.vvvv !== 0) return false;
   return !parsed.row.wideVectors || fitsMasks(parsed, context);
 }
+
+/** SDM vol. 2, VCVTUSI2SD and its kin: "EVEX.W1 in non-64 bit is ignored; the instructions behaves as if the W0 version is used". */
+const vexWOf = ({ row }: ParsedRow, { code64, vexW }: OpcodeContext): number => (row.sizedByW && !code64 ? 0 : vexW);
 
 /** There are eight mask registers. */
 function fitsMasks({ row: { operands } }: ParsedRow, context: OpcodeContext): boolean {

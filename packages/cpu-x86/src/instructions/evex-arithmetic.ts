@@ -122,6 +122,7 @@ function fromGeneral(rows: readonly Row[], single: boolean): Row[] {
     evexFromVex(rows, {
       kind: "plain",
       w,
+      sizedByW: true,
       element: 4,
       float: true,
       rounding: single || w === 1 ? "er" : "sae",
@@ -240,7 +241,13 @@ function scalarsFromUnsigned(prefix: string, name: string, kind: "ss" | "sd"): R
     const operands: OperandCode[] = [`V${kind}`, `H${kind}`, w === 1 ? "Eq" : "Ed"];
     const base = plainStep(`${name}-${w}`, operands, slowFromInteger(kind));
     const rounds = kind === "ss" || w === 1;
-    const traits: EvexTraits = { kind: "plain", element: 4, float: true, rounding: rounds ? "er" : "sae" };
+    const traits: EvexTraits = {
+      kind: "plain",
+      sizedByW: true,
+      element: 4,
+      float: true,
+      rounding: rounds ? "er" : "sae",
+    };
     return evexRow("LIG", `${prefix}.0F.W${w}`, "7B /r", name, operands, { base }, traits);
   });
 }
@@ -249,7 +256,13 @@ function scalarsToUnsigned(map: string, opcode: string, name: string, kind: "ss"
   return ([0, 1] as const).map((w) => {
     const operands: OperandCode[] = [w === 1 ? "Gq" : "Gd", `W${kind}`];
     const base = plainStep(`${name}-${w}`, operands, slowToInteger(kind, truncates));
-    const traits: EvexTraits = { kind: "plain", element: 4, float: true, rounding: truncates ? "sae" : "er" };
+    const traits: EvexTraits = {
+      kind: "plain",
+      sizedByW: true,
+      element: 4,
+      float: true,
+      rounding: truncates ? "sae" : "er",
+    };
     return evexRow("LIG", `${map}.W${w}`, `${opcode} /r`, name, operands, { base }, traits);
   });
 }

@@ -67,7 +67,7 @@ function bytesAndWords(name: string, w: 0 | 1, element: 1 | 2): Row[] {
 /** The operand size, which EVEX.W says, is that of memory. */
 function bySize(rows: readonly Row[], cpuid: string): Row[] {
   return ([0, 1] as const).flatMap((w) =>
-    evexFromVex(rows, { ...PLAIN, w, cpuid }).map((made) => {
+    evexFromVex(rows, { ...PLAIN, w, sizedByW: true, cpuid }).map((made) => {
       const form = made.evex;
       return form === undefined ? made : { ...made, evex: { ...form, memoryBytes: w === 1 ? 8 : 4 } };
     }),
@@ -95,8 +95,8 @@ const broadcasts: readonly Row[] = [
   ...like(avx, "VPBROADCASTW", { w: 0, element: 2, fixed: true, spreads: true, cpuid: "avx512bw" }),
   ...fromRegister("7A", 0, "VPBROADCASTB", "Rd", "i8x16", 1, "avx512bw"),
   ...fromRegister("7B", 0, "VPBROADCASTW", "Rd", "i16x8", 2, "avx512bw"),
-  ...fromRegister("7C", 0, "VPBROADCASTD", "Rd", "i32x4", 4, "avx512f"),
-  ...fromRegister("7C", 1, "VPBROADCASTQ", "Rq", "i64x2", 8, "avx512f"),
+  ...fromRegister("7C", 0, "VPBROADCASTD", "Rd", "i32x4", 4, "avx512f", { sizedByW: true }),
+  ...fromRegister("7C", 1, "VPBROADCASTQ", "Rq", "i64x2", 8, "avx512f", { sizedByW: true }),
   ...spread("1A", 0, "VBROADCASTF32X4", "Mdq", 4, "avx512f", [512, 256]),
   ...spread("1B", 1, "VBROADCASTF64X4", "Mqq", 8, "avx512f", [512]),
   ...spread("5A", 0, "VBROADCASTI32X4", "Mdq", 4, "avx512f", [512, 256]),
@@ -150,9 +150,10 @@ function fromRegister(
   lanes: Parameters<typeof broadcastRegister>[0],
   element: 1 | 2 | 4 | 8,
   cpuid: string,
+  more: Pick<EvexTraits, "sizedByW"> = {},
 ): Row[] {
   const step = stepRow(name, ["Vx", code], broadcastRegister(lanes));
-  return evexOwn(`66.0F38.W${w}`, `${opcode} /r`, name, ["Vx", code], step, { element, fixed: true, cpuid });
+  return evexOwn(`66.0F38.W${w}`, `${opcode} /r`, name, ["Vx", code], step, { element, fixed: true, cpuid, ...more });
 }
 
 /** From memory only. */

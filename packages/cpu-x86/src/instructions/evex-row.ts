@@ -27,6 +27,7 @@ export interface EvexTraits {
   readonly readsDestination?: true;
   readonly keepsFirst?: true;
   readonly aligned?: true;
+  readonly sizedByW?: true;
   readonly compressed?: true;
   readonly vsib?: true;
   /** The result is the source as it is. */
@@ -115,6 +116,7 @@ export function evexRow(
     protectedOnly: true,
     wideVectors: true,
     ...(traits.vsib && { vsib: true, asize: true }),
+    ...(traits.sizedByW && { sizedByW: true }),
     ...(steps.base?.opsize && { opsize: true }),
   };
   const made = row(`EVEX.${length}.${map} ${tail}`, name, operands, neverRun, options);

@@ -107,7 +107,7 @@ function shifts(opcode: number, name: string, direction: "shl" | "shr"): Row[] {
 function moves(width: Width): Row[] {
   const [prefix, w] = PREFIX[width];
   const general = { B: "66.0F.W0", W: "NP.0F.W0", D: "F2.0F.W0", Q: "F2.0F.W1" }[width];
-  const with64: RowOptions = { ...options(FEATURE[width]), ...(width === "Q" && { o64: true }) };
+  const sized: RowOptions = { ...options(FEATURE[width]), ...((width === "D" || width === "Q") && { sizedByW: true }) };
   const source = width === "Q" ? "Rq" : "Rd";
   const destination = width === "Q" ? "Gq" : "Gd";
   const name = `KMOV${width}`;
@@ -115,8 +115,8 @@ function moves(width: Width): Row[] {
     row(`VEX.L0.${prefix}.0F.${w} 90 /r`, name, [code("K", width), code("F", width)], move, options(FEATURE[width])),
     row(`VEX.L0.${prefix}.0F.${w} 90 /r`, name, [code("K", width), code("M", width)], move, options(FEATURE[width])),
     row(`VEX.L0.${prefix}.0F.${w} 91 /r`, name, [code("M", width), code("K", width)], move, options(FEATURE[width])),
-    row(`VEX.L0.${general} 92 /r`, name, [code("K", width), source], move, with64),
-    row(`VEX.L0.${general} 93 /r`, name, [destination, code("F", width)], move, with64),
+    row(`VEX.L0.${general} 92 /r`, name, [code("K", width), source], move, sized),
+    row(`VEX.L0.${general} 93 /r`, name, [destination, code("F", width)], move, sized),
   ];
 }
 

@@ -106,6 +106,8 @@ export interface RowOptions {
   readonly aligned?: true;
   /** The index of the memory operand is a vector register; the semantics form the addresses. */
   readonly vsib?: true;
+  /** W of VEX or EVEX is the size of a general register: outside 64-bit code it is ignored. */
+  readonly sizedByW?: true;
   /** #UD unless AVX-512 state is enabled. */
   readonly wideVectors?: true;
   /** A second CPUID feature without which the opcode is #UD. */
