@@ -2,8 +2,9 @@
 import { beforeEach, describe, expect, it } from "vitest";
 import { evexRows } from "../src/instructions/evex.ts";
 import type { Row } from "../src/instructions/row.ts";
+import { recomputeMode, setSegmentCache } from "../src/segments/cache.ts";
 import { CR0, CR4 } from "../src/state/bits.ts";
-import { AT } from "../src/state/layout.ts";
+import { AT, SEGMENT } from "../src/state/layout.ts";
 import { DATA, type EvexOperands, encodeEvex, PagedEvexMachine, UNMAPPED } from "./evex-machine.ts";
 import { InsnMachine } from "./insn-machine.ts";
 
@@ -97,6 +98,36 @@ describe("memory operands", () => {
     expect(m.fault).toBe("#GP(0)");
     run(find("VMOVDQA32", 256, "V"), { reg: 1 });
     expect(m.fault).toBe("none");
+  });
+
+  it("of aligned moves need not be where nothing is accessed", () => {
+    m.set({ rax: DATA + 8 });
+    const load = find("VMOVDQA32", 256, "V");
+    const store = find("VMOVDQA32", 256, "W");
+    const under = (mask: bigint, row: Row): string => {
+      m.setMask(1, mask);
+      run(row, { reg: 1, mask: 1 });
+      return m.fault;
+    };
+    for (const row of [load, store])
+      expect([0n, 0x100n, 1n, 0x80n].map((mask) => under(mask, row))).toEqual(["none", "none", "#GP(0)", "#GP(0)"]);
+  });
+
+  it("of aligned moves are aligned by their linear address", () => {
+    const legacy = new InsnMachine(32);
+    legacy.cpu.setLow("cr4", CR4.OSFXSR | CR4.OSXSAVE);
+    legacy.cpu.setLow("xcr0", 0xe7);
+    legacy.cpu.set64("opmask", 1n, 1);
+    setSegmentCache(legacy.cpu, SEGMENT.ds, 8, 8, 0xffff, 0x4093);
+    recomputeMode(legacy.cpu);
+    const at = (rax: number, mask: number): string => {
+      legacy.set({ rax }).run(encodeEvex(find("VMOVDQA32", 512, "V"), { reg: 1, mask }));
+      return legacy.fault;
+    };
+    expect([0, 1].map((mask) => [at(DATA, mask), at(DATA + 0x38, mask)])).toEqual([
+      ["#GP(0)", "none"],
+      ["#GP(0)", "none"],
+    ]);
   });
 
   it.each([

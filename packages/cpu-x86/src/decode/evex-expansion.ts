@@ -70,13 +70,19 @@ export class EvexExpansion {
     const memory = insn.isMemory;
     const stores = memory && form.destination === "rm";
     const sources = { ...registers };
-    if (memory && form.aligned) this.#writer.step(STEPS.checkAligned[(form.length / 8) as 16 | 32 | 64]);
+    if (memory && form.aligned) this.#checkAligned(segmented);
     if (memory && !stores && this.#isLoad()) return this.#loadInto(registers[form.destination]);
     if (memory && !stores) sources.rm = this.#load(segmented);
     const result = this.#compute(registers, sources, memory && !stores && form.spread > 0);
     if (stores) this.#store(result, segmented);
     else if (form.kind === "mask") this.#toMask(registers.reg, result);
     else this.#intoRegister(registers, result);
+  }
+
+  #checkAligned(segmented: boolean): void {
+    const steps = segmented ? STEPS.checkAlignedInSegment : STEPS.checkAligned;
+    const { low, high } = partOfMask(this.#insn.evex.mask, 0, this.#maskBits);
+    this.#writer.step(steps[(this.#form.length / 8) as 16 | 32 | 64], 0, 0, 0, low, high);
   }
 
   get #rounds(): boolean {
