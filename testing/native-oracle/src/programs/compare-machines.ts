@@ -38,8 +38,7 @@ export function compareMachines(
   ours: SystemOutcome,
 ): readonly Difference[] | string {
   const at = firstDifference(qemu.faults, ours.faults);
-  const reason =
-    at < 0 ? endReason(qemu.ram, program) : knownReason(qemu.faults[at], ours.faults[at], qemu.ram, program);
+  const reason = at < 0 ? endReason(qemu, program) : knownReason(qemu.faults[at], ours.faults[at], qemu.ram, program);
   if (reason !== undefined) return reason;
   const differences: Difference[] = [...compareFaults(from(qemu, at), from(ours, at))];
   const check = (field: string, expected: string, actual: string): void => {
@@ -82,11 +81,19 @@ const from = ({ faults }: { readonly faults: readonly LoggedFault[] }, first: nu
   faults: first < 0 ? [] : faults.slice(first),
 });
 
-/** What is known of the fault that ended a program, one too many, which is not in the log. Seed 1129709907: RET. */
-function endReason(ram: Uint8Array, program: Program): string | undefined {
+/**
+ * What is known of the fault that ended a program, one too many, which is not in the log. Its vector is not kept: it may be #PF where the frame
+ * has such an error code. Seeds 1129709907, RET, and 1142002693, IRET.
+ */
+function endReason({ ram, faults, regs }: MachineOutcome, program: Program): string | undefined {
   if (!modeOf(program).long) return undefined;
-  const rip = new DataView(ram.buffer, ram.byteOffset).getBigUint64(kernelPage("stack").gpa + PAGE_BYTES - 40, true);
-  return isCanonical(rip) ? undefined : BEYOND_CANONICAL;
+  const view = new DataView(ram.buffer, ram.byteOffset);
+  const at = (offset: number): bigint => view.getBigUint64(kernelPage("stack").gpa + PAGE_BYTES - offset, true);
+  const rip = at(40);
+  if (!isCanonical(rip)) return BEYOND_CANONICAL;
+  if (faults.length < FAULT_LIMIT) return undefined;
+  const last = { vector: PAGE_FAULT, errorCode: Number(at(48)), cr2: regs["cr2"] ?? 0n, rip, ds: 0, es: 0 };
+  return knownReason(last, undefined, ram, program);
 }
 
 /** Index of the first fault that one of them has otherwise or alone; negative when there is none. */
