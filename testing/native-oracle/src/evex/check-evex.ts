@@ -2,7 +2,8 @@
 import type { Row } from "@tsvm/cpu-x86";
 import type { Difference } from "../compare.ts";
 import { STATUS_FLAGS } from "../cpu-state.ts";
-import { CASE, MASKS, ZMM_BYTES, ZMMS } from "./evex-case.ts";
+import { CASE, ZMM_BYTES, ZMMS } from "./evex-case.ts";
+import { MASKS } from "./evex-encoding.ts";
 
 const SIGILL = 4;
 /** Linux's signals, and the exceptions they stand for. */

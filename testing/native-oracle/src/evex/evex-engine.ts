@@ -4,7 +4,8 @@ import { createInitialState } from "../cpu-state.ts";
 import { CODE, DATA, ENVIRONMENTS, INT3, WINDOWS } from "../environment.ts";
 import { readTrapFrame } from "../guest-tables.ts";
 import { createGuest, type Guest, registersOf } from "../tcg-engine.ts";
-import { CASE, MASKS, ZMM_BYTES, ZMMS } from "./evex-case.ts";
+import { CASE, ZMM_BYTES, ZMMS } from "./evex-case.ts";
+import { MASKS } from "./evex-encoding.ts";
 
 const BUDGET = 1000;
 const BREAKPOINT = 3;

@@ -31,6 +31,7 @@ import {
 } from "./program.ts";
 import type { Place } from "./system-steps.ts";
 import { isPrivileged, needsDefinedFlags, pickForm, type Vocabulary } from "./vocabulary.ts";
+import { loadWideState, slotsOf, storeWideState, type WholeSlots, wideStep } from "./wide-steps.ts";
 
 const NOP = 0x90;
 const RET = 0xc3;
@@ -69,13 +70,20 @@ class ProgramWriter {
   readonly #mutable: Mutable[] = [];
   /** Slots that functions begin in. */
   readonly #functions: number[] = [];
-  readonly #mainSlots: number;
+  readonly #isWide: boolean;
+  /** Slots that are executed once: before the first turn, and behind the last. */
+  readonly #before: WholeSlots;
+  readonly #behind: WholeSlots;
+  /** Where the main part begins, the slot behind it, which ends a turn, and what comes behind the program's end. */
+  readonly #firstSlot: number;
+  readonly #endSlot: number;
+  readonly #firstFunction: number;
   readonly #usedSlots: number;
   readonly #changesItself: boolean;
   readonly #stackTop: number;
   readonly #splitsLargePages: boolean;
   /** Next free byte, as a linear address. */
-  #at = 0;
+  #at = FIRST_SLOT;
   /** A step of the slot before left the stack pointer somewhere else, if it had a fault. */
   #movesStack = false;
 
@@ -93,16 +101,23 @@ class ProgramWriter {
     this.#changesItself = random.oneIn(3);
     this.#splitsLargePages = random.oneIn(2);
     this.#stackTop = isPrivileged(vocabulary) ? privilegedStackTop(this.#environment) : GUARDED_STACK_TOP;
-    this.#mainSlots = 4 + random.below(30);
-    this.#usedSlots = this.#mainSlots + 1 + random.below(SLOTS - this.#mainSlots - 1);
-    for (let slot = this.#mainSlots + 1; slot < this.#usedSlots; slot += 1 + random.below(3))
+    this.#isWide = !isPrivileged(vocabulary) && this.#environment.codeBits !== 16 && random.oneIn(3);
+    this.#before = this.#isWide ? slotsOf(loadWideState(random, this.#environment)) : [];
+    this.#behind = this.#isWide ? slotsOf(storeWideState(this.#environment)) : [];
+    this.#firstSlot = this.#before.length;
+    this.#endSlot = this.#firstSlot + 4 + random.below(30);
+    this.#firstFunction = this.#endSlot + 1 + this.#behind.length;
+    this.#usedSlots = this.#firstFunction + random.below(SLOTS - this.#firstFunction);
+    for (let slot = this.#firstFunction; slot < this.#usedSlots; slot += 1 + random.below(3))
       this.#functions.push(slot);
   }
 
   write(): Program {
-    for (let slot = 0; slot < this.#mainSlots; slot++) this.#writeSlot(slot, false);
+    this.#writeWhole(0, this.#before);
+    this.#pad(addressOf(this.#firstSlot));
+    for (let slot = this.#firstSlot; slot < this.#endSlot; slot++) this.#writeSlot(slot, false);
     this.#writeEnd();
-    for (let slot = this.#mainSlots + 1; slot < this.#usedSlots; slot++) this.#writeSlot(slot, true);
+    for (let slot = this.#firstFunction; slot < this.#usedSlots; slot++) this.#writeSlot(slot, true);
     const random = this.#random;
     this.#patches.push({ address: FUEL, bytes: Uint8Array.from(littleEndian(50 + random.below(600), 4)) });
     this.#patches.push({ address: TURNS, bytes: Uint8Array.from(littleEndian(3 + random.below(25), 4)) });
@@ -115,6 +130,7 @@ class ProgramWriter {
       patches: this.#patches,
       stackTop: this.#stackTop,
       ...(isPrivileged(this.#vocabulary) && { system: this.#chooseSetup() }),
+      ...(this.#isWide && { wide: true }),
     };
   }
 
@@ -148,7 +164,7 @@ class ProgramWriter {
 
   /** Without privilege no turn begins on another stack, nor what follows a fault. */
   #bringsStackBack(slot: number): boolean {
-    return !isPrivileged(this.#vocabulary) && (slot === 0 || this.#movesStack);
+    return !isPrivileged(this.#vocabulary) && (slot === this.#firstSlot || this.#movesStack);
   }
 
   #stackMove(): number[] {
@@ -175,7 +191,8 @@ class ProgramWriter {
     else if (roll === 2 && end - this.#at >= 2) {
       // Neither rSP.
       this.#emit([0x50 + random.pick([0, 1, 2, 3, 5, 6, 7]), 0x58 + random.pick([0, 1, 2, 3, 5, 6, 7])]);
-    } else this.#writeForm(end, inFunction);
+    } else if (this.#isWide && random.oneIn(2)) this.#emitIfRoom(wideStep(random, this.#environment), end);
+    else this.#writeForm(end, inFunction);
   }
 
   #place(): Place {
@@ -257,9 +274,9 @@ class ProgramWriter {
       this.#emit([RET]);
       return;
     }
-    const last = inFunction ? this.#usedSlots : this.#mainSlots + 1;
+    const last = inFunction ? this.#usedSlots : this.#endSlot + 1;
     const forward = slot + 1 + random.below(Math.max(1, Math.min(6, last - slot - 1)));
-    const first = inFunction ? this.#functionOf(slot) : 0;
+    const first = inFunction ? this.#functionOf(slot) : this.#firstSlot;
     const roll = random.below(10);
     if (roll < 2) this.#emit(this.#assembler.jumpIf(random.below(16), this.#at, addressOf(forward)));
     else if (roll < 5) this.#writeLoop(first + random.below(slot - first + 1));
@@ -295,12 +312,20 @@ class ProgramWriter {
     this.#emit([...move(one), ...skip, ...second, ...assembler.jumpThrough(register)]);
   }
 
-  /** The whole program again while there are turns, then INT3. */
+  /** The main part again while there are turns; then what comes in the end, and the filler's INT3. */
   #writeEnd(): void {
-    this.#at = addressOf(this.#mainSlots);
+    this.#at = addressOf(this.#endSlot);
     const spend = this.#assembler.decrement(TURNS);
-    const bytes = [...spend, ...this.#assembler.jumpIf(NS, this.#at + spend.length, FIRST_SLOT), INT3];
-    this.#code.set(bytes, this.#at - FIRST_SLOT);
+    const back = this.#assembler.jumpIf(NS, this.#at + spend.length, addressOf(this.#firstSlot));
+    this.#put([...spend, ...back]);
+    this.#writeWhole(this.#endSlot + 1, this.#behind);
+  }
+
+  #writeWhole(first: number, slots: WholeSlots): void {
+    for (const [i, instructions] of slots.entries()) {
+      this.#pad(addressOf(first + i));
+      this.#put(instructions.flat());
+    }
   }
 
   #endsFunction(slot: number): boolean {
@@ -325,9 +350,13 @@ class ProgramWriter {
   }
 
   #emit(bytes: readonly number[]): void {
-    const offset = this.#at - FIRST_SLOT;
-    this.#code.set(bytes, offset);
-    this.#pieces.push({ offset, length: bytes.length });
+    this.#pieces.push({ offset: this.#at - FIRST_SLOT, length: bytes.length });
+    this.#put(bytes);
+  }
+
+  /** Bytes without which there is no program. */
+  #put(bytes: readonly number[]): void {
+    this.#code.set(bytes, this.#at - FIRST_SLOT);
     this.#at += bytes.length;
   }
 }

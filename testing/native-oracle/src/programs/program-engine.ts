@@ -19,6 +19,8 @@ import { readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handl
 /** Instructions after which a program is given up: REP among many turns can take that long. */
 const BUDGET = 1_000_000;
 const PAGE_FAULT = 14;
+/** With AVX-512: x87, SSE, AVX, its three parts, PKRU. */
+const WIDE_REGISTERS = { xcr0: 0x2e7n } as const;
 const [CS, SS] = [SEGMENT_NAMES.indexOf("cs"), SEGMENT_NAMES.indexOf("ss")];
 
 /** What a program left and how long it took. */
@@ -54,7 +56,8 @@ function runProgram(guest: Guest, copies: readonly WindowCopy[], program: Progra
   writeResumeHandler(view, FAULT_LIMIT);
   vm.noteHostWrite(0, ram.length);
   guest.restartClock();
-  vcpu.restore({ regs: registersOf(program.environment, initialStateOf(input)) });
+  const registers = registersOf(program.environment, initialStateOf(input));
+  vcpu.restore({ regs: program.wide ? { ...registers, ...WIDE_REGISTERS } : registers });
   const before = { instructions: vcpu.instructionCount, regions: regionsMade(guest) };
   const { reason } = vcpu.run(BUDGET);
   if (reason === "intr") return undefined;

@@ -41,6 +41,8 @@ export const FUEL: number = COUNTERS.address;
 export const SUMS: number = COUNTERS.address + 0x100;
 /** Runs of the whole program left. */
 export const TURNS: number = COUNTERS.address + 4;
+/** Where programs with AVX-512 leave all vector and mask registers in the end. */
+export const WIDE_STATE: number = COUNTERS.address + 0x400;
 
 /** Like a vector's, but programs may change their code. */
 export const PROGRAM_WINDOWS: readonly Window[] = [COUNTERS, DATA, READ_ONLY, CODE_WINDOW, STACK];
@@ -72,6 +74,8 @@ export interface Program {
   readonly stackTop: number;
   /** Set for programs that are also the kernel; they run on our engines only. */
   readonly system?: SystemSetup;
+  /** Set for programs with AVX-512, which not every host has. */
+  readonly wide?: true;
 }
 
 /** How a program with privileged instructions starts, and what happens to it from outside. */
@@ -123,12 +127,14 @@ interface ProgramFile {
   /** That of programs with privilege where it is not set. */
   readonly stackTop?: number;
   readonly system?: SystemSetup;
+  readonly wide?: true;
 }
 
 const hex = (bytes: Uint8Array): string => Buffer.from(bytes).toString("hex");
 
 /** Text for a file: code by slots, without the filler behind it. */
-export function writeProgram({ environment, seed, flavour, code, patches, stackTop, system }: Program): string {
+export function writeProgram(program: Program): string {
+  const { environment, seed, flavour, code, patches, stackTop, system, wide } = program;
   const slots = Array.from({ length: SLOTS }, (_, i) => hex(code.subarray(i * SLOT_BYTES, (i + 1) * SLOT_BYTES)));
   const last = slots.findLastIndex((slot) => slot !== hex(new Uint8Array(SLOT_BYTES).fill(INT3)));
   const file: ProgramFile = {
@@ -139,6 +145,7 @@ export function writeProgram({ environment, seed, flavour, code, patches, stackT
     patches: Object.fromEntries(patches.map(({ address, bytes }) => [address.toString(16), hex(bytes)])),
     ...(stackTop !== privilegedStackTop(environment) && { stackTop }),
     ...(system && { system }),
+    ...(wide && { wide }),
   };
   return `${JSON.stringify(file, undefined, 2)}\n`;
 }
@@ -160,5 +167,5 @@ export function readProgram(text: string): Program {
   }));
   const { seed, stackTop = privilegedStackTop(environment) } = file;
   const program = { environment, seed, flavour, code, pieces: [], patches, stackTop };
-  return file.system === undefined ? program : { ...program, system: file.system };
+  return { ...program, ...(file.system && { system: file.system }), ...(file.wide && { wide: file.wide }) };
 }
