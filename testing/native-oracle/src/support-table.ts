@@ -5,6 +5,7 @@ import { fileURLToPath } from "node:url";
 import { allRows } from "@tsvm/cpu-x86";
 import { corpusFamilies, readFamily } from "./corpus.ts";
 import { ENVIRONMENTS } from "./environment.ts";
+import { readFingerprints, recordedCases } from "./evex/fingerprints.ts";
 import { keptPrograms } from "./programs/cases.ts";
 import type { VectorGroup } from "./vector-file.ts";
 import { WITHOUT_VECTORS } from "./without-vectors.ts";
@@ -32,6 +33,8 @@ export function supportDocument(): string {
     "`pnpm replay --engine regions` replays them in a translated region each, `--fresh WORD` makes new ones. Columns are modes:",
     "bits of the code, and of the stack where that is another.",
     "",
+    ...evexLines(),
+    "",
     "## Instructions without vectors",
     "",
     ...WITHOUT_VECTORS.map(({ mnemonics, reason }) => `- ${mnemonics.join(", ")}: ${reason}`),
@@ -40,10 +43,10 @@ export function supportDocument(): string {
     "",
     "| engines | what is compared | in `pnpm test` | on demand |",
     "|---|---|---|---|",
-    "| regions, interpreter | programs of user code: faults, registers, memory, number of instructions | 100 | `pnpm fuzz` |",
+    "| regions, interpreter | programs of user code, a third with AVX-512: faults, registers, memory, number of instructions | 130 | `pnpm fuzz` |",
     "| regions, interpreter | programs with privilege: page tables, control registers, SYSCALL, devices, interrupts | 80 | `pnpm fuzz` |",
     "| regions, interpreter | programs in real-address and virtual-8086 mode: vectors, a monitor, segments, flags, single steps | 80 | `pnpm fuzz --mode real`, `--mode vm86` |",
-    "| interpreter, regions, this CPU | programs of user code: faults, registers, memory | 150 | `pnpm fuzz --against host` |",
+    "| interpreter, regions, this CPU | programs of user code, a third with AVX-512: faults, registers, memory | 150 | `pnpm fuzz --against host` |",
     "| interpreter, regions, QEMU | programs with privilege: faults, registers, memory, page and descriptor tables | 20 | `pnpm fuzz --against qemu` |",
     "| interpreter, regions, QEMU | the same under 32-bit and PAE paging, in real-address and in virtual-8086 mode | 72 | `pnpm fuzz --against qemu --mode pae` |",
     "| regions, interpreter | a kernel's start: registers, devices, memory | every million instructions, 100 times | `boots/README.md` |",
@@ -59,6 +62,16 @@ export function supportDocument(): string {
     ...suiteTables(),
     "",
   ].join("\n");
+}
+
+function evexLines(): readonly string[] {
+  const { cpu, rows } = readFingerprints();
+  const fewest = Math.min(...Object.values(rows).map((hashes) => recordedCases(hashes)));
+  return [
+    `AVX-512: ${Object.keys(rows).length} rows in 64-bit code, at least ${fewest} cases each, of what a processor (${cpu}) did. Kept as hashes`,
+    "in `conformance/evex-fingerprints.json`; some are asked in `pnpm test`, all by `pnpm evex --recorded`, and by `pnpm evex` a CPU that has",
+    "AVX-512. Gathers, scatters, and approximations are not among them.",
+  ];
 }
 
 function instructionTable(): readonly string[] {

@@ -2,13 +2,45 @@
 import type { Row } from "@tsvm/cpu-x86";
 import { describe, expect, it } from "vitest";
 import { compareEvex, isLeftOut, isUndefined } from "../src/evex/check-evex.ts";
-import { makeCase, WIDE_ROWS } from "../src/evex/evex-case.ts";
+import { CASE, makeCase, WIDE_ROWS } from "../src/evex/evex-case.ts";
 import { EvexEngine } from "../src/evex/evex-engine.ts";
 import { EVEX_NEEDS, missingOnHost, runEvexOnHost } from "../src/evex/evex-host.ts";
+import { differingGroups, lineOf, RECORDED_ROWS, readFingerprints, recordedCases } from "../src/evex/fingerprints.ts";
 
 const TIMEOUT_MS = 120_000;
 /** Enough for each row to be executed: zeroing in memory, which some stores are given, is #UD. */
 const PER_ROW = 5;
+/** Of the recorded ones; `pnpm evex --recorded` is the long form. */
+const REPLAYED_GROUPS = 1;
+
+describe("instructions of AVX-512 on any CPU", () => {
+  const recorded = readFingerprints();
+
+  it("do what a processor did", { timeout: TIMEOUT_MS }, () => {
+    const engine = new EvexEngine();
+    const differing = RECORDED_ROWS.filter(
+      (row) => differingGroups(engine, row, recorded.rows[lineOf(row)] ?? "", REPLAYED_GROUPS).length > 0,
+    );
+    expect(differing.map(lineOf)).toEqual([]);
+  });
+
+  it("have at least 200 recorded cases, each of them", () => {
+    expect(Object.keys(recorded.rows).toSorted()).toEqual(RECORDED_ROWS.map(lineOf).toSorted());
+    for (const hashes of Object.values(recorded.rows)) expect(recordedCases(hashes)).toBeGreaterThanOrEqual(200);
+  });
+
+  it("are told apart by one bit", () => {
+    const row = RECORDED_ROWS.find(({ mnemonic }) => mnemonic === "VPADDD") as Row;
+    const engine = {
+      run: (bytes: Uint8Array): Uint8Array => {
+        const result = new EvexEngine().run(bytes);
+        result[CASE.zmm + 2000] = (result[CASE.zmm + 2000] as number) ^ 1;
+        return result;
+      },
+    } as EvexEngine;
+    expect(differingGroups(engine, row, recorded.rows[lineOf(row)] ?? "", 1)).toEqual([0]);
+  });
+});
 
 describe.runIf(missingOnHost(EVEX_NEEDS).length === 0)("instructions of AVX-512", () => {
   it("do what this CPU does", { timeout: TIMEOUT_MS }, () => {

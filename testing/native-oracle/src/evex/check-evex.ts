@@ -15,12 +15,19 @@ const EXCEPTIONS: Readonly<Record<number, readonly number[]>> = {
   7: [17],
 };
 
+/** The signal that an exception becomes; 0 for none. */
+export const signalOf = (vector: number): number =>
+  Number(Object.keys(EXCEPTIONS).find((signal) => EXCEPTIONS[Number(signal)]?.includes(vector)));
+
 /** Gathers and scatters have addresses in a vector; the manual bounds the error of approximations, and makers have tables of their own. */
 export const isLeftOut = ({ mnemonic, vsib }: Row): boolean => vsib === true || /^V(RCP|RSQRT)14/.test(mnemonic);
 
-/** Whether what the host made of a case is #UD: where all cases of a row are, nothing was compared. */
-export const isUndefined = (host: Uint8Array): boolean =>
-  new DataView(host.buffer, host.byteOffset, host.length).getUint32(CASE.signal, true) === SIGILL;
+/** The signal in what the host made of a case. */
+export const hostSignal = (host: Uint8Array): number =>
+  new DataView(host.buffer, host.byteOffset, host.length).getUint32(CASE.signal, true);
+
+/** Whether it is #UD: where all cases of a row are, nothing was compared. */
+export const isUndefined = (host: Uint8Array): boolean => hostSignal(host) === SIGILL;
 
 /** Differences of ours from the host's: nothing but the exception counts where there is one. */
 export function compareEvex(host: Uint8Array, ours: Uint8Array): readonly Difference[] {
