@@ -2,7 +2,7 @@ import { alu } from "./alu.ts";
 import { avx, bmi, fma } from "./avx.ts";
 import { bit } from "./bit.ts";
 import { branch } from "./branch.ts";
-import { crypto } from "./crypto.ts";
+import { crypto, galois } from "./crypto.ts";
 import { dataMovement } from "./data-movement.ts";
 import { far } from "./far.ts";
 import type { Form } from "./form.ts";
@@ -32,5 +32,6 @@ export const FAMILIES: Readonly<Record<string, readonly Form[]>> = {
   fma,
   bmi,
   crypto,
+  galois,
   state,
 };

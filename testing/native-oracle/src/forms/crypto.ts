@@ -5,11 +5,18 @@ const INTEGER: FormOptions = { flavour: "integer" };
 const UNALIGNED: FormOptions = { ...INTEGER, unaligned: true, sized: true };
 
 /** The legacy form, and VEX forms with 128 and 256 bits. */
-const family = (opcode: string, map: "0F 38" | "0F 3A", name: string, immediate = ""): Form[] => [
+const family = (opcode: string, map: "0F 38" | "0F 3A", name: string, immediate = "", w = "WIG"): Form[] => [
   form(`66 ${map} ${opcode} /r`, `${name} Vdq,Wdq${immediate}`, INTEGER),
   ...["128", "256"].map((length) =>
-    form(`VEX.${length}.66.${map.replace(" ", "")}.WIG ${opcode} /r`, `V${name} Vx,Hx,Wx${immediate}`, INTEGER),
+    form(`VEX.${length}.66.${map.replace(" ", "")}.${w} ${opcode} /r`, `V${name} Vx,Hx,Wx${immediate}`, INTEGER),
   ),
+];
+
+/** GFNI. */
+export const galois: readonly Form[] = [
+  ...family("CF", "0F 38", "GF2P8MULB", "", "W0"),
+  ...family("CE", "0F 3A", "GF2P8AFFINEQB", ",Ib", "W1"),
+  ...family("CF", "0F 3A", "GF2P8AFFINEINVQB", ",Ib", "W1"),
 ];
 
 /** AESNI, PCLMULQDQ, SHA, VAES and VPCLMULQDQ. */

@@ -29,6 +29,7 @@ const WEIGHTS: Readonly<Record<string, number>> = {
   bmi: 3,
   fma: 2,
   crypto: 1,
+  galois: 1,
   system: 1,
 };
 
@@ -42,10 +43,10 @@ const INTEGER_HUNDRED: readonly string[] = HUNDRED.filter((family) => INTEGERS.h
  * faults of a program, POPF may set TF, and INT may be answered by the kernel. AMD's CVTPI2PS and CVTPI2PD of memory do not report what is pending
  * of the x87; the manual's does. AMD's POPA keeps what it popped before a fault, which it pops again when it is restarted; by the manual
  * the state is that before the instruction (SDM vol. 3A, "Program or Task Restart"). Loops of PUSHA run the stack into the code, and random bytes are of all
- * these kinds; QEMU's pushes from the lowest address on.
+ * these kinds; QEMU's pushes from the lowest address on. And GFNI, which many hosts lack.
  */
 const NOT_DEFINED =
-  /^(LAR|FNSTSW|FNSTENV|FNSAVE|FLDENV|FRSTOR|FXSAVE|FXRSTOR|XSAVE|XRSTOR|XGETBV|CMPS |POPF|ENTER|MOV Sw|CVTPI2P[SD]|POPA|PUSHA)/;
+  /^(LAR|FNSTSW|FNSTENV|FNSAVE|FLDENV|FRSTOR|FXSAVE|FXRSTOR|XSAVE|XRSTOR|XGETBV|CMPS |POPF|ENTER|MOV Sw|CVTPI2P[SD]|POPA|PUSHA|V?GF2P8)/;
 /** After one of these nothing else of a program can be reached. */
 const DISRUPTIVE = /^(HLT|POPF|INT|IRET|SYS|LDS|LES|LSS|LFS|LGS|POP (ES|SS|DS|FS|GS)|WRFSBASE|WRGSBASE|MOV Sw)/;
 
