@@ -3,7 +3,7 @@ import { beforeEach, describe, expect, it } from "vitest";
 import { jumpCacheIndex } from "../src/interpreter/jump-cache.ts";
 import { CR4, FLAG } from "../src/state/bits.ts";
 import { AT } from "../src/state/layout.ts";
-import { JUMP_CACHE } from "../src/state/memory-map.ts";
+import { JUMP_CACHE, JUMP_CACHE_WAY } from "../src/state/memory-map.ts";
 import { BareMachine, PAGE_TABLES } from "./bare-machine.ts";
 
 const PRESENT_WRITABLE = 0x63n;
@@ -147,6 +147,29 @@ describe("INVLPG", () => {
       expect([isMine(), isOther()]).toEqual([true, true]);
       invlpg(PAGE);
       expect([isMine(), isOther()]).toEqual([false, true]);
+    });
+
+    it("keeps two with the same place, and drops both with their pages", () => {
+      const [first, second] = [PAGE + 0x123, 0x4_0000 + PAGE + 0x103];
+      expect(jumpCacheIndex(second)).toBe(jumpCacheIndex(first));
+      const records = (): number[] => {
+        const at = (JUMP_CACHE + jumpCacheIndex(first) * 16) >> 2;
+        return [at, at + (JUMP_CACHE_WAY >> 2)].map((way) => {
+          const { i32 } = m.cpu;
+          return i32[way + 2] === 0 ? 0 : (i32[way] as number);
+        });
+      };
+      enterMore();
+      enter(first);
+      m.cpu.linear.fetchFrame(second, 0);
+      m.cpu.linear.enterJumpCache(second, 0, 2);
+      expect(records()).toEqual([second, first]);
+      m.cpu.linear.enterJumpCache(second, 0, 3);
+      expect(records()).toEqual([second, first]);
+      invlpg(PAGE);
+      expect(records()).toEqual([second, 0]);
+      m.cpu.linear.clearJumpCache();
+      expect(records()).toEqual([0, 0]);
     });
 
     it("drops those of a large page, again and again", () => {

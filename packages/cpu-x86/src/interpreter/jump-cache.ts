@@ -1,9 +1,10 @@
-// Where generated code finds the record of a rip without TypeScript: a direct-mapped table of {i64 rip, i32 key, i32 record}.
-// The key says in which context the entry holds; the record cache fills and purges it.
+// Where generated code finds the record of a rip without TypeScript: a table of {i64 rip, i32 key, i32 record} in two ways. The
+// key says in which context the entry holds; the record cache fills and purges it. Whoever comes last is in the first way: two
+// processes of one program, whose rips are the same, find theirs in turn.
 import type { IrBuilder, Val } from "@tsvm/tcg";
 import type { CodeWriter } from "@tsvm/wasm-emit";
 import { AT } from "../state/layout.ts";
-import { JUMP_CACHE, JUMP_CACHE_ENTRIES } from "../state/memory-map.ts";
+import { JUMP_CACHE, JUMP_CACHE_ENTRIES, JUMP_CACHE_WAY } from "../state/memory-map.ts";
 
 const FOLD_SHIFT = 13;
 const ENTRY_SHIFT = 4;
@@ -30,7 +31,22 @@ export function writeJumpCacheLookup(w: CodeWriter, rip: number, entry: number):
   w.op("i32.and");
   w.i32Const(ENTRY_SHIFT);
   w.op("i32.shl");
-  w.localTee(entry);
+  w.localSet(entry);
+  writeIsEntryOf(w, rip, entry);
+  w.if("i32");
+  w.i32Const(1);
+  w.else();
+  w.localGet(entry);
+  w.i32Const(JUMP_CACHE_WAY);
+  w.op("i32.add");
+  w.localSet(entry);
+  writeIsEntryOf(w, rip, entry);
+  w.end();
+}
+
+/** Leaves whether the entry is that of `rip`, in the current context. */
+function writeIsEntryOf(w: CodeWriter, rip: number, entry: number): void {
+  w.localGet(entry);
   w.memory("i64.load", JUMP_CACHE);
   w.localGet(rip);
   w.op("i64.eq");
@@ -48,15 +64,18 @@ export function writeJumpCacheRecord(w: CodeWriter, entry: number): void {
   w.memory("i32.load", TARGET);
 }
 
-/** Whether the cache leads from `rip` to `record`; i32. */
-export function jumpCacheLeads(b: IrBuilder, rip: Val, record: Val): Val {
+/** Does `otherwise` unless the cache leads from `rip` to `record`. */
+export function unlessJumpCacheLeads(b: IrBuilder, rip: Val, record: Val, otherwise: () => void): void {
   const low = b.wrap(rip);
   const mixed = b.op("i32.xor", low, b.op("i32.shr_u", low, b.const32(FOLD_SHIFT)));
   const index = b.op("i32.and", mixed, b.const32(JUMP_CACHE_ENTRIES - 1));
   const entry = b.op("i32.shl", index, b.const32(ENTRY_SHIFT));
-  const sameRip = b.eq(b.load("i64.load", entry, JUMP_CACHE), rip);
   const key = b.load("i32.load", undefined, AT.jumpKey);
-  const sameKey = b.op("i32.eq", b.load("i32.load", entry, KEY), key);
-  const sameRecord = b.op("i32.eq", b.load("i32.load", entry, TARGET), record);
-  return b.both(b.both(sameRip, sameKey), sameRecord);
+  const leads = (way: number): Val => {
+    const sameRip = b.eq(b.load("i64.load", entry, JUMP_CACHE + way), rip);
+    const sameKey = b.op("i32.eq", b.load("i32.load", entry, KEY + way), key);
+    const sameRecord = b.op("i32.eq", b.load("i32.load", entry, TARGET + way), record);
+    return b.both(b.both(sameRip, sameKey), sameRecord);
+  };
+  b.whenRarely(b.op("i32.eqz", leads(0)), () => b.when(b.op("i32.eqz", leads(JUMP_CACHE_WAY)), otherwise));
 }

@@ -2,7 +2,7 @@
 import { jumpCacheIndex } from "../interpreter/jump-cache.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
-import { JUMP_CACHE, SCRATCH_RECORDS } from "../state/memory-map.ts";
+import { JUMP_CACHE, JUMP_CACHE_WAY, SCRATCH_RECORDS } from "../state/memory-map.ts";
 import { GIB_MASK } from "./soft-tlb.ts";
 
 /** Room for marks of pages with code, by page number; a hash, so a mark may mean another page. */
@@ -14,6 +14,7 @@ const PAGE_MASK = ~0xfff;
 /** Entries that code of one page may have: a block of the cache. */
 const PAGE_ENTRIES = 4096;
 const ENTRY_WORDS = 4;
+const WAY_WORDS = JUMP_CACHE_WAY >> 2;
 /** So many entries are looked at one by one; if there are more, the table is. */
 const MAX_LISTED = 2048;
 
@@ -40,15 +41,26 @@ export class CodeTranslations {
   /** Makes the jump cache lead from a rip, in the current context, to a record. */
   enter(low: number, high: number, record: number): void {
     const { i32 } = this.#cpu;
+    const key = i32[AT.jumpKey >> 2] as number;
     const at = (JUMP_CACHE >> 2) + jumpCacheIndex(low) * ENTRY_WORDS;
-    if (i32[at + 2] === 0) {
-      if (this.#enteredCount < MAX_LISTED) this.#entered[this.#enteredCount] = at;
-      this.#enteredCount++;
-    }
+    if (i32[at + 2] === 0) this.#list(at);
+    else if (i32[at] !== low || i32[at + 1] !== high || i32[at + 2] !== key) this.#moveToSecondWay(at);
     i32[at] = low;
     i32[at + 1] = high;
-    i32[at + 2] = i32[AT.jumpKey >> 2] as number;
+    i32[at + 2] = key;
     i32[at + 3] = record;
+  }
+
+  #moveToSecondWay(at: number): void {
+    const { i32 } = this.#cpu;
+    const second = at + WAY_WORDS;
+    if (i32[second + 2] === 0) this.#list(second);
+    for (let i = 0; i < ENTRY_WORDS; i++) i32[second + i] = i32[at + i] as number;
+  }
+
+  #list(at: number): void {
+    if (this.#enteredCount < MAX_LISTED) this.#entered[this.#enteredCount] = at;
+    this.#enteredCount++;
   }
 
   /** Empties the jump cache. */
@@ -113,7 +125,8 @@ export class CodeTranslations {
   /** The same where only entries of one page are meant, and code has no base. */
   #dropInBlock(low: number, high: number): void {
     const start = (JUMP_CACHE >> 2) + (jumpCacheIndex(low) & PAGE_MASK) * ENTRY_WORDS;
-    for (let i = 0; i < PAGE_ENTRIES; i++) this.#dropEntry(start + i * ENTRY_WORDS, PAGE_MASK, low & PAGE_MASK, high);
+    for (const way of [start, start + WAY_WORDS])
+      for (let i = 0; i < PAGE_ENTRIES; i++) this.#dropEntry(way + i * ENTRY_WORDS, PAGE_MASK, low & PAGE_MASK, high);
   }
 
   /** @returns whether the entry had to go. */

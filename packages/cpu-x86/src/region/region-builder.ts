@@ -13,7 +13,7 @@ import type { Shape } from "../emit/shape.ts";
 import { type Width, X86Builder, type X86Exit } from "../emit/x86-builder.ts";
 import type { VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
-import { jumpCacheLeads } from "../interpreter/jump-cache.ts";
+import { unlessJumpCacheLeads } from "../interpreter/jump-cache.ts";
 import { reachGuest } from "../memory/tlb-probe.ts";
 import { callSubroutine } from "../softfloat/subroutine.ts";
 import { AT, type FieldName, GPR } from "../state/layout.ts";
@@ -191,7 +191,7 @@ export class RegionBuilder extends X86Builder {
     const place = this.#context.code64 && this.#isRelative() ? this.#relativeTarget() : undefined;
     if (place === undefined || this.#context.blockAt(place) === undefined) return check();
     if (offsetOf(place) >> PAGE_SHIFT === this.#pageDistance) return;
-    this.when(this.#isUnmapped(place), () => this.#side("otherPage"));
+    this.#unlessMapped(place, () => this.#side("otherPage"));
     this.#targetIsMapped = true;
   }
 
@@ -404,12 +404,12 @@ export class RegionBuilder extends X86Builder {
 
   /** The page must still be mapped where it was: the jump cache says so, or the run loop is asked. */
   #edgeAcrossPages(offset: number, block: number, extra: number): void {
-    this.when(this.#isUnmapped(offset), () => this.#leaveTo(offset, extra));
+    this.#unlessMapped(offset, () => this.#leaveTo(offset, extra));
     this.#goTo(offset, block, extra);
   }
 
-  #isUnmapped(place: Place): Val {
+  #unlessMapped(place: Place, otherwise: () => void): void {
     const offset = offsetOf(place);
-    return this.isFalse(jumpCacheLeads(this, this.#ripOf(offset), this.const32(this.#context.recordOfBlock(offset))));
+    unlessJumpCacheLeads(this, this.#ripOf(offset), this.const32(this.#context.recordOfBlock(offset)), otherwise);
   }
 }

@@ -6,14 +6,16 @@ import { STATE_END } from "./layout.ts";
 export const TLB_READ = 0x4000;
 /** Soft TLB for writes. */
 export const TLB_WRITE: number = TLB_READ + TLB_TABLE_BYTES;
-/** Jump cache: linear rip and mode to decoded record; entries of {i64 rip, i32 key, i32 record}. */
+/** Jump cache: linear rip and mode to decoded record; two ways of entries of {i64 rip, i32 key, i32 record}. */
 export const JUMP_CACHE: number = TLB_WRITE + TLB_TABLE_BYTES;
-/** Entries of the jump cache; a power of two. */
+/** Entries of one way; a power of two. */
 export const JUMP_CACHE_ENTRIES = 65536;
 /** Bytes of one jump cache entry. */
 export const JUMP_CACHE_ENTRY_BYTES = 16;
+/** Bytes from an entry to that of the other way. */
+export const JUMP_CACHE_WAY: number = JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES;
 /** Records of one instruction executed by itself: single steps, interrupt shadows, page-crossing instructions. */
-export const SCRATCH_RECORDS: number = JUMP_CACHE + JUMP_CACHE_ENTRIES * JUMP_CACHE_ENTRY_BYTES;
+export const SCRATCH_RECORDS: number = JUMP_CACHE + 2 * JUMP_CACHE_WAY;
 /** Bytes of the scratch area. */
 export const SCRATCH_BYTES = 4096;
 /** A page for operands that are not in plain memory; one instruction at a time. */
