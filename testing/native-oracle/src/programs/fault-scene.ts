@@ -61,13 +61,13 @@ export function sceneOf(
 }
 
 /** Outside 64-bit code. */
-function topOfStack(regs: FaultScene["regs"]): bigint {
+export function topOfStack(regs: FaultScene["regs"]): bigint {
   const bits = (Number(regs["ss.attributes"] ?? 0n) & ATTRIBUTES.DB) !== 0 ? 32 : 16;
   return BigInt.asUintN(32, BigInt.asUintN(bits, regs["rsp"] ?? 0n) + (regs["ss.base"] ?? 0n));
 }
 
 /** A copy, as long as an instruction may be. */
-function bytesAt({ buffer, byteOffset }: DataView, linear: bigint): Uint8Array {
+export function bytesAt({ buffer, byteOffset }: DataView, linear: bigint): Uint8Array {
   if (linear >= MAPPED) return new Uint8Array(0);
   return new Uint8Array(buffer, byteOffset + Number(linear), MAX_INSTRUCTION_BYTES).slice();
 }

@@ -324,6 +324,7 @@ class ProgramWriter {
   #writeWhole(first: number, slots: WholeSlots): void {
     for (const [i, instructions] of slots.entries()) {
       this.#pad(addressOf(first + i));
+      this.#at = addressOf(first + i);
       this.#put(instructions.flat());
     }
   }

@@ -45,7 +45,10 @@ export function knownInScene(
 }
 
 /** Whether IRETD outside 64-bit code has an image with VM that may not be obeyed. */
-function isIretToVirtual({ regs, code, stack }: FaultScene, program: Program): boolean {
+export function isIretToVirtual(
+  { regs, code, stack }: Pick<FaultScene, "regs" | "code" | "stack">,
+  program: Program,
+): boolean {
   const { codeBits } = program.environment;
   const { long, paragraphs } = modeOf(program);
   if (codeBits === 64 || paragraphs !== undefined || (!long && ((regs["cs.selector"] ?? 0n) & 3n) === 0n)) return false;

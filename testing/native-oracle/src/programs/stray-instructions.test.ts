@@ -54,6 +54,13 @@ describe("an instruction that was executed", () => {
     expect(strayOf(["d9eecc"], ["d9ee"])).toBeUndefined();
   });
 
+  it("is when it is an IRETD whose image has VM, however it was written", () => {
+    // PUSH ss; PUSH esp; PUSH eflags; PUSH cs; PUSH eip; IRETD
+    const iret = (flags: string): string => `6a2b5468${flags}6a236840880000cf`;
+    expect(strayOf([], [iret("02000200")], 32)).toMatch("IRETD with VM");
+    expect(strayOf([], [iret("02000000")], 32)).toBeUndefined();
+  });
+
   it("does not count behind the fault that is asked for", () => {
     const [absent, stray] = ["8a042500000070", "d9eecc"];
     expect(strayOf([absent, stray], [], 64, 0)).toBeUndefined();

@@ -8,7 +8,9 @@ import type { CodeBits } from "../environment.ts";
 import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
 import { ATTRIBUTES } from "../guest-tables.ts";
 import { opcodeIndex } from "../prefixes.ts";
+import { bytesAt, topOfStack } from "./fault-scene.ts";
 import { generateProgram } from "./generate-program.ts";
+import { isIretToVirtual } from "./known-in-scene.ts";
 import type { ModeName } from "./mode.ts";
 import { PROGRAM_WINDOWS, type Program, SLOT_BYTES, SLOTS } from "./program.ts";
 import { countFaults } from "./resume-handler.ts";
@@ -48,6 +50,11 @@ export function strayInstruction(engine: SystemEngine, program: Program, index: 
     const linear = (regs["rip"] ?? 0n) + (codeBits === 64 ? 0n : (regs["cs.base"] ?? 0n));
     if (!isOfProgram(linear)) return true;
     const bytes = new Uint8Array(view.buffer, view.byteOffset + Number(linear), LOOKED_AT_BYTES).slice();
+    // It faults only where CS is no code: seed 1162006054.
+    if (codeBits !== 64 && isIretToVirtual({ regs, code: bytes, stack: bytesAt(view, topOfStack(regs)) }, program)) {
+      stray = "IRETD with VM in its image of EFLAGS";
+      return false;
+    }
     const key = bytes.join();
     if (looked.has(key)) return true;
     looked.add(key);
