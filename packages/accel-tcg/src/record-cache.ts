@@ -16,6 +16,7 @@ import {
   UNDO_LOG,
 } from "@tsvm/cpu-x86";
 import type { GuestFrames } from "./guest-frames.ts";
+import { recentTargets } from "./recent-targets.ts";
 import type { HotCode, RegionCache, TranslationManner } from "./region-cache.ts";
 
 const FRAME = 4096;
@@ -240,6 +241,7 @@ export class RecordCache {
         const target = view.getInt32(at + RECORD.target, true);
         return target === 0 || view.getUint16(at + RECORD.changes, true) > warm ? undefined : (target - low) | 0;
       },
+      recentTargets: (at) => recentTargets(view, at).map((target) => (target - low) | 0),
     };
   }
 

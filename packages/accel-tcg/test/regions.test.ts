@@ -1,7 +1,7 @@
 // Translated regions in a machine: that they are made, entered, left and dropped when they should be. That they compute what
 // the interpreter computes: step-by-step.test.ts under TSVM_HEAT, `verify`, and the tests below on both engines.
 import { describe, expect, it } from "vitest";
-import type { VcpuCounters } from "../src/index.ts";
+import type { TranslationProfile, VcpuCounters } from "../src/index.ts";
 import { CODE, DATA, DEVICE, TinyMachine } from "./tiny-machine.ts";
 
 const HOT = { heatLimit: 3, verify: true } as const;
@@ -50,6 +50,30 @@ describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
     const main = "b9 32 00 00 00 e8 0d 00 00 00 83 c0 64 83 c0 01 83 e9 01 75 f0 f4 90";
     const m = both(bits, `${main} 83 f9 19 7f 04 83 04 24 03 c3`);
     expect(m.reg("rax") & 0xffff_ffffn).toBe(25n * 101n + 25n);
+  });
+
+  const TABLE = [
+    // mov ecx, 200; (5) mov eax, ecx; and eax, 3; lea eax, [rbx+rax*8]; jmp rax; nop
+    "b9 c8 00 00 00 89 c8 83 e0 03 8d 04 c3 ff e0 90",
+    // (16) add esi, 1; jmp 48; (24) add esi, 3; jmp 48; (32) add esi, 5; jmp 48; (40) add esi, 7; jmp 48
+    "83 c6 01 eb 1b 90 90 90 83 c6 03 eb 13 90 90 90 83 c6 05 eb 0b 90 90 90 83 c6 07 eb 03 90 90 90",
+    // (48) sub ecx, 1; jnz 5; hlt
+    "83 e9 01 75 d0 f4",
+  ].join(" ");
+
+  it("jumps by a table", () => {
+    const m = both(bits, TABLE, { rbx: BigInt(CODE + 16), rsi: 0n });
+    expect(m.reg("rsi") & 0xffff_ffffn).toBe(50n * 16n);
+  });
+
+  it("is not left by a jump that goes here and there", () => {
+    const m = new TinyMachine(bits, { heatLimit: 16, profile: true }).set({ rbx: BigInt(CODE + 16), rsi: 0n });
+    m.runToHalt(TABLE);
+    const { profile } = m.vcpu as unknown as { profile: TranslationProfile };
+    const runs = profile.regions.reduce((sum, region) => sum + region.runs, 0);
+    expect(m.reg("rsi") & 0xffff_ffffn).toBe(50n * 16n);
+    expect(runs).toBeGreaterThan(0);
+    expect(runs).toBeLessThan(20);
   });
 
   it("calls through a register what it mostly called, and what it calls now and then", () => {

@@ -31,6 +31,9 @@ export { describe } from "./state/describe.ts";
 export { AT, EXIT, GPR, SEGMENT, STATE_BASE } from "./state/layout.ts";
 export {
   JUMP_CACHE,
+  JUMP_LOG,
+  JUMP_LOG_BYTES,
+  JUMP_LOG_ENTRY_BYTES,
   RECORDS_BASE,
   RESERVED_BYTES,
   SCRATCH_RECORDS,

@@ -4,7 +4,7 @@ import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts
 import type { FpuUse } from "../instructions/row.ts";
 import { tlbEntry, tlbHost } from "../memory/tlb-probe.ts";
 import { AT, ELEMENT_SIZE, type FieldName, GPR, SEGMENT } from "../state/layout.ts";
-import { TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
+import { JUMP_LOG, JUMP_LOG_BYTES, JUMP_LOG_ENTRY_BYTES, TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 import { MODE } from "../state/mode.ts";
 import { HELPERS, type HelperName } from "../system/helpers.ts";
 import { checkUnit } from "./check-unit.ts";
@@ -346,6 +346,15 @@ export class X86Builder extends IrBuilder {
   jumpTo(rip: Val): void {
     this.setState("rip", this.zext(rip, this.shape.opsize));
     this.exit("indirect");
+  }
+
+  /** Appends an indirect jump to the ring of those there were; regions are made by it, and note nothing. */
+  noteJump(rip: Val): void {
+    const written = this.load("i32.load", undefined, JUMP_LOG);
+    this.store("i32.store", undefined, JUMP_LOG, this.op("i32.add", written, this.const32(JUMP_LOG_ENTRY_BYTES)));
+    const at = this.op("i32.and", written, this.const32(JUMP_LOG_BYTES - 1));
+    this.store("i32.store", at, JUMP_LOG + 4, this.fields.record());
+    this.store("i32.store", at, JUMP_LOG + 8, this.wrap(rip));
   }
 
   /** rip a relative branch goes to; invariant 6 of decoded-insn.ts. */

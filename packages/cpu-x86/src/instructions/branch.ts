@@ -8,7 +8,10 @@ import { type Row, row, type Semantics } from "./row.ts";
 
 const jump: Semantics = (b) => jumpNear(b);
 
-const jumpIndirect: Semantics = (b, target) => jumpChecked(b, target!.load(), () => {});
+const jumpIndirect: Semantics = (b, target) => {
+  const rip = target!.load();
+  jumpChecked(b, rip, () => b.noteJump(rip));
+};
 
 const jumpIf =
   (condition: number): Semantics =>

@@ -23,6 +23,8 @@ export interface CodeSource {
   isPassed(record: number): boolean;
   /** Where the indirect jump, call or return at `record` nearly always went; undefined: here and there, or nowhere yet. */
   usualTarget(record: number): number | undefined;
+  /** Where it went of late, the most frequent first: for one that goes here and there. */
+  recentTargets(record: number): readonly number[];
 }
 
 /** Code that is entered at its first instruction only; branches may leave it anywhere. */
@@ -59,6 +61,7 @@ export function findBlocks(source: CodeSource, start: number): FoundBlock[] {
 
 interface FoundInsn extends RegionInsn, Flow {
   readonly likely: Place[];
+  targets: readonly Place[];
   enters: Place | undefined;
 }
 
@@ -67,8 +70,10 @@ interface Flow {
   /** Nothing follows, or what follows is reached by a call's return only. */
   readonly ends: boolean;
   readonly returnsTo: Place | undefined;
-  /** A jump's or branch's target that was followed. */
-  readonly target: Place | undefined;
+  /** Those of a jump's or branch's targets that were followed. */
+  readonly targets: readonly Place[];
+  /** Where a jump went that goes here and there. */
+  readonly scattered: readonly Place[];
   /** Offset of a called function that may be taken along. */
   readonly called: number | undefined;
   /** The two above are where control went most of the time. */
@@ -81,7 +86,8 @@ interface Flow {
 const PLAIN: Flow = {
   ends: false,
   returnsTo: undefined,
-  target: undefined,
+  targets: [],
+  scattered: [],
   called: undefined,
   isGuess: false,
   isReturn: false,
@@ -108,9 +114,17 @@ class Search {
   }
 
   from(start: number): void {
-    this.#reach(start, MAX_INSNS);
+    this.#reach([start], MAX_INSNS);
+    for (const insn of this.#insns.values()) if (insn.scattered.length > 0) this.#reachScattered(insn);
     this.#reachCalled();
     for (const insn of this.#insns.values()) this.#reachCaller(insn);
+  }
+
+  /** All that a jump goes to is taken along, or nothing: without some of it control would leave all the time. */
+  #reachScattered(jump: FoundInsn): void {
+    if (!this.#reachAll(jump.scattered, MAX_INSNS)) return;
+    jump.targets = jump.scattered;
+    jump.likely.push(...jump.scattered);
   }
 
   #reachCalled(): void {
@@ -135,13 +149,13 @@ class Search {
       return;
     if (!this.#isWarm(usualReturn)) return;
     likely.push(usualReturn);
-    this.#reach(usualReturn, MAX_INSNS);
+    this.#reach([usualReturn], MAX_INSNS);
     this.#reachCalled();
   }
 
-  /** Follows the code from `start` on. @returns false: there is more of it than fits in, with all the rest, `limit`. */
-  #reach(start: Place, limit: number): boolean {
-    this.#lead(start);
+  /** Follows the code from `starts` on. @returns false: there is more of it than fits in, with all the rest, `limit`. */
+  #reach(starts: readonly Place[], limit: number): boolean {
+    for (const start of starts) this.#lead(start);
     let complete = true;
     for (let at = this.#queue.shift(); at !== undefined; at = this.#queue.shift())
       complete = this.#straight(at, limit) && complete;
@@ -153,7 +167,7 @@ class Search {
     const called = call.called as number;
     if (this.#insns.size < ENOUGH_INSNS || this.#insns.has(called)) {
       this.#enter(call, called);
-      this.#reach(called, MAX_INSNS);
+      this.#reach([called], MAX_INSNS);
     }
   }
 
@@ -162,17 +176,21 @@ class Search {
     if (call.isGuess) call.likely.push(place);
   }
 
-  /** Takes a copy of a called function along if it is small; it is given up as soon as it is not. */
+  /** Takes a copy of a called function along if it is small. */
   #reachSmall(call: FoundInsn): boolean {
     if (this.#isRecursive(call)) return false;
     const copy = (this.#callOf.size + 1) * COPY_SPAN;
     const start = copy + (call.called as number);
+    if (!this.#reachAll([start], Math.min(this.#insns.size + SMALL_INSNS, MAX_WITH_SMALL))) return false;
+    this.#callOf.set(copy, call);
+    this.#enter(call, start);
+    return true;
+  }
+
+  /** As {@link #reach}, but what does not fit in is given up, all of it. */
+  #reachAll(starts: readonly Place[], limit: number): boolean {
     const [insns, leaders, calls] = [new Set(this.#insns.keys()), new Set(this.#leaders), this.#calls.length];
-    if (this.#reach(start, Math.min(this.#insns.size + SMALL_INSNS, MAX_WITH_SMALL))) {
-      this.#callOf.set(copy, call);
-      this.#enter(call, start);
-      return true;
-    }
+    if (this.#reach(starts, limit)) return true;
     for (const at of this.#insns.keys()) if (!insns.has(at)) this.#insns.delete(at);
     for (const at of this.#leaders) if (!leaders.has(at)) this.#leaders.delete(at);
     this.#calls.length = calls;
@@ -197,7 +215,7 @@ class Search {
       if (insn.isReturn) insn.likely.push(returnsTo as Place);
       if (!insn.ends) work.push(at + insn.length);
       if (insn.returnsTo !== undefined) work.push(insn.returnsTo);
-      if (insn.target !== undefined) work.push(insn.target);
+      work.push(...insn.targets);
     }
   }
 
@@ -254,7 +272,7 @@ class Search {
       this.#lead(place + length);
     }
     const flow = this.#flow(shape, last, place, length);
-    const likely = flow.isGuess && flow.target !== undefined ? [flow.target] : [];
+    const likely = flow.isGuess ? [...flow.targets] : [];
     return { offset, copy, length, records, likely, enters: undefined, ...flow };
   }
 
@@ -274,10 +292,15 @@ class Search {
     if (row.mnemonic === "RET") return { ...PLAIN, ends: true, isReturn: true, usualReturn: offset };
     if (row.mnemonic === "CALL") return this.#call(offset, place + length, relative);
     const surely = relative && row.flow === "jump";
-    const followed = offset !== undefined && (surely || this.#isWarm(offset)) ? copyOf(place) + offset : undefined;
-    if (followed !== undefined) this.#lead(followed);
+    const targets = offset !== undefined && (surely || this.#isWarm(offset)) ? [copyOf(place) + offset] : [];
+    for (const target of targets) this.#lead(target);
     const passed = row.flow === "branch" && this.#source.isPassed(record);
-    return { ...PLAIN, ends: !passed, target: followed, isGuess: !relative };
+    const scattered = relative || offset !== undefined || copyOf(place) !== 0 ? [] : this.#scattered(record);
+    return { ...PLAIN, ends: !passed, targets, scattered, isGuess: !relative };
+  }
+
+  #scattered(record: number): readonly Place[] {
+    return this.#source.recentTargets(record).filter((target) => this.#isWarm(target));
   }
 
   #call(offset: number | undefined, next: Place, relative: boolean): Flow {

@@ -195,6 +195,8 @@ export class RegionBuilder extends X86Builder {
     this.#targetIsMapped = true;
   }
 
+  override noteJump(): void {}
+
   override jumpTo(rip: Val): void {
     if (this.#isRelative()) this.#edge(this.#relativeTarget(), 1, this.#targetIsMapped);
     else this.#jumpIndirect(this.zext(rip, this.shape.opsize));
@@ -203,11 +205,30 @@ export class RegionBuilder extends X86Builder {
   #jumpIndirect(rip: Val): void {
     // A copy is entered by its call only: the caller's page was executed since mappings last changed.
     const fromCopy = this.#insn.copy !== 0 && this.shape.row.mnemonic === "RET";
-    for (const place of this.#insn.likely)
-      if (this.#context.blockAt(place) !== undefined)
-        this.when(this.eq(rip, this.#ripOf(offsetOf(place))), () => this.#edge(place, 1, fromCopy));
+    const places = this.#insn.likely.filter((place) => this.#context.blockAt(place) !== undefined);
+    this.#jumpToOneOf(
+      places.toSorted((a, b) => offsetOf(a) - offsetOf(b)),
+      rip,
+      fromCopy,
+    );
     this.setState("rip", rip);
     this.#leave(1);
+  }
+
+  /** By halves. Does nothing if `rip` is none of the places, which stand in order. */
+  #jumpToOneOf(places: readonly Place[], rip: Val, mapped: boolean): void {
+    const [first] = places;
+    if (first === undefined) return;
+    if (places.length === 1) {
+      this.when(this.eq(rip, this.#ripOf(offsetOf(first))), () => this.#edge(first, 1, mapped));
+      return;
+    }
+    const middle = places.length >> 1;
+    this.when(
+      this.ltU(rip, this.#ripOf(offsetOf(places[middle] as Place))),
+      () => this.#jumpToOneOf(places.slice(0, middle), rip, mapped),
+      () => this.#jumpToOneOf(places.slice(middle), rip, mapped),
+    );
   }
 
   /** The ways semantics leave an instruction. */

@@ -27,8 +27,14 @@ export const SIDE_EXIT_COUNTS: number = STAGING + STAGING_BYTES;
 export const SIDE_EXIT_COUNTS_BYTES = 4088;
 /** u64: looks into the soft TLB by regions that count them. */
 export const TLB_LOOKS: number = SIDE_EXIT_COUNTS + SIDE_EXIT_COUNTS_BYTES;
+/** Indirect jumps, the last ones: u32 bytes written so far, then a ring of {u32 record, i32 low half of rip}. Not CPU state. */
+export const JUMP_LOG: number = TLB_LOOKS + 8;
+/** Bytes of the ring; a power of two. */
+export const JUMP_LOG_BYTES = 8192;
+/** Bytes of one jump in it. */
+export const JUMP_LOG_ENTRY_BYTES = 8;
 /** Decoded-instruction records, in cache lines of their own. */
-export const RECORDS_BASE: number = Math.ceil((TLB_LOOKS + 8) / 64) * 64;
+export const RECORDS_BASE: number = Math.ceil((JUMP_LOG + 4 + JUMP_LOG_BYTES) / 64) * 64;
 /** Bytes of the undo log of regions that are verified. */
 const UNDO_LOG_BYTES = 2 * 1024 * 1024;
 /** Everything below this belongs to the CPU; guest RAM starts here. */

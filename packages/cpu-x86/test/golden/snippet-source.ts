@@ -11,6 +11,8 @@ export interface Snippet {
   readonly code: Readonly<Record<number, string>>;
   /** Where indirect jumps, calls and returns mostly went, by their own offsets. */
   readonly went?: Readonly<Record<number, number>>;
+  /** Where indirect jumps went that go here and there. */
+  readonly scattered?: Readonly<Record<number, readonly number[]>>;
   /** Offsets to which control hardly ever came. */
   readonly cold?: readonly number[];
 }
@@ -82,6 +84,10 @@ export class SnippetSource implements TranslationSource {
 
   isPassed(): boolean {
     return true;
+  }
+
+  recentTargets(record: number): readonly number[] {
+    return this.#snippet.scattered?.[this.#offsetOf.get(record) as number] ?? [];
   }
 
   usualTarget(record: number): number | undefined {

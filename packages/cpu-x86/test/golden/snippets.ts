@@ -88,6 +88,14 @@ export const GOLDENS: readonly Golden[] = [
     claims: [[/i64\.eq \(local\.get \S+\) \(i64\.add \(local\.get \$pageRip\)/g, 1]],
   },
   {
+    name: "several-targets",
+    shows: "An indirect jump that goes here and there finds its target by halves; control stays in the region.",
+    code: { 0: "ff e0", 16: "89 d1", 32: "89 c1", 48: "29 d1" },
+    scattered: { 0: [0x20, 0x10, 0x30] },
+    without: "ir",
+    claims: [[/\(i64\.eq /g, 3]],
+  },
+  {
     name: "loop",
     shows: "Fuel is looked at on the edge that goes back, and rip written only if it is spent.",
     code: { 0: "48 03 07 83 e9 01 75 f8" },
