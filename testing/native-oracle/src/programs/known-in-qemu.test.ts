@@ -86,3 +86,13 @@ it("INT of a gate that user code may not use has the vector in the index of the 
   expect(reasonOf({ ...REFUSED, errorCode: 0x882, rip: 0x8de2n }, ours)).toBe("none");
   expect(reasonOf({ ...REFUSED, errorCode: 0x880 }, { ...REFUSED, errorCode: 0x440 })).toBe("none");
 });
+
+it("a reserved bit that QEMU reports without P is QEMU's, at the same place", () => {
+  const ours = { ...REFUSED, vector: 14, errorCode: 9, cr2: 0x40_5240n };
+  const qemu = { ...ours, errorCode: 8 };
+  expect(reasonOf(qemu, ours)).toMatch("without P");
+  expect(reasonOf({ ...qemu, errorCode: 0xe }, { ...ours, errorCode: 0xf })).toMatch("without P");
+  expect(reasonOf(ours, qemu)).toBe("none");
+  expect(reasonOf({ ...qemu, cr2: 0x40_5000n }, ours)).toBe("none");
+  expect(reasonOf({ ...qemu, errorCode: 0 }, { ...ours, errorCode: 1 })).toBe("none");
+});

@@ -13,7 +13,9 @@ import type { LoggedFault } from "./resume-handler.ts";
 const PAGE_FAULT = 14;
 const STACK_FAULT = 12;
 const GENERAL_PROTECTION = 13;
-/** Error-code bit of writes. */
+/** Error-code bits of present entries and of reserved bits. */
+const [PF_PRESENT, PF_RESERVED] = [1, 8] as const;
+/** Of writes. */
 const PF_WRITE = 2;
 /** And of accesses at CPL 3. */
 const PF_USER = 4;
@@ -48,6 +50,16 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       qemu.rip === ours.rip &&
       (qemu.errorCode & PF_WRITE) < (ours.errorCode & PF_WRITE) &&
       qemu.cr2 >> 12n === (ours.cr2 >> 12n) + 1n,
+  },
+  {
+    reason: "QEMU reports a reserved bit without P; by the manual only a present entry can have one",
+    explains: (qemu, ours) =>
+      qemu?.vector === PAGE_FAULT &&
+      ours?.vector === PAGE_FAULT &&
+      qemu.rip === ours.rip &&
+      qemu.cr2 === ours.cr2 &&
+      (qemu.errorCode & (PF_RESERVED | PF_PRESENT)) === PF_RESERVED &&
+      ours.errorCode === (qemu.errorCode | PF_PRESENT),
   },
   {
     reason: "QEMU reads the frame of IRET and RETF at CPL 3 as if it were the supervisor, which CR4.SMAP forbids",
