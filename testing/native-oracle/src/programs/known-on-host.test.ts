@@ -59,3 +59,12 @@ it("what the program stored is no code of it", () => {
 it("faults that are alike have no reason", () => {
   expect(reasonOf("c3", [FAULT], [FAULT], "0fae")).toBe("none");
 });
+
+it("the error code of a write that Linux does in place of SLDT is Linux's", () => {
+  const ours = { ...FAULT, errorCode: 7, cr2: 0x6027n };
+  const host = { ...ours, errorCode: 6 };
+  expect(reasonOf("0f0000", [host], [ours])).toMatch("UMIP");
+  expect(reasonOf("0f0000", [host], [{ ...ours, cr2: 0x6028n }])).toBe("none");
+  expect(reasonOf("0f0000", [ours], [host])).toBe("none");
+  expect(reasonOf("8908", [host], [ours])).toBe("none");
+});

@@ -8,6 +8,10 @@ import { opcodeIndex } from "../prefixes.ts";
 import { CODE_BYTES, FIRST_SLOT, type Program } from "./program.ts";
 
 const PAGE_FAULT = 14;
+/** Error-code bits. */
+const [PF_PRESENT, PF_USER_WRITE] = [1, 6] as const;
+/** First byte of SLDT, STR, SGDT, SIDT and SMSW. */
+const TWO_BYTES = 0x0f;
 const MAX_INSTRUCTION_BYTES = 15;
 const REPEATS = [0xf2, 0xf3] as const;
 /** MOVS and STOS. */
@@ -45,6 +49,17 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       host.errorCode === ours.errorCode &&
       SLOT_BYTES.has(host.cr2 - ours.cr2) &&
       FRAME_READERS.has(left.opcode),
+  },
+  {
+    reason: "Linux does what UMIP forbids, SLDT and its kin, and makes up the error code of the write's fault",
+    explains: (host, ours, { left }) =>
+      host?.vector === PAGE_FAULT &&
+      ours?.vector === PAGE_FAULT &&
+      host.rip === ours.rip &&
+      host.cr2 === ours.cr2 &&
+      left.opcode === TWO_BYTES &&
+      host.errorCode === PF_USER_WRITE &&
+      ours.errorCode === (PF_USER_WRITE | PF_PRESENT),
   },
   {
     reason: "a repeated store overwrote its own bytes: how far it goes on is promised by nobody",

@@ -3,7 +3,7 @@
  * its next slot, and INT3 or one fault too many halts. What emulators push differently (the write bit of what is read and written
  * back, RF) is taken off the stack again, since programs can get there and use it.
  */
-import { LOCAL_DESCRIPTORS } from "../environment.ts";
+import { LOCAL_DESCRIPTORS, PAGE_BYTES } from "../environment.ts";
 import { kernelPage, type TrapFrame, writeNumberedGates } from "../guest-tables.ts";
 import type { ResumedFault } from "../native-harness.ts";
 import { listingBytes } from "./listing.ts";
@@ -11,6 +11,7 @@ import { FIRST_SLOT, SLOT_BYTES, SLOTS } from "./program.ts";
 
 /** The log: number of faults, limit, code address; bases of LDT segments; entries of vector, error code, DS, ES, CR2 and rip. */
 const LOG = { count: 0, limit: 8, code: 16, bases: 0x40, entries: 0x100, entryBytes: 32 } as const;
+const LOGGED_AT_MOST = Math.floor((PAGE_BYTES - LOG.entries) / LOG.entryBytes);
 const PAGE_FAULT = 14;
 
 /** Entered with vector and error code above the frame, registers as the program left them. */
@@ -87,10 +88,10 @@ export function endElsewhere(ram: DataView, target: bigint): void {
 /** How many faults the handler has noted. */
 export const countFaults = (ram: DataView): number => Number(ram.getBigUint64(kernelPage("log").gpa + LOG.count, true));
 
-/** The faults the handler noted. */
+/** The faults the handler noted; at most as many as there is room for, whatever a program that is the kernel wrote over their number. */
 export function readFaultLog(ram: DataView): readonly LoggedFault[] {
   const { gpa } = kernelPage("log");
-  return Array.from({ length: countFaults(ram) }, (_, i) => {
+  return Array.from({ length: Math.min(countFaults(ram), LOGGED_AT_MOST) }, (_, i) => {
     const at = gpa + LOG.entries + i * LOG.entryBytes;
     const vector = Number(ram.getBigUint64(at, true));
     return {
