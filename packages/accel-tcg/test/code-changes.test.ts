@@ -48,14 +48,13 @@ describe.each(MODES)("a store to code in %i-bit mode", (bits) => {
     expect([m.read8(CODE + 0xfc0), m.al, m.rip, m.vcpu.instructionCount]).toEqual([1, 1, CODE + at + 5, 3]);
   });
 
+  // 16-bit addresses do not reach the device.
+  const targets = [DATA, CODE + 0x800, ...(bits === 16 ? [] : [DEVICE])];
   it.each([
-    ["STOSB", "f3 aa", DATA],
-    ["STOSB", "f3 aa", CODE + 0x800],
-    ["STOSB", "f3 aa", DEVICE],
-    ["MOVSB", "f3 a4", DATA],
-    ["MOVSB", "f3 a4", CODE + 0x800],
+    ...targets.map((target) => ["STOSB", "f3 aa", target] as const),
+    ["MOVSB", "f3 a4", DATA] as const,
+    ["MOVSB", "f3 a4", CODE + 0x800] as const,
   ])("by REP %s (%s) to %i counts once, as elsewhere", (_, bytes, target) => {
-    if (target > 0xffff && bits === 16) return;
     const m = new TinyMachine(bits).set({ rdi: BigInt(target), rsi: BigInt(DATA + 0x800), rcx: 100n, rax: 0x90n });
     m.runToHalt(`${bytes} f4`);
     expect([m.vcpu.instructionCount, m.reg("rcx")]).toEqual([2, 0n]);
