@@ -116,17 +116,15 @@ function shortened(made: Row): Row {
   return form.length === 128 ? { ...made, evex: { ...form, resultBytes: 8 } } : made;
 }
 
+/** Of a conversion between a scalar and a general register, which is as wide as W says. */
+function ofGeneral(rounding: "er" | "sae"): EvexTraits {
+  return { kind: "plain", sizedByW: true, element: 4, float: true, rounding };
+}
+
 /** The memory operand is as wide as W says. A 32-bit integer as a double needs no rounding: a given one is ignored. */
 function fromGeneral(rows: readonly Row[], single: boolean): Row[] {
   return ([0, 1] as const).flatMap((w) =>
-    evexFromVex(rows, {
-      kind: "plain",
-      w,
-      sizedByW: true,
-      element: 4,
-      float: true,
-      rounding: single || w === 1 ? "er" : "sae",
-    }).map((made) => {
+    evexFromVex(rows, { ...ofGeneral(single || w === 1 ? "er" : "sae"), w }).map((made) => {
       const form = made.evex as NonNullable<Row["evex"]>;
       return { ...made, evex: { ...form, memoryBytes: w === 1 ? 8 : 4 } };
     }),
@@ -241,14 +239,7 @@ function scalarsFromUnsigned(prefix: string, name: string, kind: "ss" | "sd"): R
     const operands: OperandCode[] = [`V${kind}`, `H${kind}`, w === 1 ? "Eq" : "Ed"];
     const base = plainStep(`${name}-${w}`, operands, slowFromInteger(kind));
     const rounds = kind === "ss" || w === 1;
-    const traits: EvexTraits = {
-      kind: "plain",
-      sizedByW: true,
-      element: 4,
-      float: true,
-      rounding: rounds ? "er" : "sae",
-    };
-    return evexRow("LIG", `${prefix}.0F.W${w}`, "7B /r", name, operands, { base }, traits);
+    return evexRow("LIG", `${prefix}.0F.W${w}`, "7B /r", name, operands, { base }, ofGeneral(rounds ? "er" : "sae"));
   });
 }
 
@@ -256,14 +247,15 @@ function scalarsToUnsigned(map: string, opcode: string, name: string, kind: "ss"
   return ([0, 1] as const).map((w) => {
     const operands: OperandCode[] = [w === 1 ? "Gq" : "Gd", `W${kind}`];
     const base = plainStep(`${name}-${w}`, operands, slowToInteger(kind, truncates));
-    const traits: EvexTraits = {
-      kind: "plain",
-      sizedByW: true,
-      element: 4,
-      float: true,
-      rounding: truncates ? "sae" : "er",
-    };
-    return evexRow("LIG", `${map}.W${w}`, `${opcode} /r`, name, operands, { base }, traits);
+    return evexRow(
+      "LIG",
+      `${map}.W${w}`,
+      `${opcode} /r`,
+      name,
+      operands,
+      { base },
+      ofGeneral(truncates ? "sae" : "er"),
+    );
   });
 }
 
