@@ -2,7 +2,7 @@
 import type { Row } from "@tsvm/cpu-x86";
 import type { Difference } from "../compare.ts";
 import { STATUS_FLAGS } from "../cpu-state.ts";
-import { CASE, ZMM_BYTES, ZMMS } from "./evex-case.ts";
+import { CASE, WIDE_ROWS, ZMM_BYTES, ZMMS } from "./evex-case.ts";
 import { MASKS } from "./evex-encoding.ts";
 
 const SIGILL = 4;
@@ -20,7 +20,10 @@ export const signalOf = (vector: number): number =>
   Number(Object.keys(EXCEPTIONS).find((signal) => EXCEPTIONS[Number(signal)]?.includes(vector)));
 
 /** Gathers and scatters have addresses in a vector; the manual bounds the error of approximations, and makers have tables of their own. */
-export const isLeftOut = ({ mnemonic, vsib }: Row): boolean => vsib === true || /^V(RCP|RSQRT)14/.test(mnemonic);
+const isLeftOut = ({ mnemonic, vsib }: Row): boolean => vsib === true || /^V(RCP|RSQRT)14/.test(mnemonic);
+
+/** All others: those that processors are asked about. */
+export const ASKED_ROWS: readonly Row[] = WIDE_ROWS.filter((row) => !isLeftOut(row));
 
 /** The signal in what the host made of a case. */
 export const hostSignal = (host: Uint8Array): number =>

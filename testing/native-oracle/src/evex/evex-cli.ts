@@ -3,7 +3,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { parseArgs } from "node:util";
 import type { Row } from "@tsvm/cpu-x86";
 import type { Difference } from "../compare.ts";
-import { compareEvex, hostSignal, isUndefined } from "./check-evex.ts";
+import { ASKED_ROWS, compareEvex, hostSignal, isUndefined } from "./check-evex.ts";
 import { CASE, type EvexCase, makeCase, WIDE_ROWS } from "./evex-case.ts";
 import { EvexEngine } from "./evex-engine.ts";
 import { EVEX_NEEDS, missingOnHost, runEvexOnHost } from "./evex-host.ts";
@@ -13,7 +13,6 @@ import {
   fingerprintsOf,
   GROUP,
   lineOf,
-  RECORDED_ROWS,
   RECORDED_SALT,
   readFingerprints,
 } from "./fingerprints.ts";
@@ -42,7 +41,7 @@ const { values: options } = parseArgs({
 const BATCH = 50;
 
 function main(): void {
-  const rows = RECORDED_ROWS.filter((row) => lineOf(row).includes(options.filter));
+  const rows = ASKED_ROWS.filter((row) => lineOf(row).includes(options.filter));
   if (options.recorded) return replay(rows);
   const missing = missingOnHost(EVEX_NEEDS);
   if (missing.length > 0) return console.log(`this CPU lacks ${missing.join(", ")}: skipped`);
@@ -83,7 +82,7 @@ const casesOf = (rows: readonly Row[], per: number, salt: string): readonly Evex
 /** Writes what this CPU makes of all rows. */
 function record(): void {
   const per = Number(options.per);
-  const lines = RECORDED_ROWS.map((row): [string, string] => {
+  const lines = ASKED_ROWS.map((row): [string, string] => {
     const hosts = runEvexOnHost(casesOf([row], per, RECORDED_SALT));
     return [lineOf(row), fingerprintsOf(hosts, hosts.map(hostSignal))];
   });

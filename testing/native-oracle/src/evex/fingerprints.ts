@@ -7,8 +7,8 @@ import { readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import type { Row } from "@tsvm/cpu-x86";
 import { STATUS_FLAGS } from "../cpu-state.ts";
-import { isLeftOut, signalOf } from "./check-evex.ts";
-import { CASE, makeCase, WIDE_ROWS } from "./evex-case.ts";
+import { signalOf } from "./check-evex.ts";
+import { CASE, makeCase } from "./evex-case.ts";
 import type { EvexEngine } from "./evex-engine.ts";
 
 /** Cases of one hash. */
@@ -26,9 +26,6 @@ export interface Fingerprints {
   readonly cpu: string;
   readonly rows: Readonly<Record<string, string>>;
 }
-
-/** Rows that have fingerprints. */
-export const RECORDED_ROWS: readonly Row[] = WIDE_ROWS.filter((row) => !isLeftOut(row));
 
 export const lineOf = ({ encoding, mnemonic, operands }: Row): string => `${encoding} ${mnemonic} ${operands.join()}`;
 

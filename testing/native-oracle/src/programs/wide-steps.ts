@@ -1,8 +1,7 @@
 /** AVX-512 in programs: single instructions, and moves of all vector and mask registers from and to memory. */
-import type { Row } from "@tsvm/cpu-x86";
 import { DATA, type Environment } from "../environment.ts";
-import { isLeftOut } from "../evex/check-evex.ts";
-import { WIDE_ROWS, ZMM_BYTES, ZMMS } from "../evex/evex-case.ts";
+import { ASKED_ROWS } from "../evex/check-evex.ts";
+import { ZMM_BYTES, ZMMS } from "../evex/evex-case.ts";
 import { drawEvex, encodeMove, MASKS, type MemoryOperand } from "../evex/evex-encoding.ts";
 import { REGISTERS } from "../generate/draft.ts";
 import type { Random } from "../random.ts";
@@ -11,7 +10,6 @@ import { SLOT_BYTES, WIDE_STATE } from "./program.ts";
 
 type Instruction = readonly number[];
 
-const ROWS: readonly Row[] = WIDE_ROWS.filter((row) => !isLeftOut(row));
 const MOVE = {
   vector: { load: "EVEX.512.F3.0F.W1 6F /r", store: "EVEX.512.F3.0F.W1 7F /r" },
   mask: { load: "VEX.L0.0F.W1 90 /r", store: "VEX.L0.0F.W1 91 /r" },
@@ -37,7 +35,7 @@ function dataAddress(random: Random): number {
 
 /** A random instruction, with its memory operand in the data window; its base register comes before it, if it has one. */
 export function wideStep(random: Random, environment: Environment): Instruction {
-  const row = random.pick(ROWS);
+  const row = random.pick(ASKED_ROWS);
   const [head, memory] = random.oneIn(2)
     ? [[], absolute(environment, dataAddress(random))]
     : nearRegister(random, environment);
