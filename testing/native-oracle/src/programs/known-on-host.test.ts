@@ -68,3 +68,13 @@ it("the error code of a write that Linux does in place of SLDT is Linux's", () =
   expect(reasonOf("0f0000", [ours], [host])).toBe("none");
   expect(reasonOf("8908", [host], [ours])).toBe("none");
 });
+
+it("INT1 is a fault under KVM on AMD", () => {
+  const host = { vector: 1, errorCode: 0, cr2: 0n, rip: BigInt(FIRST_SLOT) };
+  const behind = (bytes: bigint): ResumedFault => ({ ...host, rip: host.rip + bytes });
+  expect(reasonOf("f1", [host], [behind(1n)])).toMatch("INT1");
+  expect(reasonOf("66f1", [host], [behind(2n)])).toMatch("INT1");
+  expect(reasonOf("f1", [host], [{ ...behind(1n), vector: 13 }])).toBe("none");
+  expect(reasonOf("f1", [host], [behind(16n)])).toBe("none");
+  expect(reasonOf("90", [host], [behind(1n)])).toBe("none");
+});
