@@ -1,7 +1,7 @@
 // Loads of DS, ES, FS and GS as kernels make them at every entry and exit: by the supervisor, null or with a writable segment
 // of 4 GiB in the GDT. The helpers of segments/ do what is left. SDM vol. 2A, "MOV-Move"; vol. 3A, "Segment Descriptors".
 import type { IrBuilder, Val } from "@tsvm/tcg";
-import { tlbEntry, tlbHost } from "../memory/tlb-probe.ts";
+import { tlbEntry, tlbHit, tlbHost } from "../memory/tlb-probe.ts";
 import { giveBack, type Subroutine } from "../softfloat/subroutine.ts";
 import { FLAG, SEG } from "../state/bits.ts";
 import { AT, ELEMENT_SIZE, type FieldName, SEGMENT } from "../state/layout.ts";
@@ -70,8 +70,8 @@ function readDescriptor(b: IrBuilder, selector: Val, refuseUnless: (condition: V
   const isInTable = b.isFalse(b.ltU(state(b, "gdtrLimit"), b.add(offset, b.const(7))));
   refuseUnless(b.both(isInTable, b.eqz(b.and(selector, b.const(TABLE_INDICATOR)))));
   const linear = b.add(state(b, "gdtrBase"), offset);
-  const { entry, tag } = tlbEntry(b, state(b, "tlbContext"), linear, b.const(7));
-  refuseUnless(b.eq(b.load("i64.load", entry, TLB_READ), tag));
+  const entry = tlbEntry(b, state(b, "tlbContext"), linear);
+  refuseUnless(tlbHit(b, entry, TLB_READ, linear, b.const(7)));
   return b.load("i64.load", tlbHost(b, entry, TLB_READ, linear), 0);
 }
 

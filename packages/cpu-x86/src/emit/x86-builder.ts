@@ -2,7 +2,7 @@ import { IrBuilder, type SlotTable, type Val } from "@tsvm/tcg";
 import { STACK_ACCESS } from "../decode/decoded-insn.ts";
 import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
-import { tlbEntry, tlbHost } from "../memory/tlb-probe.ts";
+import { tlbEntry, tlbHit, tlbHost } from "../memory/tlb-probe.ts";
 import { AT, ELEMENT_SIZE, type FieldName, GPR, SEGMENT } from "../state/layout.ts";
 import { JUMP_LOG, JUMP_LOG_BYTES, JUMP_LOG_ENTRY_BYTES, TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 import { MODE } from "../state/mode.ts";
@@ -281,8 +281,8 @@ export class X86Builder extends IrBuilder {
   }
 
   protected lookup(table: number, bytes: number, linear: Val): { entry: Val; hit: Val } {
-    const { entry, tag } = tlbEntry(this, this.state("tlbContext"), linear, this.const(bytes - 1));
-    return { entry, hit: this.eq(this.load("i64.load", entry, table), tag) };
+    const entry = tlbEntry(this, this.state("tlbContext"), linear);
+    return { entry, hit: tlbHit(this, entry, table, linear, this.const(bytes - 1)) };
   }
 
   protected hostAddress(entry: Val, table: number, linear: Val): Val {

@@ -5,9 +5,9 @@
 // 2. Code of the supervisor without EFLAGS.AC has one context in all address spaces while that is shared: its entries are of
 //    global pages, or are listed and dropped with the next change of address space.
 // 3. `tlbContexts` in CPU state has the contexts of the current address space by privilege, `codeContexts` those of fetches.
-// 4. Where the supervisor's entries are in the tables does not depend on the address space: INVLPG finds global ones.
+// 4. INVLPG finds an entry of a global page in the shared context, or the entry is listed as scattered.
 import { ACCESS_AC, ACCESS_USER } from "@tsvm/mmu";
-import { TLB_CONTEXT_LIMIT, TLB_ENTRIES } from "@tsvm/tcg";
+import { TLB_CONTEXT_LIMIT, tlbContextOf } from "@tsvm/tcg";
 import { CR4, FLAG } from "../state/bits.ts";
 import type { Cpu } from "../state/cpu.ts";
 import { AT, PRIVILEGE, SEGMENT } from "../state/layout.ts";
@@ -17,10 +17,6 @@ import { offsetOf, type SoftTlb } from "./soft-tlb.ts";
 
 const CONTEXTS_PER_SPACE = 4;
 const CONTEXT_NUMBER = TLB_CONTEXT_LIMIT - 1;
-/** Where the entries of supervisor code with EFLAGS.AC are, against those without. */
-const AC_INDEX = 0x555 << 12;
-/** Spreads the entries of address spaces, which tend to use the same addresses. */
-const userIndex = (base: number): number => ((base * 0x2e5) & (TLB_ENTRIES - 1)) << 12;
 const CODE_BASES = 2 ** (32 - JUMP_KEY_BASE_SHIFT) - 1;
 /** Entries of the supervisor that a change of address space drops one by one at most. */
 const MAX_LOCAL = 512;
@@ -108,14 +104,11 @@ export class AddressSpaces {
 
   /** An entry was made. */
   filled(low: number, high: number, context: number, global: boolean): void {
-    if (context === this.#shared) {
+    if (context === tlbContextOf(this.#shared)) {
       if (global) return;
       if (this.#localCount < MAX_LOCAL) this.#local[this.#localCount] = offsetOf(low, context);
       this.#localCount++;
-    } else if (global && context === this.#cpu.low(AT.tlbContexts, PRIVILEGE.user)) {
-      // Invariant 4 does not hold for user code.
-      this.#tlb.noteScattered(low, high, context);
-    }
+    } else if (global) this.#tlb.noteScattered(low, high, context);
   }
 
   /** A page was translated for a fetch. */
@@ -152,9 +145,9 @@ export class AddressSpaces {
     cpu.setLow(AT.codeContexts, supervisor, PRIVILEGE.supervisor);
     cpu.setLow(AT.codeContexts, supervisor, PRIVILEGE.supervisorAc);
     cpu.setLow(AT.codeContexts, base + PRIVILEGE.user, PRIVILEGE.user);
-    cpu.setLow(AT.tlbContexts, supervisor, PRIVILEGE.supervisor);
-    cpu.setLow(AT.tlbContexts, (base + PRIVILEGE.supervisorAc) | AC_INDEX, PRIVILEGE.supervisorAc);
-    cpu.setLow(AT.tlbContexts, (base + PRIVILEGE.user) | userIndex(base), PRIVILEGE.user);
+    cpu.setLow(AT.tlbContexts, tlbContextOf(supervisor), PRIVILEGE.supervisor);
+    cpu.setLow(AT.tlbContexts, tlbContextOf(base + PRIVILEGE.supervisorAc), PRIVILEGE.supervisorAc);
+    cpu.setLow(AT.tlbContexts, tlbContextOf(base + PRIVILEGE.user), PRIVILEGE.user);
     this.contextChanged();
   }
 

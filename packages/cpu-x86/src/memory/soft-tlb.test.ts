@@ -1,8 +1,9 @@
+import { TLB_CONTEXT_LIMIT, TLB_ENTRIES, tlbContextOf } from "@tsvm/tcg";
 import { beforeEach, expect, it } from "vitest";
 import { RESERVED_BYTES, TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
-import { SoftTlb } from "./soft-tlb.ts";
+import { offsetOf, SoftTlb } from "./soft-tlb.ts";
 
-const CONTEXT = 0x1000_0000 | 0;
+const CONTEXT = tlbContextOf(1);
 const FRAME = RESERVED_BYTES + 0x5000;
 let tlb: SoftTlb;
 
@@ -33,4 +34,25 @@ it("leaves reads of the frame alone, and writes to another one that has taken it
   expect(tlb.lookup(TLB_READ, 0x40_0000, 0, CONTEXT)).toBe(FRAME);
   tlb.dropWritesTo(other);
   expect(writes(0x40_0000)).toBe(0);
+});
+
+it("has nothing in the beginning, and nothing for another context of what one has", () => {
+  const contexts = Array.from({ length: TLB_CONTEXT_LIMIT - 1 }, (_, i) => tlbContextOf(i + 1));
+  expect(new Set(contexts).size).toBe(TLB_CONTEXT_LIMIT - 1);
+  // Page 0, and a page whose index some of the contexts make 0.
+  for (const low of [0, tlbContextOf(77)]) {
+    for (const context of contexts) expect(tlb.lookup(TLB_READ, low, 0, context)).toBe(0);
+    tlb.fill(TLB_READ, low, 0, FRAME, CONTEXT);
+    for (const context of contexts) expect(tlb.lookup(TLB_READ, low, 0, context)).toBe(context === CONTEXT ? FRAME : 0);
+  }
+});
+
+it("is empty where an entry was dropped, for every context", () => {
+  const [low, high] = [0x7f3_2000, 0x7fff];
+  tlb.fill(TLB_WRITE, low, high, FRAME, CONTEXT);
+  tlb.dropAt(offsetOf(low, CONTEXT));
+  for (let i = 0; i < TLB_ENTRIES; i++) {
+    const page = i * 4096;
+    expect(tlb.lookup(TLB_WRITE, page, high, CONTEXT) + tlb.lookup(TLB_WRITE, page, 0, CONTEXT)).toBe(0);
+  }
 });

@@ -2,7 +2,8 @@
 //
 // Invariants:
 // 1. An address has one entry of each table in a context; contexts say by their upper bits where.
-// 2. Context 0 is never current: a low half of 0 makes an entry that nothing matches.
+// 2. Context 0 is never current: the low half of an address with an entry's index in it makes the entry one that nothing
+//    matches.
 // 3. Entries are of 4 KiB; those of a large page may stand anywhere, so the places of large pages are remembered.
 // 4. Entries of such places are listed, as long as they are few.
 // 5. Whatever entry lets a frame be written stands where the frame's mark says, or the mark says that it may be anywhere.
@@ -22,7 +23,6 @@ const PAGE_BYTES = 4096;
 const PAGE_MASK = ~0xfff;
 /** The largest page there is; INVLPG of a large page drops all entries of the GiB around it. */
 export const GIB_MASK: number = ~0x3fff_ffff;
-const ENTRY_WORDS = 4;
 /** Room for marks of large pages, by the number of the 2 MiB they are in; a hash, so a mark may mean another place. */
 const LARGE_MARKS = 1 << 16;
 /** log2 of the pages of 2 MiB. */
@@ -47,13 +47,14 @@ export class SoftTlb {
   constructor(cpu: Pick<Cpu, "i32" | "u8">) {
     this.#cpu = cpu;
     this.#writable = new Uint16Array(Math.ceil(cpu.u8.length / PAGE_BYTES));
+    this.clear();
   }
 
   /** @returns hva of the address if the table has its page, else 0. Halves are signed. */
   lookup(table: number, low: number, high: number, context: number): number {
     const { i32 } = this.#cpu;
     const at = (table + offsetOf(low, context)) >> 2;
-    if (i32[at] !== ((low & PAGE_MASK) ^ context) || i32[at + 1] !== high) return 0;
+    if (i32[at] !== (low & PAGE_MASK) || i32[at + 1] !== high) return 0;
     return (low + (i32[at + 2] as number)) >>> 0;
   }
 
@@ -63,7 +64,7 @@ export class SoftTlb {
     const { i32 } = this.#cpu;
     const offset = offsetOf(low, context);
     const at = (table + offset) >> 2;
-    i32[at] = (low & PAGE_MASK) ^ context;
+    i32[at] = low & PAGE_MASK;
     i32[at + 1] = high;
     i32[at + (TLB_ADDEND >> 2)] = hva - (low & PAGE_MASK);
     i32[at + (TLB_FRAME >> 2)] = hva;
@@ -106,8 +107,8 @@ export class SoftTlb {
   /** Drops the entry at an offset that {@link offsetOf} gave, of both tables. */
   dropAt(offset: number): void {
     const { i32 } = this.#cpu;
-    i32[(TLB_READ + offset) >> 2] = 0;
-    i32[(TLB_WRITE + offset) >> 2] = 0;
+    i32[(TLB_READ + offset) >> 2] = emptyTag(offset);
+    i32[(TLB_WRITE + offset) >> 2] = emptyTag(offset);
   }
 
   /** Drops the entries of large pages in the same GiB, in every context. */
@@ -117,8 +118,8 @@ export class SoftTlb {
     let kept = 0;
     for (let i = 0; i < count; i++) {
       const offset = isWhole ? (this.#listed[i] as number) : i * TLB_ENTRY_BYTES;
-      const read = this.#dropWithin((TLB_READ + offset) >> 2, low & GIB_MASK, high);
-      const write = this.#dropWithin((TLB_WRITE + offset) >> 2, low & GIB_MASK, high);
+      const read = this.#dropWithin(TLB_READ, offset, low & GIB_MASK, high);
+      const write = this.#dropWithin(TLB_WRITE, offset, low & GIB_MASK, high);
       if (!read && !write) continue;
       if (kept < MAX_LISTED) this.#listed[kept] = offset;
       kept++;
@@ -127,11 +128,13 @@ export class SoftTlb {
   }
 
   /** @returns whether there is an entry afterwards. */
-  #dropWithin(at: number, wanted: number, high: number): boolean {
+  #dropWithin(table: number, offset: number, wanted: number, high: number): boolean {
     const { i32 } = this.#cpu;
+    const at = (table + offset) >> 2;
     const tag = i32[at] as number;
-    if ((tag & GIB_MASK) !== wanted || i32[at + 1] !== high) return tag !== 0;
-    i32[at] = 0;
+    const empty = emptyTag(offset);
+    if ((tag & GIB_MASK) !== wanted || i32[at + 1] !== high) return tag !== empty;
+    i32[at] = empty;
     return false;
   }
 
@@ -143,9 +146,11 @@ export class SoftTlb {
     if (mark === 0) return;
     const [first, count] = mark === ANYWHERE ? [0, TLB_ENTRIES] : [mark - 1, 1];
     const { i32 } = this.#cpu;
-    const end = (TLB_WRITE + (first + count) * TLB_ENTRY_BYTES) >> 2;
-    for (let at = (TLB_WRITE + first * TLB_ENTRY_BYTES) >> 2; at < end; at += ENTRY_WORDS)
-      if (i32[at + (TLB_FRAME >> 2)] === (frameHva | 0)) i32[at] = 0;
+    const end = (first + count) * TLB_ENTRY_BYTES;
+    for (let offset = first * TLB_ENTRY_BYTES; offset < end; offset += TLB_ENTRY_BYTES) {
+      const at = (TLB_WRITE + offset) >> 2;
+      if (i32[at + (TLB_FRAME >> 2)] === (frameHva | 0)) i32[at] = emptyTag(offset);
+    }
   }
 
   /** Forgets where large pages are; only when no entry can be used any more. */
@@ -156,7 +161,7 @@ export class SoftTlb {
   }
 
   clear(): void {
-    this.#cpu.u8.fill(0, TLB_READ, TLB_WRITE + TLB_TABLE_BYTES);
+    for (let offset = 0; offset < TLB_TABLE_BYTES; offset += TLB_ENTRY_BYTES) this.dropAt(offset);
     this.forgetLargePages();
   }
 }
@@ -164,6 +169,11 @@ export class SoftTlb {
 /** Byte offset of the entry of an address in each table. */
 export function offsetOf(low: number, context: number): number {
   return ((low ^ context) >>> TLB_INDEX_SHIFT) & TLB_INDEX_MASK;
+}
+
+/** The low half of a tag that nothing matches, for the entry at an offset. */
+function emptyTag(offset: number): number {
+  return offset << TLB_INDEX_SHIFT;
 }
 
 /** Number of the 2 MiB around an address. */

@@ -2,15 +2,19 @@
 import { type IrBuilder, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
 import { giveBack, type Subroutine } from "../softfloat/subroutine.ts";
 
-/**
- * Where the entry for `linear` is in a table (i32), and the tag it must have for an access that ends `last` bytes behind
- * `linear` to be a hit.
- */
-export function tlbEntry(b: IrBuilder, context: Val, linear: Val, last: Val): { entry: Val; tag: Val } {
+const PAGE_BYTES = 4096;
+
+/** Where the entry for `linear` is in a table (i32). */
+export function tlbEntry(b: IrBuilder, context: Val, linear: Val): Val {
   const mixed = b.op("i32.xor", b.wrap(linear), b.wrap(context));
   const index = b.op("i32.shr_u", mixed, b.const32(TLB_INDEX_SHIFT));
-  const entry = b.op("i32.and", index, b.const32(TLB_INDEX_MASK));
-  return { entry, tag: b.xor(b.and(b.add(linear, last), b.const(-4096)), context) };
+  return b.op("i32.and", index, b.const32(TLB_INDEX_MASK));
+}
+
+/** Whether `table` has at `entry` the page of `linear` and of the `last` bytes behind it; i32. */
+export function tlbHit(b: IrBuilder, entry: Val, table: number, linear: Val, last: Val): Val {
+  const inPage = b.xor(linear, b.load("i64.load", entry, table));
+  return b.ltU(inPage, b.sub(b.const(PAGE_BYTES), last));
 }
 
 /** Host address (i32) of `linear`, which `table` has at `entry`. */
@@ -24,9 +28,8 @@ export const reachGuest: Subroutine = {
   params: ["i64", "i64", "i64", "i32"],
   result: "i32",
   body: (b, linear, context, last, table) => {
-    const { entry, tag } = tlbEntry(b, context as Val, linear as Val, last as Val);
-    const at = b.op("i32.add", entry, table as Val);
-    b.when(b.ne(b.load("i64.load", at, 0), tag), () => giveBack(b, b.const32(0)));
+    const at = b.op("i32.add", tlbEntry(b, context as Val, linear as Val), table as Val);
+    b.when(b.isFalse(tlbHit(b, at, 0, linear as Val, last as Val)), () => giveBack(b, b.const32(0)));
     giveBack(b, tlbHost(b, at, 0, linear as Val));
   },
 };

@@ -48,7 +48,7 @@ const FIELDS = {
   cpl: u32(),
   /** Execution mode bits, see MODE in mode.ts; part of the key of decoded code. */
   mode: u32(),
-  /** Low 12 bits of every valid soft-TLB tag of the current address space and privilege, see softmmu. */
+  /** The soft TLB's context of the current address space and privilege, see softmmu. */
   tlbContext: u64(),
   /** What tlbContext is in the current address space, by PRIVILEGE. */
   tlbContexts: u64(3),
