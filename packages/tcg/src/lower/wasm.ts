@@ -100,6 +100,17 @@ function isDefinition({ kind }: Node): boolean {
   }
 }
 
+/** What takes a register at most, which V8 finds by itself where it is needed: in a local it would be computed for exits, too. */
+const FREE: ReadonlySet<string> = new Set([
+  "i32.reinterpret_f32",
+  "i64.reinterpret_f64",
+  "f32.reinterpret_i32",
+  "f64.reinterpret_i64",
+]);
+
+/** Another view of a local, written wherever it is used. */
+const isFree = ({ op, args }: Node): boolean => FREE.has(op) && (args[0] as Node).place === PLACE.local;
+
 /** What the evaluation of a deferred value reads. */
 const READS = { memory: 1, variable: 2 } as const;
 /** An effect on everything. */
@@ -137,7 +148,7 @@ class Lowering {
 
   #define(node: Node): void {
     if (node.uses === 0 && node.coldUses === 0) return;
-    if (isColdOnly(node)) node.place = PLACE.cold;
+    if (isColdOnly(node) || isFree(node)) node.place = PLACE.cold;
     else if (node.uses === 1 && node.coldUses === 0) this.#defer(node);
     else {
       this.#write(node);
