@@ -109,6 +109,14 @@ export class X86Builder extends IrBuilder {
   /** It follows from what was proved that `condition` holds; computing it changes nothing. */
   assume(_condition: () => Val): void {}
 
+  /** It was proved that no lane of these vectors is denormal. */
+  noteNoDenormals(_vectors: readonly Val[]): void {}
+
+  /** Whether that was noted of a vector. */
+  hasNoDenormals(_vector: Val): boolean {
+    return false;
+  }
+
   /** Called by memory operands; see `operandAccess`. */
   noteOperandAccess(bytes: number, write: boolean): void {
     const access = this.operandAccess;

@@ -114,7 +114,10 @@ export class FloatLanes {
   /** Whether the condition holds in every lane, i32. */
   all(condition: Val): Val {
     if (!this.#packed) return condition;
-    return this.b.op(this.double ? "i64x2.all_true" : "i32x4.all_true", condition);
+    const { b } = this;
+    // Three host instructions, where all_true takes seven.
+    const mask = b.op(this.double ? "i64x2.bitmask" : "i32x4.bitmask", condition);
+    return b.op("i32.eq", mask, b.const32(2 ** this.lanes - 1));
   }
 
   isZero(x: Val): Val {
@@ -132,6 +135,19 @@ export class FloatLanes {
     const { leastNormal } = this.limits;
     // Zero becomes the largest number.
     return b.op("i64.ge_u", b.sub(this.#magnitude(x), b.const(1)), b.const(leastNormal - 1n));
+  }
+
+  /**
+   * Vectors, i32: all of `result` is finite and neither tiny nor zero, nor is any lane of `operands` denormal or zero. What
+   * else they are shows in the result. Cheaper than {@link isQuietOperand} and {@link isQuietResult}, and mostly so.
+   */
+  areAllNormal(operands: readonly Val[], result: Val): Val {
+    const magnitude = this.op("abs", result);
+    const least = operands
+      .filter((x) => !this.b.hasNoDenormals(x))
+      .reduce((least, x) => this.op("pmin", this.op("abs", x), least), magnitude);
+    const large = this.op("gt", least, this.constant(this.limits.minNormal));
+    return this.all(this.both(large, this.op("lt", magnitude, this.constant(Number.POSITIVE_INFINITY))));
   }
 
   /** Scalars: finite, and too large to have been tiny. */
@@ -241,6 +257,13 @@ export function allProven(b: X86Builder, proofs: readonly Proof[]): Proof {
   const exacts = proofs.flatMap(({ exact }) => exact ?? []);
   return {
     quiet,
+    ...(proofs.some(({ rarelyQuiet }) => rarelyQuiet) && {
+      rarelyQuiet: () =>
+        everyOf(
+          b,
+          proofs.map((proof) => ultimatelyOf(b, proof)),
+        ),
+    }),
     ...(exacts.length > 0 && {
       exact: () =>
         everyOf(
@@ -254,6 +277,10 @@ export function allProven(b: X86Builder, proofs: readonly Proof[]): Proof {
 const everyOf = (b: X86Builder, conditions: readonly Val[]): Val => conditions.reduce((p, q) => b.both(p, q));
 
 const wholeOf = (b: X86Builder, { operands = [], quiet }: Proof): Val => everyOf(b, [...operands, quiet]);
+
+/** With what is dearer to prove. */
+const ultimatelyOf = (b: X86Builder, { operands = [], quiet, rarelyQuiet }: Proof): Val =>
+  everyOf(b, [...operands, rarelyQuiet === undefined ? quiet : b.either(quiet, rarelyQuiet())]);
 
 /** The native result, in parts, where `proof` holds, else what `slow` leaves in `helperArgs`. */
 export function provenOr(b: X86Builder, native: readonly Val[], proof: Proof, slow: () => void): readonly Val[] {

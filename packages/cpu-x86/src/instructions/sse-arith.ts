@@ -26,8 +26,9 @@ function proofOf(f: FloatLanes, name: Binary, x: Val, y: Val, result: Val): Proo
     div: () => isExactQuotient(f, x, y, result),
   }[name];
   if (f.lanes > 1) {
-    const operands = f.both(f.isQuietOperand(x), f.isQuietOperand(y));
-    return { quiet: f.all(f.both(operands, f.isQuietResult(result, zeroIsExact()))), exact: () => f.all(exact()) };
+    const rarelyQuiet = (): Val =>
+      f.all(f.both(f.both(f.isQuietOperand(x), f.isQuietOperand(y)), f.isQuietResult(result, zeroIsExact())));
+    return { quiet: f.areAllNormal([x, y], result), rarelyQuiet, exact: () => f.all(exact()) };
   }
   // NaNs and infinities show in the result.
   return {
@@ -53,6 +54,7 @@ function compute(f: FloatLanes, name: Binary, x: readonly Val[], y: readonly Val
   );
   // Whatever else happened, a denormal result is no native one.
   if (f.lanes === 1) f.b.assume(() => f.isNoDenormal(results[0] as Val));
+  else f.b.noteNoDenormals([...x, ...y, ...results]);
   return results;
 }
 
@@ -105,7 +107,8 @@ function rootProof(f: FloatLanes, y: Val, root: Val): Proof {
     const rarelyQuiet = (): Val => f.isZero(y);
     return { operands: [f.isNoDenormal(y)], quiet: f.isNormalResult(root), rarelyQuiet, exact };
   }
-  return { quiet: f.all(f.both(f.isQuietOperand(y), f.isQuietResult(root, f.isZero(y)))), exact };
+  const rarelyQuiet = (): Val => f.all(f.both(f.isQuietOperand(y), f.isQuietResult(root, f.isZero(y))));
+  return { quiet: f.areAllNormal([y], root), rarelyQuiet, exact };
 }
 
 /** Neither operand is a NaN or denormal: comparing them raises nothing. */

@@ -88,6 +88,8 @@ export class RegionBuilder extends X86Builder {
   readonly #reached = new ReachedMemory();
   /** Conditions that are known to hold, in the order they came. */
   readonly #proven: Val[] = [];
+  /** Vectors whose lanes were all found not to be denormal. */
+  readonly #withoutDenormals: Val[] = [];
 
   constructor(context: RegionContext, first: number) {
     super(context.shapeOf(first), (b) => new RecordConstants(b, context.view, first), REGION_SLOTS);
@@ -105,6 +107,7 @@ export class RegionBuilder extends X86Builder {
     this.#completed = 0;
     this.#checkedUnits.clear();
     this.#proven.length = 0;
+    this.#withoutDenormals.length = 0;
     this.#reached.forgetSince(0);
     this.#insn = { ...NOTHING, offset: offsetOf(place), copy: copyOf(place) };
   }
@@ -145,6 +148,14 @@ export class RegionBuilder extends X86Builder {
 
   override assume(condition: () => Val): void {
     this.#proven.push(condition());
+  }
+
+  override noteNoDenormals(vectors: readonly Val[]): void {
+    for (const vector of vectors) if (!this.hasNoDenormals(vector)) this.#withoutDenormals.push(vector);
+  }
+
+  override hasNoDenormals(vector: Val): boolean {
+    return this.#withoutDenormals.includes(vector);
   }
 
   override gpr(width: Width, offset: Val): Val {
@@ -340,8 +351,10 @@ export class RegionBuilder extends X86Builder {
   protected override branch(build: () => void): void {
     const reached = this.#reached.mark;
     const proven = this.#proven.length;
+    const withoutDenormals = this.#withoutDenormals.length;
     build();
     this.#proven.length = proven;
+    this.#withoutDenormals.length = withoutDenormals;
     this.#reached.forgetSince(reached);
   }
 

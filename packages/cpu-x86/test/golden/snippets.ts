@@ -127,6 +127,14 @@ export const GOLDENS: readonly Golden[] = [
     claims: [[/f64\.add/g, 1]],
   },
   {
+    name: "packed-single",
+    shows:
+      "MULPS and ADDPS look for what is normal first; a product that was found so is not looked at again as an operand.",
+    code: { 0: "0f 59 c1 0f 58 c2" },
+    without: "ir",
+    claims: [[/f32x4\.pmin/g, 3]],
+  },
+  {
     name: "repeated-store",
     shows: "REP STOSB fills what is left of the page at once, and comes round for the next page.",
     code: { 0: "f3 aa" },

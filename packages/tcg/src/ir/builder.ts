@@ -123,8 +123,14 @@ export class IrBuilder {
   }
 
   vector(low: bigint, high: bigint): Val {
+    const bytes = [...new Uint8Array(BigUint64Array.of(low, high).buffer)];
+    const hash = this.#slots === undefined ? -1 : hashOf(VECTORS, highBits(low), highBits(high));
+    const known = hash < 0 ? undefined : this.#known[hash];
+    if (known?.block === this.#block && known.kind === "v128" && bytes.every((byte, i) => byte === known.bytes?.[i]))
+      return known;
     const node = this.#add("v128", "v128", "", NO_NODES);
-    node.bytes = [...new Uint8Array(BigUint64Array.of(low, high).buffer)];
+    node.bytes = bytes;
+    if (hash >= 0) this.#remember(hash, node);
     return node;
   }
 
@@ -469,6 +475,9 @@ const REINTERPRET = {
 /** Where the numbers of lanes begin, above those of operations. */
 const LANES = 1024;
 
+/** Stands for the operation of v128 constants, above the numbers of lanes. */
+const VECTORS = 2048;
+
 /** Places for values to be found again at; a power of two. */
 const KNOWN_VALUES = 1024;
 
@@ -477,6 +486,9 @@ function hashOf(op: number, a: number, b: number): number {
   const mixed = Math.imul(op, 0x9e3779b1) ^ Math.imul(a, 0x85ebca6b) ^ Math.imul(b, 0xc2b2ae35);
   return (mixed ^ (mixed >>> 15)) & (KNOWN_VALUES - 1);
 }
+
+/** Of a constant for vectors of floats: what tells them apart is on top. */
+const highBits = (lane: bigint): number => Number(lane >> 48n);
 
 function isSame(node: Node, facts: OpFacts, a: Val, b: Val | undefined): boolean {
   const { args } = node;
