@@ -10,6 +10,8 @@ const FOLD_SHIFT = 13;
 const ENTRY_SHIFT = 4;
 const KEY = JUMP_CACHE + 8;
 const TARGET = JUMP_CACHE + 12;
+/** Of the record's address, where it is loaded together with the key. */
+const TARGET_SHIFT = 32n;
 
 /** Index of a rip's entry. The three below compute the same. */
 export function jumpCacheIndex(ripLow: number): number {
@@ -44,18 +46,19 @@ export function writeJumpCacheLookup(w: CodeWriter, rip: number, entry: number):
   w.end();
 }
 
-/** Leaves whether the entry is that of `rip`, in the current context. */
+/** Leaves whether the entry is that of `rip`, in the current context: one condition of all that may differ. */
 function writeIsEntryOf(w: CodeWriter, rip: number, entry: number): void {
   w.localGet(entry);
   w.memory("i64.load", JUMP_CACHE);
   w.localGet(rip);
-  w.op("i64.eq");
+  w.op("i64.xor");
   w.localGet(entry);
-  w.memory("i32.load", KEY);
+  w.memory("i64.load32_u", KEY);
   w.i32Const(0);
-  w.memory("i32.load", AT.jumpKey);
-  w.op("i32.eq");
-  w.op("i32.and");
+  w.memory("i64.load32_u", AT.jumpKey);
+  w.op("i64.xor");
+  w.op("i64.or");
+  w.op("i64.eqz");
 }
 
 /** Leaves the record of an entry that holds. */
@@ -64,18 +67,17 @@ export function writeJumpCacheRecord(w: CodeWriter, entry: number): void {
   w.memory("i32.load", TARGET);
 }
 
-/** Does `otherwise` unless the cache leads from `rip` to `record`. */
-export function unlessJumpCacheLeads(b: IrBuilder, rip: Val, record: Val, otherwise: () => void): void {
+/** Does `otherwise` unless the cache leads from `rip` to the record at `record`. */
+export function unlessJumpCacheLeads(b: IrBuilder, rip: Val, record: number, otherwise: () => void): void {
   const low = b.wrap(rip);
   const mixed = b.op("i32.xor", low, b.op("i32.shr_u", low, b.const32(FOLD_SHIFT)));
   const index = b.op("i32.and", mixed, b.const32(JUMP_CACHE_ENTRIES - 1));
   const entry = b.op("i32.shl", index, b.const32(ENTRY_SHIFT));
-  const key = b.load("i32.load", undefined, AT.jumpKey);
-  const leads = (way: number): Val => {
-    const sameRip = b.eq(b.load("i64.load", entry, JUMP_CACHE + way), rip);
-    const sameKey = b.op("i32.eq", b.load("i32.load", entry, KEY + way), key);
-    const sameRecord = b.op("i32.eq", b.load("i32.load", entry, TARGET + way), record);
-    return b.both(b.both(sameRip, sameKey), sameRecord);
+  const key = b.load("i64.load32_u", undefined, AT.jumpKey);
+  const keyAndTarget = b.or(key, b.const(BigInt(record) << TARGET_SHIFT));
+  const misleads = (way: number): Val => {
+    const differs = b.xor(b.load("i64.load", entry, JUMP_CACHE + way), rip);
+    return b.ne(b.or(differs, b.xor(b.load("i64.load", entry, KEY + way), keyAndTarget)), b.const(0));
   };
-  b.whenRarely(b.op("i32.eqz", leads(0)), () => b.when(b.op("i32.eqz", leads(JUMP_CACHE_WAY)), otherwise));
+  b.whenRarely(misleads(0), () => b.when(misleads(JUMP_CACHE_WAY), otherwise));
 }

@@ -28,6 +28,7 @@ export function writeRegionCall(w: CodeWriter, record: number, functionType: num
  */
 export function defineRegionDispatch(module: ModuleBuilder, functionType: number, regionTable: number): number {
   const w = new CodeWriter();
+  w.block();
   w.loop();
   writeRegionCall(w, RECORD_AT, functionType, regionTable);
   w.localTee(RESULT);
@@ -35,8 +36,9 @@ export function defineRegionDispatch(module: ModuleBuilder, functionType: number
   w.localGet(RESULT);
   w.return();
   w.end();
-  writeNext(w);
-  w.brIf(0);
+  writeNext(w, 1);
+  w.br(0);
+  w.end();
   w.end();
   w.i32Const(0);
   const index = module.declareFunction();
@@ -44,30 +46,26 @@ export function defineRegionDispatch(module: ModuleBuilder, functionType: number
   return index;
 }
 
-/** Leaves 0, or 1 with the next region's record in RECORD_AT and its page in CPU state. */
-function writeNext(w: CodeWriter): void {
+/** The next region's record in RECORD_AT and its page in CPU state; or out of the block at `depth`, if there is none. */
+function writeNext(w: CodeWriter, depth: number): void {
   w.i32Const(0);
   w.memory("i32.load", AT.fuel);
   w.i32Const(0);
-  w.op("i32.gt_s");
-  w.if("i32");
+  w.op("i32.le_s");
+  w.brIf(depth);
   writeJumpCacheLookup(w, RIP, ENTRY);
-  w.if("i32");
+  w.op("i32.eqz");
+  w.brIf(depth);
   writeJumpCacheRecord(w, ENTRY);
   w.localTee(RECORD_AT);
   w.memory("i32.load16_u", RECORD.handler);
   w.i32Const(REGION_HANDLER);
-  w.op("i32.eq");
+  w.op("i32.ne");
+  w.brIf(depth);
   w.i32Const(0);
   w.localGet(RIP);
   w.localGet(RECORD_AT);
   w.memory("i64.load16_u", RECORD.pageOffset);
   w.op("i64.sub");
   w.memory("i64.store", PAGE_RIP);
-  w.else();
-  w.i32Const(0);
-  w.end();
-  w.else();
-  w.i32Const(0);
-  w.end();
 }

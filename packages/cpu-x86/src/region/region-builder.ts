@@ -444,6 +444,6 @@ export class RegionBuilder extends X86Builder {
 
   #unlessMapped(place: Place, otherwise: () => void): void {
     const offset = offsetOf(place);
-    unlessJumpCacheLeads(this, this.#ripOf(offset), this.const32(this.#context.recordOfBlock(offset)), otherwise);
+    unlessJumpCacheLeads(this, this.#ripOf(offset), this.#context.recordOfBlock(offset), otherwise);
   }
 }
