@@ -39,6 +39,18 @@ it("a segment fault of ours alone is QEMU's only in another DS or ES, outside 64
   }
 });
 
+it("the frame of an IRET or RETF is read as the supervisor, also where the program pushed over it since", () => {
+  const code = new Uint8Array(CODE_BYTES);
+  code[0x8de0 - FIRST_SLOT] = 0xcf;
+  const qemu = { ...REFUSED, vector: 14, errorCode: 1, cr2: 0xa7ecn };
+  expect(reasonOf(qemu, undefined, { ...PROGRAM, code })).toMatch("frame of IRET");
+  expect(reasonOf(qemu, undefined)).toBe("none");
+  expect(reasonOf({ ...qemu, errorCode: 5 }, undefined, { ...PROGRAM, code })).toBe("none");
+  const ram = RAM.slice();
+  ram[0x8de1] = 0xcb;
+  expect(reasonOf(qemu, undefined, PROGRAM, ram)).toMatch("frame of IRET");
+});
+
 describe.each(["real", "vm86"] as const)("where selectors are paragraphs (%s)", (mode) => {
   const slots = new Uint8Array(CODE_BYTES);
   const program: Program = {

@@ -65,8 +65,7 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
     reason: "QEMU reads the frame of IRET and RETF at CPL 3 as if it were the supervisor, which CR4.SMAP forbids",
     explains: (qemu, _, ram, program) => {
       if (qemu?.vector !== PAGE_FAULT || qemu.errorCode !== 1) return false;
-      const code = ram.subarray(linear(qemu.rip, program), linear(qemu.rip, program) + 2);
-      return FRAME_READERS.some((opcode) => code.includes(opcode));
+      return FRAME_READERS.some((opcode) => codeBytes(qemu.rip, 2, ram, program).includes(opcode));
     },
   },
   {
@@ -163,6 +162,14 @@ const SYSTEM_0F = [0, 1, 6, 8, 9, 0x20, 0x21, 0x22, 0x23, 0x30, 0x32, 0x34, 0x35
  */
 const hasOtherData = ({ ds, es }: LoggedFault, { segments }: Environment): boolean =>
   ds !== segments.ds.selector || es !== segments.es.selector;
+
+/** `length` bytes at a rip when the program has ended, and those it was written with there: seed 1202011342 pushes over its IRET behind it. */
+function codeBytes(rip: bigint, length: number, ram: Uint8Array, program: Program): readonly number[] {
+  const at = linear(rip, program);
+  const slot = at - FIRST_SLOT;
+  const written = slot < 0 ? [] : program.code.subarray(slot, slot + length);
+  return [...ram.subarray(at, at + length), ...written];
+}
 
 const linear = (rip: bigint, { environment }: Program): number => Number(rip) + environment.segments.cs.base;
 
