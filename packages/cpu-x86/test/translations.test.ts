@@ -115,6 +115,27 @@ describe("INVLPG", () => {
     expect(read(PAGE, access)).toBe(2);
   });
 
+  it.each([
+    ["supervisor", 0, 0n],
+    ["supervisor with EFLAGS.AC", FLAG.AC, 0n],
+    ["user", 4, USER],
+  ] as const)("drops global entries of the %s in another address space", (_, access, flags) => {
+    m.cpu.set64("cr4", BigInt(0x20 | CR4.PGE | CR4.PCIDE));
+    m.cpu.linear.pagingChanged(true);
+    const enterPcid = (pcid: number): void => {
+      m.cpu.set64("cr3", BigInt(PAGE_TABLES + pcid));
+      m.cpu.linear.cr3Changed(true);
+    };
+    map(PAGE, FIRST, GLOBAL | flags);
+    enterPcid(1);
+    expect(read(PAGE, access)).toBe(1);
+    enterPcid(2);
+    map(PAGE, SECOND, GLOBAL | flags);
+    invlpg(PAGE);
+    enterPcid(1);
+    expect(read(PAGE, access)).toBe(2);
+  });
+
   it("drops all of a large page, and nothing beyond it", () => {
     mapLarge(0x20_0000, FIRST);
     map(PAGE, FIRST, 0n);
