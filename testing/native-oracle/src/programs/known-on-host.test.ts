@@ -78,3 +78,12 @@ it("INT1 is a fault under KVM on AMD", () => {
   expect(reasonOf("f1", [host], [behind(16n)])).toBe("none");
   expect(reasonOf("90", [host], [behind(1n)])).toBe("none");
 });
+
+it("which of two faults of the stack segment comes first is each maker's choice", () => {
+  const host = { ...FAULT, vector: 13, errorCode: 0, cr2: 0n };
+  const ours = { ...host, vector: 12 };
+  expect(reasonOf("66670f3806bc34395bab3c", [host], [ours])).toMatch("misaligned");
+  expect(reasonOf("66670f3806bc34395bab3c", [ours], [host])).toBe("none");
+  expect(reasonOf("66670f3806bc34395bab3c", [host], [{ ...ours, errorCode: 0x10 }])).toBe("none");
+  expect(reasonOf("8b8439", [host], [ours])).toBe("none");
+});

@@ -7,10 +7,10 @@ import type { ProgramOutcome, ResumedFault } from "../native-harness.ts";
 import { opcodeIndex } from "../prefixes.ts";
 import { CODE_BYTES, FIRST_SLOT, type Program } from "./program.ts";
 
-const [DEBUG, PAGE_FAULT] = [1, 14] as const;
+const [DEBUG, STACK_FAULT, GENERAL_PROTECTION, PAGE_FAULT] = [1, 12, 13, 14] as const;
 /** Error-code bits. */
 const [PF_PRESENT, PF_USER_WRITE] = [1, 6] as const;
-/** First byte of SLDT, STR, SGDT, SIDT and SMSW. */
+/** First byte of SLDT, STR, SGDT, SIDT and SMSW, and of SSE. */
 const TWO_BYTES = 0x0f;
 const MAX_INSTRUCTION_BYTES = 15;
 const REPEATS = [0xf2, 0xf3] as const;
@@ -70,6 +70,17 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       left.opcode === INT1 &&
       ours.rip > host.rip &&
       ours.rip - host.rip <= MAX_INSTRUCTION_BYTES,
+  },
+  {
+    reason:
+      "misaligned and beyond the limit of the stack segment: #GP or #SS is each maker's choice (SDM vol. 3A, Priority Among Concurrent Events)",
+    explains: (host, ours, { left }) =>
+      host?.vector === GENERAL_PROTECTION &&
+      ours?.vector === STACK_FAULT &&
+      host.rip === ours.rip &&
+      host.errorCode === 0 &&
+      ours.errorCode === 0 &&
+      left.opcode === TWO_BYTES,
   },
   {
     reason: "a repeated store overwrote its own bytes: how far it goes on is promised by nobody",
