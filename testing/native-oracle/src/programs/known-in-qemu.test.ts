@@ -51,6 +51,21 @@ it("the frame of an IRET or RETF is read as the supervisor, also where the progr
   expect(reasonOf(qemu, undefined, PROGRAM, ram)).toMatch("frame of IRET");
 });
 
+it("a return to SS, which QEMU made null, is QEMU's in a program of the supervisor", () => {
+  const fetch = (address: bigint): LoggedFault => ({
+    ...REFUSED,
+    vector: 14,
+    errorCode: 16,
+    cr2: address,
+    rip: address,
+  });
+  const program: Program = { ...PROGRAM, system: { privilege: 0, interruptsAt: [] } };
+  expect(reasonOf(fetch(0n), fetch(0x18n), program)).toMatch("SS null");
+  expect(reasonOf(fetch(0n), fetch(0x10n), program)).toBe("none");
+  expect(reasonOf(fetch(0x18n), fetch(0n), program)).toBe("none");
+  expect(reasonOf(fetch(0n), fetch(0x18n))).toBe("none");
+});
+
 describe.each(["real", "vm86"] as const)("where selectors are paragraphs (%s)", (mode) => {
   const slots = new Uint8Array(CODE_BYTES);
   const program: Program = {

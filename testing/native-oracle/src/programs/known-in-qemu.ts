@@ -5,6 +5,7 @@
  */
 
 import type { Environment } from "../environment.ts";
+import { SELECTOR } from "../guest-tables.ts";
 import { LEGACY_PREFIXES } from "../prefixes.ts";
 import { modeOf } from "./mode.ts";
 import { FIRST_SLOT, type Program } from "./program.ts";
@@ -19,6 +20,8 @@ const [PF_PRESENT, PF_RESERVED] = [1, 8] as const;
 const PF_WRITE = 2;
 /** And of accesses at CPL 3. */
 const PF_USER = 4;
+/** And of fetches. */
+const PF_FETCH = 16;
 /** Error-code bit of gates, whose vector stands in the selector's bits. SDM vol. 3A, "Error Code". */
 const GATE = 2;
 const MODRM_REG = 0x38;
@@ -67,6 +70,12 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       if (qemu?.vector !== PAGE_FAULT || qemu.errorCode !== 1) return false;
       return FRAME_READERS.some((opcode) => codeBytes(qemu.rip, 2, ram, program).includes(opcode));
     },
+  },
+  {
+    reason:
+      "QEMU makes SS null by an event at the same privilege, and the program returned to what the frame has of it",
+    explains: (qemu, ours, _, { system }) =>
+      system?.privilege === 0 && isFetchOf(0n, qemu) && isFetchOf(BigInt(SELECTOR.kernelData), ours),
   },
   {
     reason: "QEMU does not look at limits outside 64-bit code, and finds no page there",
@@ -124,6 +133,10 @@ const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[]
       qemu.rip === ours.rip,
   },
 ];
+
+/** Code was to be there, and no page is. */
+const isFetchOf = (address: bigint, fault: LoggedFault | undefined): boolean =>
+  fault?.vector === PAGE_FAULT && fault.errorCode === PF_FETCH && fault.rip === address && fault.cr2 === address;
 
 /** Such a fault as an access raises that leaves its segment, or has none. */
 function isOfSegment(fault: LoggedFault | undefined, { environment }: Program): boolean {

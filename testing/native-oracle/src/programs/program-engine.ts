@@ -33,8 +33,11 @@ export interface EngineOutcome extends ProgramOutcome {
 /** Something that runs programs; undefined for one that does not end. */
 export interface ProgramEngine {
   readonly name: string;
-  run(program: Program): EngineOutcome | undefined;
+  /** @param observer called in front of each instruction; the program is given up where it says so. */
+  run(program: Program, observer?: Observer): EngineOutcome | undefined;
 }
+
+type Observer = (machine: Pick<Guest, "vcpu" | "view">) => boolean;
 
 /** An engine of ours, with nothing of one program left for the next. */
 export function createProgramEngine(name: string, options: Partial<TcgOptions>): ProgramEngine {
@@ -43,10 +46,15 @@ export function createProgramEngine(name: string, options: Partial<TcgOptions>):
     const pristine = windowContents(window);
     return { window, pristine, before: pristine.slice() };
   });
-  return { name, run: (program) => runProgram(guest, copies, program) };
+  return { name, run: (program, observer) => runProgram(guest, copies, program, observer) };
 }
 
-function runProgram(guest: Guest, copies: readonly WindowCopy[], program: Program): EngineOutcome | undefined {
+function runProgram(
+  guest: Guest,
+  copies: readonly WindowCopy[],
+  program: Program,
+  observer?: Observer,
+): EngineOutcome | undefined {
   const { ram, view, vm, vcpu } = guest;
   const input = inputOf(program);
   for (const { window, pristine } of copies) ram.set(pristine, window.address);
@@ -59,7 +67,7 @@ function runProgram(guest: Guest, copies: readonly WindowCopy[], program: Progra
   const registers = registersOf(program.environment, initialStateOf(input));
   vcpu.restore({ regs: program.wide ? { ...registers, ...WIDE_REGISTERS } : registers });
   const before = { instructions: vcpu.instructionCount, regions: regionsMade(guest) };
-  const { reason } = vcpu.run(BUDGET);
+  const reason = observer === undefined ? vcpu.run(BUDGET).reason : step(guest, observer);
   if (reason === "intr") return undefined;
   if (reason !== "hlt") throw new Error(`stopped by ${reason}: ${vcpu.describe()}`);
   return {
@@ -67,6 +75,16 @@ function runProgram(guest: Guest, copies: readonly WindowCopy[], program: Progra
     instructions: vcpu.instructionCount - before.instructions,
     regions: regionsMade(guest) - before.regions,
   };
+}
+
+/** @returns why it stopped. */
+function step(guest: Guest, observer: Observer): string {
+  let reason = "intr";
+  for (let i = 0; i < BUDGET && reason === "intr"; i++) {
+    if (!observer(guest)) break;
+    reason = guest.vcpu.run(1).reason;
+  }
+  return reason;
 }
 
 const regionsMade = ({ vcpu }: Guest): number =>

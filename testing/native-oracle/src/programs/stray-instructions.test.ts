@@ -1,7 +1,16 @@
 import { describe, expect, it } from "vitest";
 import { ENVIRONMENTS, INT3 } from "../environment.ts";
-import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, type Program, privilegedStackTop, SLOT_BYTES } from "./program.ts";
-import { strayInstruction } from "./stray-instructions.ts";
+import {
+  CODE_BYTES,
+  FAULT_LIMIT,
+  FIRST_SLOT,
+  GUARDED_STACK_TOP,
+  type Program,
+  privilegedStackTop,
+  SLOT_BYTES,
+} from "./program.ts";
+import { createProgramEngine } from "./program-engine.ts";
+import { strayInstruction, strayOnHost } from "./stray-instructions.ts";
 import { SystemEngine } from "./system-engine.ts";
 
 const engine = new SystemEngine({ heatLimit: 0 });
@@ -67,5 +76,30 @@ describe("an instruction that was executed", () => {
     expect(strayOf([absent, stray], [], 64, 1)).toBe("Fldz");
     // The run ends there, though an interrupt was still to come.
     expect(strayOf([absent, stray], [], 64, 0, [4000])).toBeUndefined();
+  });
+});
+
+describe("what is left to the processor", () => {
+  const user = createProgramEngine("interpreter", { heatLimit: 0 });
+  const strayIn = (executed: string, written = "") => {
+    const code = new Uint8Array(CODE_BYTES).fill(INT3);
+    code.set(Buffer.from(written, "hex"));
+    const patches = [{ address: FIRST_SLOT, bytes: Buffer.from(executed, "hex") }];
+    const environment = ENVIRONMENTS.flat32;
+    const program = { environment, seed: 1, code, pieces: [], patches, stackTop: GUARDED_STACK_TOP };
+    return strayOnHost(user, { ...program, flavour: "integer" });
+  };
+
+  it("is told by the instruction, whatever else is stray", () => {
+    expect(strayIn("d50990cc")).toBe("Aad_imm8");
+    expect(strayIn("d9eed50990cc")).toBe("Aad_imm8");
+    expect(strayIn("d9eecc")).toBeUndefined();
+    expect(strayIn("0f02c0cc")).toBe("Lar_r32_r32m16");
+    expect(strayIn("a7cc")).toBe("Cmpsd_m32_m32");
+  });
+
+  it("does not count where a CMP is behind it, or where it was written so", () => {
+    expect(strayIn("d50939c0cc")).toBeUndefined();
+    expect(strayIn("d50990cc", "d50990cc")).toBeUndefined();
   });
 });

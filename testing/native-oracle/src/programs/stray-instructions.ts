@@ -12,9 +12,9 @@ import { bytesAt, topOfStack } from "./fault-scene.ts";
 import { generateProgram } from "./generate-program.ts";
 import { isIretToVirtual } from "./known-in-scene.ts";
 import type { ModeName } from "./mode.ts";
-import { PROGRAM_WINDOWS, type Program, SLOT_BYTES, SLOTS } from "./program.ts";
+import { FAULT_LIMIT, PROGRAM_WINDOWS, type Program, SLOT_BYTES, SLOTS } from "./program.ts";
 import { countFaults } from "./resume-handler.ts";
-import type { SystemEngine } from "./system-engine.ts";
+import type { Machine } from "./system-engine.ts";
 
 /** Programs whose instructions tell what such programs are made of. */
 const SAMPLE = 300;
@@ -24,6 +24,8 @@ const NONE = "no instruction";
 const OPCODE_BYTES = 3;
 /** An instruction and what may define its flags. */
 const LOOKED_AT_BYTES = MAX_INSTRUCTION_BYTES + 2;
+/** Flags that programs look at: AF is for what no program has, and C0 to C3, which iced-x86 counts among them, are no flags. */
+const LOOKED_AT_FLAGS = RflagsBits.CF | RflagsBits.PF | RflagsBits.ZF | RflagsBits.SF | RflagsBits.OF;
 /** CMP Ev,Gv, and the lowest ModRM byte that names a register. */
 const [CMP, REGISTERS] = [0x39, 0xc0] as const;
 
@@ -32,15 +34,47 @@ type Traits = readonly string[];
 /** Traits of instructions that programs have, by the width of code. */
 type Known = ReadonlyMap<CodeBits, ReadonlySet<string>>;
 
+/** Trait of an instruction that leaves flags undefined and has nothing behind it that defines them. */
+const UNDEFINED_FLAGS = "undefined flags of ";
+
+/** What NOT_DEFINED of vocabulary.ts leaves out, by the names that iced-x86 has. */
+const LEFT_OUT_FOR_HOST =
+  /^(lar|fn?st(sw|env)|fn?save|fldenv|frstor|fx(save|rstor)|xsave|xrstor|xgetbv|cmps[bwdq]_m|popf|enter|mov_sreg|cvtpi2p|popa|pusha|.*gf2p8)/i;
+
+/** An engine of ours that goes instruction by instruction as long as an observer wants it to. */
+interface SteppedEngine {
+  run(program: Program, observer: (machine: Pick<Machine, "vcpu" | "view">) => boolean): unknown;
+}
+
 const sampled = new Map<ModeName, Known>();
 
 /**
  * Name of the first such instruction that the interpreter meets before it has noted fault number `index`, or until the end where there is
  * none; undefined when there is none. Bytes are read where code is mapped at first: another frame in its place is not seen.
  */
-export function strayInstruction(engine: SystemEngine, program: Program, index: number): string | undefined {
+export function strayInstruction(engine: SteppedEngine, program: Program, index: number): string | undefined {
+  const sample = knownIn(program.system?.mode ?? "long").get(program.environment.codeBits);
+  const written = traitsOf(program);
+  return firstStray(engine, program, index, (trait) => !sample?.has(trait) && !written.has(trait));
+}
+
+/**
+ * Name of the first instruction that leaves to the processor what it does and was not written so: programs for the host have a CMP behind
+ * one with undefined flags.
+ */
+export function strayOnHost(engine: SteppedEngine, program: Program): string | undefined {
+  const written = traitsOf(program);
+  const isProcessors = (trait: string): boolean => trait.startsWith(UNDEFINED_FLAGS) || LEFT_OUT_FOR_HOST.test(trait);
+  return firstStray(engine, program, FAULT_LIMIT, (trait) => isProcessors(trait) && !written.has(trait));
+}
+
+function firstStray(
+  engine: SteppedEngine,
+  program: Program,
+  index: number,
+  isStray: (trait: string) => boolean,
+): string | undefined {
   const { codeBits } = program.environment;
-  const known = [knownIn(program.system?.mode ?? "long").get(codeBits), traitsOf(program)];
   const looked = new Set<string>();
   let stray: string | undefined;
   engine.run(program, ({ vcpu, view }) => {
@@ -51,7 +85,11 @@ export function strayInstruction(engine: SystemEngine, program: Program, index: 
     if (!isOfProgram(linear)) return true;
     const bytes = new Uint8Array(view.buffer, view.byteOffset + Number(linear), LOOKED_AT_BYTES).slice();
     // It faults only where CS is no code: seed 1162006054.
-    if (codeBits !== 64 && isIretToVirtual({ regs, code: bytes, stack: bytesAt(view, topOfStack(regs)) }, program)) {
+    if (
+      program.system &&
+      codeBits !== 64 &&
+      isIretToVirtual({ regs, code: bytes, stack: bytesAt(view, topOfStack(regs)) }, program)
+    ) {
       stray = "IRETD with VM in its image of EFLAGS";
       return false;
     }
@@ -59,7 +97,7 @@ export function strayInstruction(engine: SystemEngine, program: Program, index: 
     if (looked.has(key)) return true;
     looked.add(key);
     const [insn] = decode(bytes, codeBits);
-    if (insn && !insn.traits.every((trait) => known.some((traits) => traits?.has(trait)))) stray = insn.name;
+    if (insn?.traits.some(isStray)) stray = insn.name;
     return stray === undefined;
   });
   return stray;
@@ -134,8 +172,8 @@ function describe(insn: Instruction, bytes: Uint8Array, isLong: boolean): Decode
   const memory = Array.from({ length: insn.opCount }, (_, i) => insn.opKind(i)).includes(OpKind.Memory);
   const traits = [memory ? `${name} of memory` : name];
   // Programs have a CMP of registers behind such.
-  if ((insn.rflagsUndefined & ~RflagsBits.AF) !== 0 && !definesFlags(bytes.subarray(insn.length)))
-    traits.push(`undefined flags of ${name}`);
+  if ((insn.rflagsUndefined & LOOKED_AT_FLAGS) !== 0 && !definesFlags(bytes.subarray(insn.length)))
+    traits.push(`${UNDEFINED_FLAGS}${name}`);
   if (insn.segmentPrefix !== Register.None) traits.push(`prefix ${Register[insn.segmentPrefix]}`);
   if (isLong && bytes.subarray(0, opcode).subarray(0, -1).some(isRex)) traits.push("REX in front of a prefix");
   return { name, traits };
