@@ -78,6 +78,26 @@ describe("memory operands", () => {
     expect(m.fault).toBe("none");
   });
 
+  it("fault all the same where the manual has no suppression", () => {
+    m.setMask(1, 0n);
+    m.set({ rax: UNMAPPED });
+    for (const name of ["VPMADDWD", "VPMADDUBSW", "VPSHUFB"]) {
+      run(find(name, 512, "V"), { reg: 1, vvvv: 1, mask: 1 });
+      expect(m.fault, name).toMatch(/^#PF/);
+    }
+    for (const [name, bytes] of [
+      ["VEXTRACTF32X4", 16],
+      ["VEXTRACTI64X4", 32],
+    ] as const) {
+      m.set({ rax: UNMAPPED - bytes });
+      run(find(name, 512, "W"), { reg: 1, mask: 1, immediate: 0 });
+      expect(m.fault, name).toBe("none");
+      m.set({ rax: UNMAPPED - bytes + 4 });
+      run(find(name, 512, "W"), { reg: 1, mask: 1, immediate: 0 });
+      expect(m.fault, name).toMatch(/^#PF/);
+    }
+  });
+
   it("are stored under a mask, whole or not at all", () => {
     const end = UNMAPPED;
     m.zmm(1).set(asBytes(numbers));

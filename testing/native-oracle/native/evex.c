@@ -1,6 +1,7 @@
 /*
  * Runs single instructions with all of AVX-512's registers on the real CPU and reports what they leave. 64-bit code; memory, if any,
  * is at rax. What comes in on stdin goes out on stdout, changed: see evex-host.ts. A fault leaves its signal and nothing else that counts.
+ * With an argument, whatever it is, no memory can be accessed.
  */
 #define _GNU_SOURCE
 #include <setjmp.h>
@@ -81,9 +82,11 @@ static uint8_t *map(void *at, int protection) {
   return mmap(at, 4096, protection, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0);
 }
 
-int main(void) {
+int main(int count, char **arguments) {
+  (void)arguments;
+  int absent = count > 1;
   uint8_t *code = map(CODE, PROT_READ | PROT_WRITE | PROT_EXEC);
-  uint8_t *memory = map(MEMORY, PROT_READ | PROT_WRITE);
+  uint8_t *memory = map(MEMORY, absent ? PROT_NONE : PROT_READ | PROT_WRITE);
   if (code == MAP_FAILED || memory == MAP_FAILED) return 1;
   struct sigaction action = {.sa_handler = catch_signal, .sa_flags = SA_NODEFER};
   const int signals[] = {SIGFPE, SIGSEGV, SIGILL, SIGBUS};
@@ -93,11 +96,11 @@ int main(void) {
     if (it.length >= CODE_BYTES) return 1;
     memcpy(code, it.code, CODE_BYTES);
     code[it.length] = RET;
-    memcpy(memory, it.memory, MEMORY_BYTES);
+    if (!absent) memcpy(memory, it.memory, MEMORY_BYTES);
     caught = 0;
     if (sigsetjmp(back, 1) == 0) execute(&it);
     it.signal = (uint32_t)caught;
-    memcpy(it.memory, memory, MEMORY_BYTES);
+    if (!absent) memcpy(it.memory, memory, MEMORY_BYTES);
     if (fwrite(&it, sizeof it, 1, stdout) != 1) return 1;
   }
   return 0;

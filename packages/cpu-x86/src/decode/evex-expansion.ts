@@ -214,6 +214,7 @@ export class EvexExpansion {
       const steps: Readonly<Record<number, Row>> = STEPS.store;
       return writer.step(steps[accessOf(form, this.#insn.evex)] as Row, 0, 0, register);
     }
+    if (!isMaskedAccess(form, this.#insn.evex)) writer.step(STEPS.checkWritable[form.resultBytes as 16 | 32], 0, 0, 0);
     const { low, high } = this.#masksOfMemory(false);
     const bits = form.resultBytes * 8;
     if (form.compressed) writer.step(STEPS.storeCompressed, 0, 0, register, low, high);

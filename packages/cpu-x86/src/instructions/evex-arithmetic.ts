@@ -395,10 +395,11 @@ const integers: readonly Row[] = [
   ...list(
     sseInt,
     "VPADDW VPADDSW VPADDUSW VPSUBW VPSUBSW VPSUBUSW VPMINSW VPMINUW VPMAXSW VPMAXUW VPAVGW VPABSW VPMULLW VPMULHW VPMULHUW " +
-      "VPMULHRSW VPMADDUBSW",
+      "VPMULHRSW",
     WORDS,
   ),
-  ...like(sseInt, "VPMADDWD", { element: 4, cpuid: "avx512bw" }),
+  ...like(sseInt, "VPMADDUBSW", { ...WORDS, faults: true }),
+  ...like(sseInt, "VPMADDWD", { element: 4, cpuid: "avx512bw", faults: true }),
   ...like(sseInt, "VPSADBW", { element: 8, cpuid: "avx512bw", masking: "none" }),
 ];
 

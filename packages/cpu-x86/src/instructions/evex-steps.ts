@@ -193,6 +193,14 @@ const storeMasked =
     );
   };
 
+/** Faults as a store to all of it would: for instructions that spare nothing that is masked off. */
+const checkWritable =
+  (bytes: number): Semantics =>
+  (b) => {
+    const linear = b.state("effectiveAddress");
+    for (let at = 0; at < bytes; at += 16) b.guestModify(128, b.add(linear, b.const(at)));
+  };
+
 function storeBySlowPath(b: X86Builder, helper: "storeMasked" | "storeCompressed"): void {
   const { fields } = b;
   b.helper(helper, b.state("effectiveAddress"), fields.segment(), maskRegister(b), fields.wideImmediate(), fields.rm());
@@ -304,6 +312,7 @@ export const STEPS = {
   checkAligned: each([16, 32, 64] as const, "ALIGNED", checkAligned(false)),
   checkAlignedInSegment: each([16, 32, 64] as const, "ALIGNED-IN-SEGMENT", checkAligned(true)),
   store: each([2, 4, 8, 16, 32, 64] as const, "STORE", store),
+  checkWritable: each([16, 32] as const, "WRITABLE", checkWritable),
   storeMasked: eachShape("STORE-MASKED", storeMasked),
   storeSlowly: step("STORE-SLOWLY", (b) => storeBySlowPath(b, "storeMasked")),
   storeCompressed: step("STORE-COMPRESSED", (b) => storeBySlowPath(b, "storeCompressed")),

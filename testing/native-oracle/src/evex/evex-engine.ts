@@ -8,6 +8,8 @@ import { CASE, ZMM_BYTES, ZMMS } from "./evex-case.ts";
 import { MASKS } from "./evex-encoding.ts";
 
 const BUDGET = 1000;
+/** An address where no page is. */
+const ABSENT = 0x7000_0000n;
 const BREAKPOINT = 3;
 /** x87, SSE, AVX, and AVX-512's three parts. */
 const XCR0 = 0xe7n;
@@ -26,7 +28,8 @@ export class EvexEngine {
     this.#guest.ram.fill(INT3, CODE.address, CODE.address + CODE.length);
   }
 
-  run(input: Uint8Array): Uint8Array {
+  /** @param memory `absent`: none of it can be accessed. */
+  run(input: Uint8Array, memory?: "absent"): Uint8Array {
     const { ram, vm, vcpu, view } = this.#guest;
     const from = new DataView(input.buffer, input.byteOffset, input.length);
     const length = from.getUint32(CASE.length, true);
@@ -34,7 +37,8 @@ export class EvexEngine {
     ram.fill(INT3, CODE.address + length, CODE.address + CASE.length);
     vm.noteHostWrite(CODE.address, CODE.length);
     ram.set(input.subarray(CASE.memory), DATA.address);
-    vcpu.restore({ regs: { ...this.#base, rip: BigInt(CODE.address), ...registersIn(from) } });
+    const rax = memory === undefined ? BigInt(DATA.address) : ABSENT;
+    vcpu.restore({ regs: { ...this.#base, rax, rip: BigInt(CODE.address), ...registersIn(from) } });
     const { reason } = vcpu.run(BUDGET);
     const { regs } = vcpu.save();
     const frame = reason === "hlt" ? readTrapFrame(view, regs["rip"] ?? 0n, regs["rsp"] ?? 0n) : undefined;

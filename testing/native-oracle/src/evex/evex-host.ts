@@ -13,11 +13,17 @@ export function missingOnHost(names: readonly string[]): readonly string[] {
   return names.filter((name) => !flags.has(name));
 }
 
-/** What the host's CPU makes of each case, in {@link CASE}'s layout. @throws Error if it does not get through all of them. */
-export function runEvexOnHost(cases: readonly EvexCase[]): readonly Uint8Array[] {
+/**
+ * What the host's CPU makes of each case, in {@link CASE}'s layout. @param memory `absent`: none of it can be accessed.
+ * @throws Error if it does not get through all of them.
+ */
+export function runEvexOnHost(cases: readonly EvexCase[], memory?: "absent"): readonly Uint8Array[] {
   const program = compileNative("evex", ["-mavx512f", "-fomit-frame-pointer"]);
   const input = Buffer.concat(cases.map(({ bytes }) => bytes));
-  const { stdout, status, signal } = spawnSync(program, { input, maxBuffer: 1 << 30 });
+  const { stdout, status, signal } = spawnSync(program, memory === undefined ? [] : [memory], {
+    input,
+    maxBuffer: 1 << 30,
+  });
   if (status !== 0 || stdout.length !== input.length) throw new Error(`evex ended with ${signal ?? status}`);
   return cases.map((_, i) => stdout.subarray(i * CASE.bytes, (i + 1) * CASE.bytes));
 }
