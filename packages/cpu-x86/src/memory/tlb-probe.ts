@@ -1,8 +1,8 @@
 // How generated code asks the soft TLB; tcg's softmmu/tlb-layout.ts says what an entry is.
-import { type IrBuilder, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, type Val } from "@tsvm/tcg";
+import { type IrBuilder, TLB_ADDEND, TLB_INDEX_MASK, TLB_INDEX_SHIFT, TLB_PAGE_SHIFT, type Val } from "@tsvm/tcg";
 import { giveBack, type Subroutine } from "../softfloat/subroutine.ts";
 
-const PAGE_BYTES = 4096;
+const PAGE_BYTES = 1 << TLB_PAGE_SHIFT;
 
 /** Where the entry for `linear` is in a table (i32). */
 export function tlbEntry(b: IrBuilder, context: Val, linear: Val): Val {
