@@ -27,9 +27,10 @@ export function readJitdump(dump: Uint8Array): readonly CodeLoad[] {
   const loads: CodeLoad[] = [];
   for (let at = view.getUint32(HEADER_LENGTH, true); at + RECORD_HEADER <= dump.length; ) {
     const length = recordLength(view, at);
-    const load = length > 0 && view.getUint32(at, true) === CODE_LOAD ? readLoad(view, at, length) : undefined;
+    const isLoad = length > 0 && view.getUint32(at, true) === CODE_LOAD;
+    const load = isLoad ? readLoad(view, at, length) : undefined;
     if (load !== undefined) loads.push(load);
-    at += length > 0 ? length : 1;
+    at += length > 0 && isLoad === (load !== undefined) ? length : 1;
   }
   return loads;
 }
@@ -37,9 +38,8 @@ export function readJitdump(dump: Uint8Array): readonly CodeLoad[] {
 /** 0: there is no record. */
 function recordLength(view: DataView, at: number): number {
   const length = view.getUint32(at + 4, true);
-  const id = view.getUint32(at, true);
-  if (id > MOST_ID || length < RECORD_HEADER || at + length > view.byteLength) return 0;
-  return id === CODE_LOAD && readLoad(view, at, length) === undefined ? 0 : length;
+  const isRecord = view.getUint32(at, true) <= MOST_ID && length >= RECORD_HEADER && at + length <= view.byteLength;
+  return isRecord ? length : 0;
 }
 
 function readLoad(view: DataView, at: number, length: number): CodeLoad | undefined {
