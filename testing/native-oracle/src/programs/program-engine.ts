@@ -15,6 +15,7 @@ import {
 import { initialStateOf } from "../vector.ts";
 import { FAULT_LIMIT, inputOf, type Program, USER_WINDOWS } from "./program.ts";
 import { readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
+import { STOPPED, step } from "./step.ts";
 
 /** Instructions after which a program is given up: REP among many turns can take that long. */
 const BUDGET = 1_000_000;
@@ -67,24 +68,14 @@ function runProgram(
   const registers = registersOf(program.environment, initialStateOf(input));
   vcpu.restore({ regs: program.wide ? { ...registers, ...WIDE_REGISTERS } : registers });
   const before = { instructions: vcpu.instructionCount, regions: regionsMade(guest) };
-  const reason = observer === undefined ? vcpu.run(BUDGET).reason : step(guest, observer);
-  if (reason === "intr") return undefined;
+  const reason = observer === undefined ? vcpu.run(BUDGET).reason : step(vcpu, BUDGET, () => observer(guest));
+  if (reason === "intr" || reason === STOPPED) return undefined;
   if (reason !== "hlt") throw new Error(`stopped by ${reason}: ${vcpu.describe()}`);
   return {
     ...outcomeOf(guest, program, copies),
     instructions: vcpu.instructionCount - before.instructions,
     regions: regionsMade(guest) - before.regions,
   };
-}
-
-/** @returns why it stopped. */
-function step(guest: Guest, observer: Observer): string {
-  let reason = "intr";
-  for (let i = 0; i < BUDGET && reason === "intr"; i++) {
-    if (!observer(guest)) break;
-    reason = guest.vcpu.run(1).reason;
-  }
-  return reason;
 }
 
 const regionsMade = ({ vcpu }: Guest): number =>

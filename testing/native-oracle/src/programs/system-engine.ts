@@ -14,6 +14,7 @@ import { virtualFlags, writeMonitor } from "./monitor.ts";
 import { FAULT_LIMIT, inputOf, type Program, type SystemSetup } from "./program.ts";
 import { isAtRealEnd, paragraphSegments, writeRealTables } from "./real-tables.ts";
 import { type LoggedFault, readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
+import { STOPPED, step } from "./step.ts";
 import {
   APIC_EOI,
   KERNEL_REGISTERS,
@@ -29,8 +30,6 @@ const OVERRUN = 300;
 /** How long an interrupt waits for a place where both engines would take it at once. */
 const PATIENCE = 200;
 const IF = 0x200n;
-/** An observer's word, beside reasons of exits. */
-const STOPPED = "stopped";
 
 /** Everything that can be seen of a machine at its end. */
 export interface SystemOutcome {
@@ -186,10 +185,7 @@ export class SystemEngine {
     const { vcpu } = this.#guest;
     const observer = this.#observer;
     if (observer === undefined) return vcpu.run(budget).reason;
-    const end = vcpu.instructionCount + budget;
-    let exit = "intr";
-    while (exit === "intr" && vcpu.instructionCount < end) exit = observer(this.machine) ? vcpu.run(1).reason : STOPPED;
-    return exit;
+    return step(vcpu, budget, () => observer(this.machine));
   }
 
   /** Up to exactly `count` instructions, if a run does not go past it. */
