@@ -4,6 +4,7 @@ import { once } from "node:events";
 import { join } from "node:path";
 import { setTimeout } from "node:timers/promises";
 import { type Browser, chromium, type Page } from "playwright-core";
+import { KEEP_KERNEL_QUIET } from "./guest-console.ts";
 
 /** Debian's. */
 const CHROMIUM = "/usr/bin/chromium";
@@ -99,6 +100,13 @@ export function pageMachine(page: Page): PageMachine {
     if (new RegExp(source, flags).test(seen.screen)) return seen.screen;
     throw new Error(`waited for ${text}; the page says '${seen.complaint}', and its terminal:\n${seen.screen}`);
   };
+  const ask: PageMachine["ask"] = async (command) => {
+    const mark = `<<${++asked}>>`;
+    // The mark as it is typed is not the mark as it is printed.
+    await page.keyboard.type(`clear; ${command}; echo "<<"${asked}">>"\n`);
+    const shown = await waitFor(mark);
+    return shown.slice(0, shown.lastIndexOf(mark));
+  };
   return {
     page,
     screen: async () => (await look()).screen,
@@ -112,15 +120,10 @@ export function pageMachine(page: Page): PageMachine {
       const ms = Date.now() - started;
       // It begins its line; the kernel may write behind it.
       await waitFor(/^~ #/m);
+      await ask(KEEP_KERNEL_QUIET);
       return ms;
     },
-    async ask(command) {
-      const mark = `<<${++asked}>>`;
-      // The mark as it is typed is not the mark as it is printed.
-      await page.keyboard.type(`clear; ${command}; echo "<<"${asked}">>"\n`);
-      const shown = await waitFor(mark);
-      return shown.slice(0, shown.lastIndexOf(mark));
-    },
+    ask,
     async complaint() {
       await page.locator("#complaint:visible").waitFor();
       return (await page.locator("#complaint").textContent()) ?? "";

@@ -1,27 +1,19 @@
 // Acceptance: from `tsvm` to the shell of Debian's kernel, and off again with exit code 0.
 import { join } from "node:path";
-import { READY_MARKER } from "@tsvm/guest-images";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type GuestConsole, startConsole } from "./guest-console.ts";
+import { type GuestConsole, type Shell, shellOf, startConsole } from "./guest-console.ts";
 
-const PROMPT = "~ # ";
 const main = join(import.meta.dirname, "../packages/cli/src/main.ts");
 let guest: GuestConsole;
+let ask: Shell;
 
 beforeAll(() => {
   guest = startConsole(process.execPath, ["--conditions=@tsvm/source", main], { name: "default-guest" });
 });
 afterAll(() => guest.stop());
 
-/** What the guest's shell answers to `command`, the echo of the command included. */
-async function ask(command: string): Promise<string> {
-  guest.type(`${command}\n`);
-  return guest.waitFor(PROMPT);
-}
-
 test("the kernel comes up to a shell", async () => {
-  await guest.waitFor(READY_MARKER);
-  await guest.waitFor(PROMPT);
+  ask = await shellOf(guest);
   expect(guest.transcript).toMatch(/Linux version 6\./);
 });
 test("the kernel knows its processor", async () => {

@@ -2,6 +2,7 @@
 import { spawn } from "node:child_process";
 import { mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
+import { READY_MARKER } from "@tsvm/guest-images";
 
 /** Where transcripts go; one file per machine, overwritten by the next run. */
 const TRANSCRIPTS = join(import.meta.dirname, "../.vitest/boots");
@@ -30,13 +31,25 @@ export interface ConsoleOptions {
   readonly cwd?: string;
 }
 
-/** Types a command at a shell, and resolves with what was printed up to its next `prompt`. */
-export const askAt =
-  (guest: GuestConsole, prompt: string) =>
-  (command: string): Promise<string> => {
+/** For the console; emergencies are shown, and the log has everything. */
+export const KEEP_KERNEL_QUIET = "dmesg -n 1";
+/** The default guest's. */
+const PROMPT = "~ # ";
+
+/** Types a command; resolves with what was printed up to the next prompt, the echo of the command included. */
+export type Shell = (command: string) => Promise<string>;
+
+/** Waits for the default guest's shell, and has the kernel keep what it says to itself: it would be in the middle of an answer. */
+export async function shellOf(guest: GuestConsole): Promise<Shell> {
+  await guest.waitFor(READY_MARKER);
+  await guest.waitFor(PROMPT);
+  const ask: Shell = (command) => {
     guest.type(`${command}\n`);
-    return guest.waitFor(prompt);
+    return guest.waitFor(PROMPT);
   };
+  await ask(KEEP_KERNEL_QUIET);
+  return ask;
+}
 
 /** Starts `command` with pipes as its terminal. */
 export function startConsole(command: string, args: readonly string[], options: ConsoleOptions): GuestConsole {

@@ -2,10 +2,8 @@
 import { execFileSync } from "node:child_process";
 import { mkdirSync, readFileSync, rmSync } from "node:fs";
 import { join } from "node:path";
-import { READY_MARKER } from "@tsvm/guest-images";
-import { startConsole } from "./guest-console.ts";
+import { shellOf, startConsole } from "./guest-console.ts";
 
-const PROMPT = "~ # ";
 const MAIN = join(import.meta.dirname, "../packages/cli/src/main.ts");
 /** Where the tools of e2fsprogs are, also for users whose PATH leaves it out. */
 const TOOLS = { ...process.env, PATH: `${process.env["PATH"]}:/usr/sbin:/sbin` };
@@ -48,12 +46,8 @@ export async function runKilledRound(image: string, { files, thenMs }: KillMomen
   const guest = startConsole(process.execPath, args, { name });
   let synced = 0;
   try {
-    await guest.waitFor(READY_MARKER);
-    await guest.waitFor(PROMPT);
-    guest.type(
-      "mount -t ext4 /dev/vda /mnt 2>&1 || (mkdir -p /mnt && mount -t ext4 /dev/vda /mnt); rm -rf /mnt/[fnd]*\n",
-    );
-    await guest.waitFor(PROMPT);
+    const ask = await shellOf(guest);
+    await ask("mount -t ext4 /dev/vda /mnt 2>&1 || (mkdir -p /mnt && mount -t ext4 /dev/vda /mnt); rm -rf /mnt/[fnd]*");
     guest.type(
       "n=0; while :; do dd if=/dev/zero of=/mnt/n$((n%5)) bs=64k count=9 2>/dev/null; mkdir -p /mnt/d$n;" +
         " mv /mnt/n$((n%5)) /mnt/d$n; rm -rf /mnt/d$((n-3)); n=$((n+1)); usleep 100000; done &\n",

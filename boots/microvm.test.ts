@@ -2,11 +2,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { READY_MARKER } from "@tsvm/guest-images";
 import { afterAll, expect, test } from "vitest";
-import { startConsole } from "./guest-console.ts";
+import { shellOf, startConsole } from "./guest-console.ts";
 
-const PROMPT = "~ # ";
 const main = join(import.meta.dirname, "../packages/cli/src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "tsvm-microvm-"));
 const image = join(folder, "disk.img");
@@ -23,14 +21,10 @@ async function boot(machine: string, commands: readonly string[]) {
   const started = performance.now();
   const guest = startConsole(process.execPath, args, { name: `microvm-${machine}` });
   try {
-    await guest.waitFor(READY_MARKER);
-    await guest.waitFor(PROMPT);
+    const ask = await shellOf(guest);
     const seconds = (performance.now() - started) / 1000;
     const answers: string[] = [];
-    for (const command of commands) {
-      guest.type(`${command}\n`);
-      answers.push(await guest.waitFor(PROMPT));
-    }
+    for (const command of commands) answers.push(await ask(command));
     guest.type("poweroff -f\n");
     return { seconds, answers, exit: await guest.exit };
   } finally {

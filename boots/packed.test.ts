@@ -7,7 +7,7 @@ import { READY_MARKER } from "@tsvm/guest-images";
 import { examplesIn } from "@tsvm-tools/check-docs";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { launchChromium, pageMachine } from "./browser.ts";
-import { startConsole } from "./guest-console.ts";
+import { shellOf, startConsole } from "./guest-console.ts";
 import { serveFolder } from "./static-server.ts";
 
 const packages = join(import.meta.dirname, "../packages");
@@ -110,8 +110,7 @@ describe("the whole set", () => {
     test("the bin boots the default guest and ends with exit code 0", async () => {
       const guest = startConsole(join(project, "node_modules/.bin/tsvm"), [], { name: "packed", cwd: project });
       try {
-        await guest.waitFor(READY_MARKER);
-        await guest.waitFor("~ # ");
+        await shellOf(guest);
         guest.type("poweroff -f\n");
         expect(await guest.exit).toBe(0);
       } finally {

@@ -3,11 +3,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { READY_MARKER } from "@tsvm/guest-images";
 import { afterAll, expect, test } from "vitest";
-import { askAt, startConsole } from "./guest-console.ts";
+import { shellOf, startConsole } from "./guest-console.ts";
 
-const PROMPT = "~ # ";
 const main = join(import.meta.dirname, "../packages/cli/src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "tsvm-suspend-"));
 const image = join(folder, "disk.img");
@@ -21,10 +19,8 @@ test("a guest suspends to RAM, is woken by its clock, and finds everything there
   const drive = `file=${image},if=virtio,format=raw,readonly=on`;
   const args = ["--conditions=@tsvm/source", main, "-drive", drive];
   const guest = startConsole(process.execPath, args, { name: "suspend" });
-  const ask = askAt(guest, PROMPT);
   try {
-    await guest.waitFor(READY_MARKER);
-    await guest.waitFor(PROMPT);
+    const ask = await shellOf(guest);
     expect(await ask("cat /sys/power/mem_sleep")).toContain("[deep]");
     await ask("echo kept > /tmp/note; cd /sys/class/rtc/rtc0; before=$(cat since_epoch); echo +3 > wakealarm");
     expect(await ask("echo mem > /sys/power/state; echo suspended: $?")).toContain("suspended: 0");

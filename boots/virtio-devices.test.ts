@@ -4,11 +4,9 @@ import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
 import { connect, type Socket } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { READY_MARKER } from "@tsvm/guest-images";
 import { afterAll, beforeAll, expect, test } from "vitest";
-import { type GuestConsole, startConsole } from "./guest-console.ts";
+import { type GuestConsole, type Shell, shellOf, startConsole } from "./guest-console.ts";
 
-const PROMPT = "~ # ";
 const UUID = "550e8400-e29b-41d4-a716-446655440000";
 const main = join(import.meta.dirname, "../packages/cli/src/main.ts");
 const folder = mkdtempSync(join(tmpdir(), "tsvm-devices-"));
@@ -24,22 +22,17 @@ const OPTIONS = [
   ...["-device", "virtserialport,chardev=agent,name=org.tsvm.agent"],
 ];
 let guest: GuestConsole;
+let ask: Shell;
 
 beforeAll(async () => {
   writeFileSync(at("disk"), new Uint8Array(1 << 20));
   guest = startConsole(process.execPath, ["--conditions=@tsvm/source", main, ...OPTIONS], { name: "virtio-devices" });
-  await guest.waitFor(READY_MARKER);
-  await guest.waitFor(PROMPT);
+  ask = await shellOf(guest);
 });
 afterAll(async () => {
   await guest.stop();
   rmSync(folder, { recursive: true });
 });
-
-async function ask(command: string): Promise<string> {
-  guest.type(`${command}\n`);
-  return guest.waitFor(PROMPT);
-}
 
 /** A person at one of the sockets. */
 async function sitDown(name: string): Promise<{ readonly socket: Socket; hears(text: string): Promise<void> }> {

@@ -3,11 +3,9 @@
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { READY_MARKER } from "@tsvm/guest-images";
 import { afterAll, expect, test } from "vitest";
-import { askAt, startConsole } from "./guest-console.ts";
+import { shellOf, startConsole } from "./guest-console.ts";
 
-const PROMPT = "~ # ";
 const SECTORS = 32_768;
 /** KiB of a file that the host lets the machine write: it stands in for a full disk. */
 const WRITABLE_KIB = 12_288;
@@ -36,10 +34,8 @@ test.each([
   const limit = more.length > 0 ? "unlimited" : WRITABLE_KIB;
   const limited = ["-c", `ulimit -f ${limit}; exec "$@"`, "bash", process.execPath, ...args];
   const guest = startConsole("bash", limited, { name: `virtio-disk${more.join("")}` });
-  const ask = askAt(guest, PROMPT);
   try {
-    await guest.waitFor(READY_MARKER);
-    await guest.waitFor(PROMPT);
+    const ask = await shellOf(guest);
     expect(await ask("cat /sys/block/vda/serial /sys/block/vda/size")).toContain(`tsvm-disk${SECTORS}`);
     expect(await ask("dd if=/dev/vda bs=512 skip=30000 count=1 2>/dev/null | od -An -tu4 -N4")).toMatch(/^\s+30000\s/m);
     await ask("tr '\\0' x </dev/zero | head -c 1048576 >/tmp/xs");
