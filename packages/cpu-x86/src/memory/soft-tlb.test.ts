@@ -16,12 +16,22 @@ const writes = (low: number): number => tlb.lookup(TLB_WRITE, low, 0, CONTEXT);
 
 it("lets a frame be written no more at whatever addresses it was", () => {
   const places = [0x40_0000, 0x7f_3000, 0x12_3000];
-  for (const count of [0, 1, 3]) {
+  for (const count of [0, 1, 2, 3]) {
     for (const low of places.slice(0, count)) tlb.fill(TLB_WRITE, low, 0, FRAME, CONTEXT);
     for (const low of places.slice(0, count)) expect(writes(low + 8)).toBe(FRAME + 8);
     tlb.dropWritesTo(FRAME);
     for (const low of places) expect(writes(low + 8)).toBe(0);
   }
+});
+
+it("lets a frame be written no more where it went on to when others had taken its entries", () => {
+  const places = [0x40_0000, 0x7f_3000, 0x12_3000, 0x55_1000, 0x66_2000];
+  for (const [i, low] of places.entries()) {
+    tlb.fill(TLB_WRITE, low, 0, FRAME, CONTEXT);
+    if (i < 3) tlb.fill(TLB_WRITE, low, 0, FRAME + 0x1000, CONTEXT);
+  }
+  tlb.dropWritesTo(FRAME);
+  expect(places.map(writes)).toEqual([FRAME + 0x1000, FRAME + 0x1000, FRAME + 0x1000, 0, 0]);
 });
 
 it("leaves reads of the frame alone, and writes to another one that has taken its entry", () => {

@@ -6,7 +6,7 @@
 //    matches.
 // 3. Entries are of 4 KiB; those of a large page may stand anywhere, so the places of large pages are remembered.
 // 4. Entries of such places are listed, as long as they are few.
-// 5. Whatever entry lets a frame be written stands where the frame's mark says, or the mark says that it may be anywhere.
+// 5. Whatever entry lets a frame be written stands where the frame's two marks say, or they say that it may be anywhere.
 import {
   TLB_ADDEND,
   TLB_ENTRIES,
@@ -29,7 +29,7 @@ const LARGE_MARKS = 1 << 16;
 const LARGE_SHIFT = 9;
 /** So many places of the tables are looked at one by one for a large page; if there are more, the tables are. */
 const MAX_LISTED = 1024;
-/** Mark of a frame with entries at more than one place. */
+/** The second mark of a frame with entries at more than two places. */
 const ANYWHERE = 0xffff;
 
 export class SoftTlb {
@@ -39,14 +39,17 @@ export class SoftTlb {
   /** Offsets in the tables where entries of large pages may be; some more than once. */
   readonly #listed = new Int32Array(MAX_LISTED);
   #listedCount = 0;
-  /** By frame: 0, or 1 + the number of the entry that lets it be written, or ANYWHERE. Entries may be gone meanwhile. */
+  /**
+   * By frame, two marks each: 0, or 1 + the number of an entry that lets it be written; the second may be ANYWHERE. Entries may be
+   * gone meanwhile.
+   */
   readonly #writable: Uint16Array;
   /** Entries made; for the counters of the facade. */
   fills = 0;
 
   constructor(cpu: Pick<Cpu, "i32" | "u8">) {
     this.#cpu = cpu;
-    this.#writable = new Uint16Array(Math.ceil(cpu.u8.length / PAGE_BYTES));
+    this.#writable = new Uint16Array(2 * Math.ceil(cpu.u8.length / PAGE_BYTES));
     this.clear();
   }
 
@@ -68,13 +71,25 @@ export class SoftTlb {
     i32[at + 1] = high;
     i32[at + (TLB_ADDEND >> 2)] = hva - (low & PAGE_MASK);
     i32[at + (TLB_FRAME >> 2)] = hva;
-    if (table === TLB_WRITE) this.#noteWritable(hva / PAGE_BYTES, 1 + offset / TLB_ENTRY_BYTES);
+    if (table === TLB_WRITE) this.#noteWritable(hva, 1 + offset / TLB_ENTRY_BYTES);
     if (this.#marked && this.isScattered(low, high)) this.#list(offset);
   }
 
-  #noteWritable(frame: number, mark: number): void {
-    const known = this.#writable[frame] as number;
-    this.#writable[frame] = known === 0 || known === mark ? mark : ANYWHERE;
+  #noteWritable(frameHva: number, mark: number): void {
+    const at = (frameHva / PAGE_BYTES) * 2;
+    const marks = this.#writable;
+    if (marks[at] === mark || marks[at + 1] === mark || marks[at + 1] === ANYWHERE) return;
+    if (!this.#isOf(marks[at] as number, frameHva)) marks[at] = mark;
+    else marks[at + 1] = this.#isOf(marks[at + 1] as number, frameHva) ? ANYWHERE : mark;
+  }
+
+  /** Whether there is an entry at a mark that lets a frame be written. */
+  #isOf(mark: number, frameHva: number): boolean {
+    if (mark === 0) return false;
+    const offset = (mark - 1) * TLB_ENTRY_BYTES;
+    const at = (TLB_WRITE + offset) >> 2;
+    const { i32 } = this.#cpu;
+    return i32[at + (TLB_FRAME >> 2)] === (frameHva | 0) && i32[at] !== emptyTag(offset);
   }
 
   /** A page of 2^`shift` bytes was translated of which entries may be made. */
@@ -140,11 +155,18 @@ export class SoftTlb {
 
   /** The frame at `frameHva` may not be written from now on. */
   dropWritesTo(frameHva: number): void {
-    const frame = frameHva / PAGE_BYTES;
-    const mark = this.#writable[frame] as number;
-    this.#writable[frame] = 0;
-    if (mark === 0) return;
-    const [first, count] = mark === ANYWHERE ? [0, TLB_ENTRIES] : [mark - 1, 1];
+    const at = (frameHva / PAGE_BYTES) * 2;
+    const [first, second] = [this.#writable[at] as number, this.#writable[at + 1] as number];
+    this.#writable[at] = 0;
+    this.#writable[at + 1] = 0;
+    if (second === ANYWHERE) this.#dropWrites(frameHva, 0, TLB_ENTRIES);
+    else {
+      if (first !== 0) this.#dropWrites(frameHva, first - 1, 1);
+      if (second !== 0) this.#dropWrites(frameHva, second - 1, 1);
+    }
+  }
+
+  #dropWrites(frameHva: number, first: number, count: number): void {
     const { i32 } = this.#cpu;
     const end = (first + count) * TLB_ENTRY_BYTES;
     for (let offset = first * TLB_ENTRY_BYTES; offset < end; offset += TLB_ENTRY_BYTES) {
