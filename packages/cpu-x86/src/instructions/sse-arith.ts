@@ -52,10 +52,14 @@ function compute(f: FloatLanes, name: Binary, x: readonly Val[], y: readonly Val
   const results = provenOr(f.b, native, allProven(f.b, proofs), () =>
     f.lanes === 1 ? besideNaNs(f, x[0] as Val, y[0] as Val, slow) : slow(),
   );
-  // Whatever else happened, a denormal result is no native one.
-  if (f.lanes === 1) f.b.assume(() => f.isNoDenormal(results[0] as Val));
-  else f.b.noteNoDenormals([...x, ...y, ...results]);
+  noteResults(f, [...x, ...y], results);
   return results;
+}
+
+/** Whatever else happened, a denormal result is no native one, and was not computed from a denormal vector. */
+function noteResults(f: FloatLanes, operands: readonly Val[], results: readonly Val[]): void {
+  if (f.lanes === 1) f.b.assume(() => f.isNoDenormal(results[0] as Val));
+  else f.b.noteNoDenormals([...operands, ...results]);
 }
 
 /** A quiet NaN passes without exceptions, whatever MXCSR says; programs that use them as missing values do so a lot. */
@@ -92,10 +96,9 @@ const squareRoot =
     const y = f.load(src!);
     const native = y.map((part) => f.op("sqrt", part));
     const proofs = native.map((root, i) => rootProof(f, y[i] as Val, root));
-    f.store(
-      dst!,
-      provenOr(b, native, allProven(b, proofs), () => f.slow("sqrt", [], y)),
-    );
+    const roots = provenOr(b, native, allProven(b, proofs), () => f.slow("sqrt", [], y));
+    noteResults(f, y, roots);
+    f.store(dst!, roots);
   };
 
 function rootProof(f: FloatLanes, y: Val, root: Val): Proof {

@@ -153,6 +153,8 @@ export class IrBuilder {
     if (hash >= 0) {
       const known = this.#known[hash];
       if (known !== undefined && known.block === this.#block && isSame(known, facts, a, b)) return known;
+      const older = this.#known[hash ^ 1];
+      if (older !== undefined && older.block === this.#block && isSame(older, facts, a, b)) return older;
     }
     const args = b === undefined ? [a] : c === undefined ? [a, b] : [a, b, c];
     const bits = facts.bits === undefined ? undefined : facts.bits(a, b);
@@ -163,10 +165,17 @@ export class IrBuilder {
     return made;
   }
 
+  /** Of two values for one place, the older goes to the place beside. */
   #remember(hash: number, node: Node): void {
-    if (this.#depth > 0) this.#hidden.push({ index: hash, node: this.#known[hash] });
+    const older = this.#known[hash];
+    if (older !== undefined && older.block === this.#block) this.#put(hash ^ 1, older);
     node.block = this.#block;
-    this.#known[hash] = node;
+    this.#put(hash, node);
+  }
+
+  #put(index: number, node: Node): void {
+    if (this.#depth > 0) this.#hidden.push({ index, node: this.#known[index] });
+    this.#known[index] = node;
   }
 
   lane(op: LaneOp, lane: number, a: Val, b?: Val): Val {
@@ -479,7 +488,7 @@ const LANES = 1024;
 const VECTORS = 2048;
 
 /** Places for values to be found again at; a power of two. */
-const KNOWN_VALUES = 1024;
+const KNOWN_VALUES = 4096;
 
 /** Mixes the three numbers; any mixing does. */
 function hashOf(op: number, a: number, b: number): number {
