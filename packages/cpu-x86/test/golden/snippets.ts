@@ -38,6 +38,15 @@ export const GOLDENS: readonly Golden[] = [
     claims: [[/i64\.extend32_s/g, 1]],
   },
   {
+    name: "flags-for-a-way-out",
+    shows: "What a shift leaves in the flags only the side exit of the next instruction needs: it is computed there.",
+    code: { 0: "c1 e8 08 33 07" },
+    claims: [
+      [/\(then\s+\(i64\.extend32_s/g, 1],
+      [/local\.tee/g, 1],
+    ],
+  },
+  {
     name: "compare-and-branch",
     shows: "CMP and Jcc become one comparison of the operands; the flags themselves are left to the ways out.",
     code: { 0: "48 39 d8 72 03 48 29 d8" },

@@ -1,7 +1,9 @@
 import type { Node } from "../ir/types.ts";
 
-/** Nodes a cold value may be made of at most; a larger one is computed where it stands. */
-const COLD_TREE = 16;
+/** Nodes a cold value may be made of at most, shared ones as often as they are used; a larger one is computed where it stands. */
+const COLD_TREE = 64;
+/** Up to so many nodes a value is written again rather than kept in a local. */
+export const SMALL_TREE = 3;
 
 /**
  * Counts the uses of values, into the nodes themselves: from the end, so that what only unused values need counts as

@@ -1,7 +1,7 @@
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
 import { expect, test } from "vitest";
 import { IrBuilder } from "../ir/builder.ts";
-import type { Variable } from "../ir/types.ts";
+import type { Node, Val, Variable } from "../ir/types.ts";
 import { LocalPool, lowerNodes } from "./wasm.ts";
 
 const ARGUMENT: Variable = { type: "i32", variable: -1 };
@@ -111,3 +111,45 @@ test("locals are reused by the next fragment of a function", () => {
   expect([pool.take("i64"), pool.take("i32")]).toEqual([3, 4]);
   expect(pool.types).toEqual(["i64", "i32", "i64"]);
 });
+
+/** Left and right, added. */
+const rotated = (b: IrBuilder, value: Val): Val =>
+  b.add(b.op("i64.rotl", value, b.const(7)), b.op("i64.rotl", value, b.const(9)));
+const rotatedBigint = (x: bigint): bigint =>
+  BigInt.asUintN(64, BigInt.asUintN(64, (x << 7n) | (x >> 57n)) + BigInt.asUintN(64, (x << 9n) | (x >> 55n)));
+
+test("what only rare ways out need is computed there, each shared part once", () => {
+  const b = new IrBuilder();
+  b.beginInsn("test");
+  const large = rotated(b, rotated(b, rotated(b, b.bool(b.get(ARGUMENT)))));
+  b.when(b.op("i32.ge_s", b.get(ARGUMENT), b.const32(0)), () => b.exit("rare", b.wrap(large)));
+  const { code, f } = compileExits(b.take());
+  const expected = (x: number): bigint => rotatedBigint(rotatedBigint(rotatedBigint(BigInt(x))));
+  for (const x of [0, 1, 12345, 0x7fff_ffff]) expect(f(x)).toBe(Number(BigInt.asIntN(32, expected(x))));
+  expect(f(-5)).toBe(-1);
+  const rotations = code.flatMap((byte, at) => (byte === OPCODE.rotl ? [at] : []));
+  expect(rotations).toHaveLength(6);
+  expect(Math.min(...rotations)).toBeGreaterThan(code.indexOf(OPCODE.if));
+});
+
+/** Of WebAssembly. */
+const OPCODE = { if: 0x04, rotl: 0x89 } as const;
+
+/** A function of an i32 that returns what its exits, all of them rare, give; -1 if none is taken. */
+function compileExits(nodes: readonly Node[]): { code: readonly number[]; f: (x: number) => number } {
+  const code = new CodeWriter();
+  const locals = new LocalPool(1);
+  lowerNodes(nodes, code, locals, {
+    functionIndex: () => 0,
+    coldExits: new Set(["rare"]),
+    writeExit: (_exit, writer) => writer.return(),
+  });
+  const body = [...code.toBytes()];
+  code.i32Const(-1);
+  const module = new ModuleBuilder({ minPages: 1 });
+  const type = { params: ["i32"], results: ["i32"] } as const;
+  module.defineFunction(module.declareFunction(), type, locals.types, code, "f");
+  const imports = { env: { memory: new WebAssembly.Memory({ initial: 1 }) } };
+  const { exports } = new WebAssembly.Instance(new WebAssembly.Module(module.build()), imports);
+  return { code: body, f: exports["f"] as (x: number) => number };
+}

@@ -1,6 +1,6 @@
 import type { CodeWriter, LaneOp, LoadOp, PlainOp, StoreOp, ValueType } from "@tsvm/wasm-emit";
 import { type Constant, type Node, PLACE, type Variable } from "../ir/types.ts";
-import { countUses, isColdOnly } from "./uses.ts";
+import { countUses, isColdOnly, SMALL_TREE } from "./uses.ts";
 
 /** What lowering has to be told: how calls and exits of this kind of code look. */
 export interface LoweringTarget {
@@ -111,6 +111,8 @@ const FREE: ReadonlySet<string> = new Set([
 /** Another view of a local, written wherever it is used. */
 const isFree = ({ op, args }: Node): boolean => FREE.has(op) && (args[0] as Node).place === PLACE.local;
 
+const isLargeAndCold = ({ place, size }: Node): boolean => place === PLACE.cold && size > SMALL_TREE;
+
 /** What the evaluation of a deferred value reads. */
 const READS = { memory: 1, variable: 2 } as const;
 /** An effect on everything. */
@@ -129,6 +131,8 @@ class Lowering {
   #waiting = 0;
   readonly #labelDepth = new Map<number, number>();
   #depth = 0;
+  /** Cold values that the exit being written needs more than once: in which local they are, or -1: not written yet. */
+  readonly #shared = new Map<Node, number>();
 
   constructor(writer: CodeWriter, locals: LocalPool, target: LoweringTarget) {
     this.#writer = writer;
@@ -210,6 +214,8 @@ class Lowering {
   #exit(node: Node): void {
     const { sets, args } = node;
     const operands = args.length - sets.length;
+    const mark = this.#locals.mark();
+    this.#findShared(args);
     let constant = true;
     for (let i = sets.length; i < args.length; i++) constant &&= (args[i] as Node).constant !== undefined;
     if (constant) this.#setAll(node, sets.length);
@@ -223,7 +229,22 @@ class Lowering {
       for (const local of saved) this.#writer.localGet(local);
     }
     if (constant) this.#values(args, sets.length);
+    this.#locals.release(mark);
     this.#target.writeExit(node.op, this.#writer, this.#depth, node);
+  }
+
+  #findShared(args: readonly Node[]): void {
+    this.#shared.clear();
+    const large = args.filter(isLargeAndCold);
+    if (large.length > 0) this.#noteShared(large, new Set());
+  }
+
+  #noteShared(values: readonly Node[], seen: Set<Node>): void {
+    for (const value of values) {
+      if (!isLargeAndCold(value)) continue;
+      if (seen.has(value)) this.#shared.set(value, -1);
+      else this.#noteShared(value.args, seen.add(value));
+    }
   }
 
   /** Sets an exit's variables. @param values how many of its values are to be put on the stack first. */
@@ -336,10 +357,20 @@ class Lowering {
         this.#undefer(node);
         return this.#write(node);
       case PLACE.cold:
-        return this.#write(node);
+        return this.#cold(node);
       default:
         throw new Error(`value ${node.id} (${node.kind} ${node.op}) is used but not defined here`);
     }
+  }
+
+  #cold(node: Node): void {
+    const local = this.#shared.get(node);
+    if (local !== undefined && local >= 0) return this.#writer.localGet(local);
+    this.#write(node);
+    if (local === undefined) return;
+    const kept = this.#locals.take(node.type);
+    this.#shared.set(node, kept);
+    this.#writer.localTee(kept);
   }
 
   #write(node: Node): void {
