@@ -32,6 +32,8 @@ const ROOM_TO_TRANSLATE = 1 << 20;
 const MAX_DISTANCE = 8191;
 /** A way that is gone more seldom than one in so many of the times that make code hot is not translated. */
 const WARM_PARTS = 400;
+/** Turns of a loop, on average, before it is left, that make it worth while to emit several of them at a time. */
+const MANY_TURNS = 8;
 /** Bytes of code whose change is looked at together. */
 const CHUNK = 64;
 
@@ -237,6 +239,8 @@ export class RecordCache {
       },
       isWarm: (at) => view.getUint32(at + RECORD.heat, true) >= warm,
       isPassed: (at) => view.getUint32(at + RECORD.passed, true) >= warm,
+      isMostlyTaken: (at, target) =>
+        view.getUint32(target + RECORD.heat, true) >= view.getUint32(at + RECORD.passed, true) * MANY_TURNS,
       usualTarget: (at) => {
         const target = view.getInt32(at + RECORD.target, true);
         return target === 0 || view.getUint16(at + RECORD.changes, true) > warm ? undefined : (target - low) | 0;

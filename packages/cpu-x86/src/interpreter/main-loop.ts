@@ -170,7 +170,10 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
     writeJump(w, target);
     continueWithFuel(w, toLoop);
   },
-  /** What the regions return: 0, then go on at rip; or the record to go on at, and rip is that of its instruction. */
+  /**
+   * What the regions return: 0, then go on at rip; or the record to go on at, and rip is that of its instruction. A region that is
+   * left in front of the same instruction each turn of a loop may have gone back without a look at the fuel.
+   */
   region: (w, toLoop, target) => {
     spendFuel(w, 0);
     w.localGet(IP);
@@ -181,7 +184,7 @@ const TAILS: Readonly<Record<X86Exit, Tail>> = {
     w.localSet(IP);
     pageOfRip(w);
     enterBlock(w, IP);
-    w.br(toLoop + 1);
+    continueWithFuel(w, toLoop + 1);
     w.end();
     writeJump(w, target);
     continueWithFuel(w, toLoop);

@@ -21,6 +21,8 @@ export interface CodeSource {
   isWarm(record: number): boolean;
   /** Whether the conditional branch at `record` was passed, not taken, often enough. */
   isPassed(record: number): boolean;
+  /** Whether control came to the record `target` many times for each time that the branch to it, at `record`, was passed. */
+  isMostlyTaken(record: number, target: number): boolean;
   /** Where the indirect jump, call or return at `record` nearly always went; undefined: here and there, or nowhere yet. */
   usualTarget(record: number): number | undefined;
   /** Where it went of late, the most frequent first: for one that goes here and there. */
@@ -74,6 +76,8 @@ interface Flow {
   readonly targets: readonly Place[];
   /** Where a jump went that goes here and there. */
   readonly scattered: readonly Place[];
+  readonly branchesTo: Place | undefined;
+  readonly isMostlyTaken: boolean;
   /** Offset of a called function that may be taken along. */
   readonly called: number | undefined;
   /** The two above are where control went most of the time. */
@@ -88,6 +92,8 @@ const PLAIN: Flow = {
   returnsTo: undefined,
   targets: [],
   scattered: [],
+  branchesTo: undefined,
+  isMostlyTaken: false,
   called: undefined,
   isGuess: false,
   isReturn: false,
@@ -296,7 +302,11 @@ class Search {
     for (const target of targets) this.#lead(target);
     const passed = row.flow === "branch" && this.#source.isPassed(record);
     const scattered = relative || offset !== undefined || copyOf(place) !== 0 ? [] : this.#scattered(record);
-    return { ...PLAIN, ends: !passed, targets, scattered, isGuess: !relative };
+    const branchesTo = relative ? targets[0] : undefined;
+    const isMostlyTaken = branchesTo !== undefined && this.#isMostlyTaken(record, branchesTo);
+    // What comes behind a loop is no part of its turns.
+    if (isMostlyTaken && passed && branchesTo <= place) this.#lead(place + length);
+    return { ...PLAIN, ends: !passed, targets, scattered, branchesTo, isMostlyTaken, isGuess: !relative };
   }
 
   #scattered(record: number): readonly Place[] {
@@ -319,6 +329,11 @@ class Search {
   #isWarm(offset: number): boolean {
     const record = this.#source.recordAt(offset);
     return record !== 0 && this.#source.isWarm(record);
+  }
+
+  #isMostlyTaken(record: number, place: Place): boolean {
+    const target = this.#source.recordAt(offsetOf(place));
+    return target !== 0 && this.#source.isMostlyTaken(record, target);
   }
 
   #shape(record: number): Shape {

@@ -5,7 +5,8 @@
 //    front of the instruction, whose record the interpreter then executes.
 // 2. `fuel` counts the instructions completed whenever the region is left.
 // 3. Every cycle in a region has an edge that goes back in the guest's code: the fuel is looked at there. What a loop's
-//    next turn overwrites (flags) is computed only if it is spent.
+//    next turn overwrites (flags) is computed only if it is spent. Between turns that are emitted one behind the other it is
+//    not: then it is on all edges behind them, and the main loop looks behind side exits.
 import type { Constant, Val } from "@tsvm/tcg";
 import { checkPending, looksForPending } from "../emit/check-unit.ts";
 import { runSemantics } from "../emit/emit-insn.ts";
@@ -67,12 +68,25 @@ export interface RegionInsn {
   readonly likely: readonly Place[];
   /** Where the function that is called was taken along. */
   readonly enters: Place | undefined;
+  /** Where a relative jump or branch goes, if it was followed; undefined: it is no such instruction. */
+  readonly branchesTo: Place | undefined;
+  /** It is hardly ever passed. */
+  readonly isMostlyTaken: boolean;
 }
 
 /** The shape a builder starts with, before the first instruction. */
 const NO_RECORD = 0;
 
-const NOTHING: RegionInsn = { offset: 0, copy: 0, length: 0, records: [NO_RECORD], likely: [], enters: undefined };
+const NOTHING: RegionInsn = {
+  offset: 0,
+  copy: 0,
+  length: 0,
+  records: [NO_RECORD],
+  likely: [],
+  enters: undefined,
+  branchesTo: undefined,
+  isMostlyTaken: false,
+};
 
 /** Emits blocks of a region, one after the other. */
 export class RegionBuilder extends X86Builder {
@@ -81,6 +95,12 @@ export class RegionBuilder extends X86Builder {
   readonly #edges: number[] = [];
   /** Instructions of the block that are complete. */
   #completed = 0;
+  /** A branch to there does not leave the block. */
+  #goesOnAt: Place | undefined;
+  /** Such a branch was met. */
+  #wentOn = false;
+  /** One was met that goes back in the guest's code, where the fuel was not looked at. */
+  #wentBack = false;
   /** The branch that is being emitted was found to lead to a page that is mapped. */
   #targetIsMapped = false;
   /** Units that were found usable in this block. */
@@ -104,6 +124,7 @@ export class RegionBuilder extends X86Builder {
   /** Starts a block. */
   startBlock(place: Place): void {
     this.beginBlock();
+    this.#wentBack = false;
     this.#completed = 0;
     this.#checkedUnits.clear();
     this.#proven.length = 0;
@@ -112,9 +133,13 @@ export class RegionBuilder extends X86Builder {
     this.#insn = { ...NOTHING, offset: offsetOf(place), copy: copyOf(place) };
   }
 
-  /** Emits one instruction. @returns false: nothing behind it is reached. */
-  emit(insn: RegionInsn): boolean {
+  /**
+   * Emits one instruction. A branch to `goesOnAt` does not leave the block: the code there is what is emitted next; who
+   * does not branch leaves it. @returns false: nothing behind it is reached.
+   */
+  emit(insn: RegionInsn, goesOnAt?: Place): boolean {
     this.#insn = insn;
+    this.#goesOnAt = goesOnAt;
     this.#targetIsMapped = false;
     for (const record of insn.records) {
       this.retarget(this.#context.shapeOf(record));
@@ -122,15 +147,27 @@ export class RegionBuilder extends X86Builder {
       runSemantics(this);
     }
     this.#completed++;
+    if (goesOnAt !== undefined && offsetOf(goesOnAt) <= insn.offset) this.#wentBack = true;
     return !this.ended;
   }
 
   /** Ends the block with the edge to what follows it. */
   finishBlock(): void {
+    this.#goesOnAt = undefined;
     if (!this.ended) this.#edge(this.#next, 0);
   }
 
   // --- what differs from the interpreter ---
+
+  override when(condition: Val, then: () => void, otherwise?: () => void): void {
+    if (this.#goesOnAt === undefined) return super.when(condition, then, otherwise);
+    this.#wentOn = false;
+    super.when(condition, then, () => {
+      const other = this.#wentOn;
+      otherwise?.();
+      if (other) this.#edge(this.#next, 1);
+    });
+  }
 
   override get mayNeedExactness(): boolean {
     return !this.#context.inexactSeen;
@@ -421,6 +458,10 @@ export class RegionBuilder extends X86Builder {
 
   /** To the instruction at a place: within the region if it has a block there. @param mapped its page is known to be. */
   #edge(place: Place, extra: number, mapped = false): void {
+    if (place === this.#goesOnAt) {
+      this.#wentOn = true;
+      return;
+    }
     const block = this.#context.blockAt(place);
     const offset = offsetOf(place);
     if (block === undefined) this.#leaveTo(offset, extra);
@@ -430,7 +471,7 @@ export class RegionBuilder extends X86Builder {
 
   #goTo(offset: number, block: number, extra: number): void {
     const left = this.#fuelLeft(extra);
-    if (offset <= this.#insn.offset)
+    if (offset <= this.#insn.offset || this.#wentBack)
       this.when(this.op("i32.le_s", left, this.const32(0)), () => this.#leaveTo(offset, extra));
     this.store("i32.store", undefined, AT.fuel, left);
     this.goTo(block);

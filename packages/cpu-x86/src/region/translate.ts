@@ -9,6 +9,7 @@ import type { Place } from "./place.ts";
 import { LEAVE, RegionBuilder, type RegionContext, type RegionInsn } from "./region-builder.ts";
 import { PAGE_SLOT, REGION_SLOTS } from "./region-slots.ts";
 import { SIDE, SIDE_TAIL } from "./side-exit.ts";
+import { findTurns, type TurnBlock } from "./turns.ts";
 
 /** What only ways out of a block need is computed there, not on the way through. */
 const COLD_EXITS: ReadonlySet<string> = new Set([SIDE, LEAVE, LEAVE_TO, GOTO]);
@@ -50,10 +51,18 @@ export interface Translation {
 }
 
 interface EmittedBlock extends RegionBlock {
+  /** All its instructions are in it. */
+  readonly isWhole: boolean;
   readonly successors: readonly number[];
   readonly returns: readonly number[];
   readonly isCopy: boolean;
 }
+
+/** Turns of a small loop that are emitted at a time, and their instructions, at most. */
+const MAX_TURNS = 4;
+const MAX_TURNED = 32;
+/** Instructions of the largest region in which that is done: in larger ones a loop is rarely most of the work. */
+const MAX_WITH_TURNS = 80;
 
 /** What translation goes through: its code is found, IR is emitted and its control flow structured, WebAssembly is written. */
 export type TranslationStage = "find" | "emit" | "write";
@@ -72,7 +81,7 @@ export function translateRegion(
   const first = found[0]?.insns[0]?.records[0];
   if (first === undefined) return undefined;
   const emitter = new BlockEmitter(source, found, first);
-  const emitted = emitter.emitAll();
+  const emitted = emitter.emitTurns(emitter.emitAll());
   const structured = structureEntries(flowOf(emitted));
   const blocks = emitter.emitWithout(structured.refused, emitted);
   finished("emit");
@@ -136,6 +145,8 @@ class BlockEmitter {
   /** Offsets at which blocks start, in any copy. */
   readonly #starts = new Set<number>();
   #current = 0;
+  /** By their first blocks, the blocks of one turn of each loop that is emitted several turns at a time. */
+  #turns: ReadonlyMap<number, readonly number[]> = new Map();
   #refused: ReadonlySet<string> = new Set();
   /** There was no room for what the region needs. */
   isFull = false;
@@ -163,9 +174,43 @@ class BlockEmitter {
       } else if (returnsTo !== undefined) returns.push(this.#blockOf.get(returnsTo));
       const entered = copy === 0 ? returns.filter((block) => block !== undefined) : [];
       const length = lengthOf(insns.slice(0, done));
-      blocks.push({ offset, length, nodes, successors, returns: entered, isCopy: copy !== 0 });
+      const isWhole = rest.length === 0;
+      blocks.push({ offset, length, nodes, successors, returns: entered, isCopy: copy !== 0, isWhole });
     }
     return blocks;
+  }
+
+  /** The blocks with small loops several turns at a time. */
+  emitTurns(blocks: readonly EmittedBlock[]): readonly EmittedBlock[] {
+    if (this.#sizeOf(blocks.keys()) > MAX_WITH_TURNS) return blocks;
+    this.#turns = findTurns(blocks.map((block, i) => this.#turnBlock(block, i)));
+    return blocks.map((block, i) => (this.#turns.has(i) ? { ...block, ...this.#emit(i) } : block));
+  }
+
+  #turnBlock({ successors, isWhole }: EmittedBlock, block: number): TurnBlock {
+    const { branchesTo, isMostlyTaken, likely, copy, offset, length } = this.#insnsOf(block).at(-1) as RegionInsn;
+    // A repeated instruction goes back to itself, and on from the middle of what it does.
+    const repeats = successors.includes(block) && branchesTo === undefined;
+    const isStraight = isWhole && likely.length === 0 && !repeats;
+    const places = isStraight ? [isMostlyTaken ? branchesTo : undefined, copy + offset + length] : [];
+    const straight = successors.filter((next) => places.includes(this.#startOf(next)));
+    return { start: this.#startOf(block), size: this.#sizeOf([block]), successors, straight };
+  }
+
+  #insnsOf(block: number): readonly RegionInsn[] {
+    return (this.#work[block] as FoundBlock).insns;
+  }
+
+  #startOf(block: number): Place {
+    const { copy, offset } = this.#insnsOf(block)[0] as RegionInsn;
+    return copy + offset;
+  }
+
+  /** Instructions. */
+  #sizeOf(blocks: Iterable<number>): number {
+    let size = 0;
+    for (const block of blocks) size += this.#insnsOf(block).length;
+    return size;
   }
 
   /** The blocks with other code where it took refused edges (`from,to`), which leave the region now. */
@@ -184,14 +229,31 @@ class BlockEmitter {
   #emit(block: number): { done: number; nodes: readonly Node[]; successors: readonly number[] } {
     this.#current = block;
     const builder = this.#builder;
-    const { insns } = this.#work[block] as FoundBlock;
-    const { copy, offset } = insns[0] as RegionInsn;
-    builder.startBlock(copy + offset);
+    builder.startBlock(this.#startOf(block));
+    const turn = this.#turns.get(block);
+    const insns = this.#insnsOf(block);
     let done = 0;
-    while (done < insns.length && builder.emit(insns[done] as RegionInsn)) done++;
+    if (turn !== undefined) done = this.#emitTurnsOf(turn);
+    else while (done < insns.length && builder.emit(insns[done] as RegionInsn)) done++;
     if (done === insns.length) builder.finishBlock();
     else done++;
     return { done, nodes: builder.take(), successors: builder.takeEdges() };
+  }
+
+  /** Several turns, up to the way back of the last one. @returns how many instructions of the first block that were. */
+  #emitTurnsOf(turn: readonly number[]): number {
+    const length = Math.min(MAX_TURNS, Math.floor(MAX_TURNED / this.#sizeOf(turn)));
+    const blocks = Array.from({ length }, () => turn).flat();
+    for (const [i, block] of blocks.entries()) {
+      const insns = this.#insnsOf(block);
+      const next = blocks[i + 1];
+      const goesOnAt = next === undefined ? undefined : this.#startOf(next);
+      // A later turn may know that it is the last one.
+      const goesOn = (insn: RegionInsn): boolean =>
+        this.#builder.emit(insn, insn === insns.at(-1) && insn.branchesTo !== undefined ? goesOnAt : undefined);
+      if (!insns.every(goesOn)) break;
+    }
+    return this.#sizeOf([turn[0] as number]);
   }
 
   #context(): RegionContext {

@@ -15,6 +15,8 @@ export interface Snippet {
   readonly scattered?: Readonly<Record<number, readonly number[]>>;
   /** Offsets to which control hardly ever came. */
   readonly cold?: readonly number[];
+  /** Loops went around many times before they were left. */
+  readonly goesAround?: true;
 }
 
 const PAGE = 4096;
@@ -84,6 +86,10 @@ export class SnippetSource implements TranslationSource {
 
   isPassed(): boolean {
     return true;
+  }
+
+  isMostlyTaken(): boolean {
+    return this.#snippet.goesAround === true;
   }
 
   recentTargets(record: number): readonly number[] {

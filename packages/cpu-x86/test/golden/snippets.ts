@@ -114,6 +114,20 @@ export const GOLDENS: readonly Golden[] = [
     ],
   },
   {
+    name: "several-turns",
+    shows:
+      "Four turns of a small loop, entered in its middle: units are looked at once, the fuel too, and between turns there are no flags.",
+    code: { 0: "eb 04", 2: "48 83 c7 08 66 0f fc c1 48 39 f7 75 f3" },
+    goesAround: true,
+    without: "ir",
+    claims: [
+      [/\(loop /g, 1],
+      [/i8x16\.add/g, 4],
+      [/;#NM, /g, 1],
+      [/i32\.le_s/g, 1],
+    ],
+  },
+  {
     name: "counting-down",
     shows: "DEC leaves CF alone: each turn a bit says whether it is the borrow of this subtraction or not.",
     code: { 0: "ff c9 75 fc" },
