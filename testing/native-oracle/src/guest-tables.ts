@@ -46,7 +46,9 @@ const KERNEL_PAGE = PTE.P | PTE.RW | PTE.A | PTE.D;
 const CODE_PAGES: ReadonlySet<number> = new Set([PAGE.handlers, PAGE.resumption, PAGE.services, PAGE.switch]);
 
 /** Selectors of Linux's GDT. */
-export const SELECTOR = { kernelCode: 0x10, kernelData: 0x18, tss: 0x40, ldt: 0x50 } as const;
+export const SELECTOR = { kernelCode: 0x10, kernelData: 0x18, tss: 0x40, ldt: 0x50, processor: 0x78 } as const;
+/** Data that cannot be written and expands down: the limit tells LSL in user code which processor it is on, here 0. */
+const PROCESSOR_NUMBER = 0xf5;
 const GDT_BYTES = 128;
 const TSS_BYTES = 104;
 const VECTORS = 256;
@@ -130,6 +132,7 @@ function writeDescriptors(ram: DataView): void {
   ram.setBigUint64(gdt + 0x20, descriptor(0, 0xffff_ffff, ATTRIBUTES.code | ATTRIBUTES.DB | ATTRIBUTES.G), true);
   ram.setBigUint64(gdt + 0x28, descriptor(0, 0xffff_ffff, ATTRIBUTES.data | ATTRIBUTES.DB | ATTRIBUTES.G), true);
   ram.setBigUint64(gdt + 0x30, descriptor(0, 0xffff_ffff, ATTRIBUTES.code | ATTRIBUTES.L | ATTRIBUTES.G), true);
+  ram.setBigUint64(gdt + SELECTOR.processor, descriptor(0, 0, PROCESSOR_NUMBER | ATTRIBUTES.DB), true);
   system(SELECTOR.tss, 0x8b, PAGE.tss, TSS_BYTES - 1);
   system(SELECTOR.ldt, 0x82, PAGE.ldt, LOCAL_DESCRIPTORS.length * 8 - 1);
   for (const [i, segment] of LOCAL_DESCRIPTORS.entries()) {
