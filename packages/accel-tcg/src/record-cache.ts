@@ -99,12 +99,22 @@ export class RecordCache {
     frames.onCodeWrite = (gfn, first, length) => this.#codeWritten(gfn, first, length);
   }
 
-  /** Record of the instruction at `rip`, entered in the jump cache. @returns 0: an exception is pending. */
+  /**
+   * Record of the instruction at `rip`. The jump cache leads there afterwards, or nowhere if the record is for this time only: not to
+   * one that went stale. @returns 0: an exception is pending.
+   */
   lookup(): number {
     this.counters.lookups++;
-    const cpu = this.#cpu;
-    const low = cpu.low(AT.rip);
-    const page = this.#pageOfRip(low, cpu.high(AT.rip));
+    const { linear } = this.#cpu;
+    const [low, high] = [this.#cpu.low(AT.rip), this.#cpu.high(AT.rip)];
+    const record = this.#recordAt(low, high);
+    if (record >= RECORDS_BASE) linear.enterJumpCache(low, high | 0, record);
+    else if (record !== 0) linear.leaveJumpCache(low, high | 0);
+    return record;
+  }
+
+  #recordAt(low: number, high: number): number {
+    const page = this.#pageOfRip(low, high);
     if (page === undefined) return 0;
     const offset = this.#linearLow & 0xfff;
     if (this.#segmentEndsInPage(low, offset)) {
@@ -112,12 +122,10 @@ export class RecordCache {
       return this.lookupSingle();
     }
     const known = page.records[offset] as number;
-    let record = known !== 0 ? known : this.#decodeRun(page, offset);
+    const record = known !== 0 ? known : this.#decodeRun(page, offset);
     if (known === 0 && record !== 0) this.onDecoded?.(this.#codeOf(page, offset), this.#linear, page.mode);
     this.#inOnePage = record !== 0;
-    if (record === 0) record = this.#crossingRecord(page, offset);
-    if (record >= RECORDS_BASE) cpu.linear.enterJumpCache(low, cpu.high(AT.rip) | 0, record);
-    return record;
+    return record !== 0 ? record : this.#crossingRecord(page, offset);
   }
   #codeOf({ hva }: CodePage, offset: number): Uint8Array {
     return this.#cpu.u8.slice(hva + offset, hva + this.#runEnd);

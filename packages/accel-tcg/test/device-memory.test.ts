@@ -103,6 +103,17 @@ function expectNothingUnmapped(m: TinyMachine): void {
   expect(m.log).toEqual([]);
 }
 
+it("a device may have the rest of an instruction where another one, in memory alone, was executed before", () => {
+  const m = new TinyMachine(64);
+  m.mapPage(CODE + 0x1000, DEVICE | 7);
+  m.answer = 0xf4;
+  // ret; later mov eax, f4f4f4f4; hlt
+  m.code(CODE + 0xfff, "c3");
+  // call cfff; mov byte [cfff], b8; push cfff; ret
+  m.runToHalt("e8 fa 0f 00 00 c6 05 f3 0f 00 00 b8 68 ff cf 00 00 c3");
+  expect([m.reg("rax"), m.rip]).toEqual([0xf4f4_f4f4n, CODE + 0x1005]);
+});
+
 describe("64-bit and vector accesses", () => {
   it("come whole", () => {
     const m = build(64).set({ cr4: 0x220n, rax: 0x1122_3344_5566_7788n });

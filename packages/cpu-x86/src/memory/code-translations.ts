@@ -51,6 +51,15 @@ export class CodeTranslations {
     i32[at + 3] = record;
   }
 
+  /** Makes it lead nowhere. */
+  leave(low: number, high: number): void {
+    const { i32 } = this.#cpu;
+    const key = i32[AT.jumpKey >> 2] as number;
+    const first = (JUMP_CACHE >> 2) + jumpCacheIndex(low) * ENTRY_WORDS;
+    for (const at of [first, first + WAY_WORDS])
+      if (i32[at] === low && i32[at + 1] === high && i32[at + 2] === key) i32[at + 2] = 0;
+  }
+
   #moveToSecondWay(at: number): void {
     const { i32 } = this.#cpu;
     const second = at + WAY_WORDS;

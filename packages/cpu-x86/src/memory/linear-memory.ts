@@ -161,6 +161,11 @@ export class LinearMemory {
     this.#code.enter(low, high, record);
   }
 
+  /** Makes the jump cache lead nowhere from a rip, in the current context. */
+  leaveJumpCache(low: number, high: number): void {
+    this.#code.leave(low, high);
+  }
+
   /** No record is led to any more. */
   clearJumpCache(): void {
     this.#code.clear();
