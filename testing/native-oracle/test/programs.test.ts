@@ -9,7 +9,8 @@ import { FIRST_SLOT, GUARDED_STACK_TOP, type Program, readProgram, writeProgram 
 import { qemuVersion, runOnQemu } from "../src/programs/qemu-engine.ts";
 import { shrinkProgram } from "../src/programs/shrink.ts";
 
-const TIMEOUT_MS = 120_000;
+/** Of tests that take a minute or less on a quiet machine; those of long fuzzing run beside them. */
+const TIMEOUT_MS = 400_000;
 const seeds = (first: number, count: number): number[] => Array.from({ length: count }, (_, i) => first + i);
 
 describe("random programs", () => {
