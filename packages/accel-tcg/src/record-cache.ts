@@ -105,11 +105,12 @@ export class RecordCache {
    */
   lookup(): number {
     this.counters.lookups++;
-    const { linear } = this.#cpu;
-    const [low, high] = [this.#cpu.low(AT.rip), this.#cpu.high(AT.rip)];
+    const cpu = this.#cpu;
+    const low = cpu.low(AT.rip);
+    const high = cpu.high(AT.rip);
     const record = this.#recordAt(low, high);
-    if (record >= RECORDS_BASE) linear.enterJumpCache(low, high | 0, record);
-    else if (record !== 0) linear.leaveJumpCache(low, high | 0);
+    if (record >= RECORDS_BASE) cpu.linear.enterJumpCache(low, high | 0, record);
+    else if (record !== 0) cpu.linear.leaveJumpCache(low, high | 0);
     return record;
   }
 
