@@ -227,8 +227,8 @@ export class X86Builder extends IrBuilder {
   }
 
   /** Reads at a host address, as {@link guestAddress} gives it; zero-extends. */
-  hostLoad(width: Width, host: Val): Val {
-    return this.load(LOADS[width], host, 0);
+  hostLoad(width: Width, host: Val, offset = 0): Val {
+    return this.load(LOADS[width], host, offset);
   }
 
   hostStore(width: Width, host: Val, value: Val): void {

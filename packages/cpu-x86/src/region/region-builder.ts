@@ -18,7 +18,7 @@ import { unlessJumpCacheLeads } from "../interpreter/jump-cache.ts";
 import { reachGuest } from "../memory/tlb-probe.ts";
 import { callSubroutine } from "../softfloat/subroutine.ts";
 import { AT, type FieldName, GPR } from "../state/layout.ts";
-import { TLB_LOOKS, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
+import { TLB_LOOKS, TLB_READ, TLB_WRITE, UNDO_LOG } from "../state/memory-map.ts";
 import type { HelperName } from "../system/helpers.ts";
 import { canLeaveTo, LEAVE_TO } from "./leave-to.ts";
 import { copyOf, offsetOf, type Place } from "./place.ts";
@@ -121,9 +121,9 @@ export class RegionBuilder extends X86Builder {
     return this.#edges.splice(0);
   }
 
-  /** Starts a block. */
-  startBlock(place: Place): void {
-    this.beginBlock();
+  /** Starts a block. @param defers see IrBuilder. */
+  startBlock(place: Place, defers: boolean): void {
+    this.beginBlock(defers);
     this.#wentBack = false;
     this.#completed = 0;
     this.#checkedUnits.clear();
@@ -319,22 +319,51 @@ export class RegionBuilder extends X86Builder {
     return this.hostAddress(entry, table, linear);
   }
 
+  override guestLoad(width: Width, linear: Val): Val {
+    const bytes = width / 8;
+    const near = this.#reached.near(linear, bytes, false);
+    if (near === undefined || near.isPart) return super.guestLoad(width, linear);
+    this.faultPoint("guest access");
+    const value = width === 128 ? this.declare("v128") : this.declare("i64", width);
+    this.#beside(near, TLB_READ, bytes, linear, (host, offset) => this.set(value, this.hostLoad(width, host, offset)));
+    return this.get(value);
+  }
+
+  /** Does `access` where the TLB says, or `near`, if it is in the same page: one of the two, so that hosts need no sum. */
+  #beside(near: Near, table: number, bytes: number, linear: Val, access: (host: Val, offset: number) => void): void {
+    const { reached, distance } = near;
+    this.whenRarely(
+      this.#isOutside(near, bytes),
+      () => access(this.#find(table, bytes, linear), 0),
+      () =>
+        distance >= 0
+          ? access(reached.host, distance)
+          : access(this.op("i32.add", reached.host, this.const32(distance)), 0),
+    );
+  }
+
   /** `linear` is `distance` bytes behind what was reached: in the same page, or the TLB is asked. */
-  #reachFrom({ reached, distance }: Near, table: number, bytes: number, linear: Val): Val {
-    const inPage = this.op("i32.and", this.wrap(reached.linear), this.const32(PAGE - 1));
-    const host = this.variable(this.op("i32.add", reached.host, this.const32(distance)));
-    const most = PAGE - bytes;
-    const isOutside =
-      distance >= 0
-        ? this.op("i32.gt_u", inPage, this.const32(most - distance))
-        : this.op("i32.gt_u", this.op("i32.add", inPage, this.const32(distance)), this.const32(most));
-    this.whenRarely(isOutside, () => {
-      const context = this.state("tlbContext");
-      const found = callSubroutine(this, reachGuest, linear, context, this.const(bytes - 1), this.const32(table));
-      this.when(this.op("i32.eqz", found), () => this.#missed(table));
-      this.set(host, found);
-    });
+  #reachFrom(near: Near, table: number, bytes: number, linear: Val): Val {
+    const host = this.variable(this.op("i32.add", near.reached.host, this.const32(near.distance)));
+    this.whenRarely(this.#isOutside(near, bytes), () => this.set(host, this.#find(table, bytes, linear)));
     return this.get(host);
+  }
+
+  /** Whether the access is in another page than what it was reached from, i32. */
+  #isOutside({ reached, distance }: Near, bytes: number): Val {
+    const inPage = this.op("i32.and", this.wrap(reached.linear), this.const32(PAGE - 1));
+    const most = PAGE - bytes;
+    return distance >= 0
+      ? this.op("i32.gt_u", inPage, this.const32(most - distance))
+      : this.op("i32.gt_u", this.op("i32.add", inPage, this.const32(distance)), this.const32(most));
+  }
+
+  /** Where the TLB has `linear`, or the region is left. */
+  #find(table: number, bytes: number, linear: Val): Val {
+    const context = this.state("tlbContext");
+    const found = callSubroutine(this, reachGuest, linear, context, this.const(bytes - 1), this.const32(table));
+    this.when(this.op("i32.eqz", found), () => this.#missed(table));
+    return found;
   }
 
   #missed(table: number): void {
@@ -354,6 +383,15 @@ export class RegionBuilder extends X86Builder {
     linear: Val,
     put: (host: Val | undefined, offset: number) => void,
   ): void {
+    const near = this.#reached.near(linear, bytes, true);
+    if (near !== undefined && !near.isPart) {
+      this.faultPoint("guest access");
+      this.#beside(near, TLB_WRITE, bytes, linear, (host, offset) => {
+        this.#logStore(this.op("i32.add", host, this.const32(offset)), this.const32(bytes));
+        put(host, offset);
+      });
+      return;
+    }
     const host = this.probe(TLB_WRITE, "", bytes, linear);
     this.#logStore(host, this.const32(bytes));
     put(host, 0);

@@ -59,8 +59,8 @@ interface EmittedBlock extends RegionBlock {
 }
 
 /** Turns of a small loop that are emitted at a time, and their instructions, at most. */
-const MAX_TURNS = 4;
-const MAX_TURNED = 32;
+const MAX_TURNS = 8;
+const MAX_TURNED = 48;
 /** Instructions of the largest region in which that is done: in larger ones a loop is rarely most of the work. */
 const MAX_WITH_TURNS = 80;
 
@@ -229,8 +229,8 @@ class BlockEmitter {
   #emit(block: number): { done: number; nodes: readonly Node[]; successors: readonly number[] } {
     this.#current = block;
     const builder = this.#builder;
-    builder.startBlock(this.#startOf(block));
     const turn = this.#turns.get(block);
+    builder.startBlock(this.#startOf(block), turn !== undefined);
     const insns = this.#insnsOf(block);
     let done = 0;
     if (turn !== undefined) done = this.#emitTurnsOf(turn);

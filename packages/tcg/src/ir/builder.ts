@@ -36,6 +36,7 @@ export class IrBuilder {
   #committed = "";
   /** Counts the blocks; values of another one are not found again. */
   #block = 1;
+  #defers = false;
   /** Branches around what is built. */
   #depth = 0;
   readonly #slots: SlotFile | undefined;
@@ -57,9 +58,13 @@ export class IrBuilder {
     return this.#slots !== undefined;
   }
 
-  /** Starts a block whose predecessors left all slots in their variables. */
-  beginBlock(): void {
-    this.#slots?.clear();
+  /**
+   * Starts a block whose predecessors left all slots in their variables. @param defers its own changes are put there only as it
+   * is left: more code for each way out, less between them.
+   */
+  beginBlock(defers = false): void {
+    this.#slots?.begin(defers);
+    this.#defers = defers;
     this.#block++;
   }
 
@@ -144,6 +149,10 @@ export class IrBuilder {
     if (constant !== undefined) return facts.type === "i32" ? this.const32(Number(constant)) : this.const(constant);
     if (facts.identity !== undefined && b?.constant === facts.identity) return a;
     if (facts.undoes !== undefined && facts.undoes === a.op) return a.args[0] as Val;
+    if (facts === OP.add && this.#defers && a.op === OP.add.op && b?.constant !== undefined) {
+      const inner = a.args[1] as Val;
+      if (inner.constant !== undefined) return this.add(a.args[0] as Val, this.add(inner, b));
+    }
     if (facts === OP.toF64 && a.op === "i64x2.extract_lane")
       return this.lane("f64x2.extract_lane", a.immediate, a.args[0] as Val);
     if (facts === OP.toF32 && a.op === "i32x4.extract_lane")
@@ -184,7 +193,11 @@ export class IrBuilder {
       return this.lane("f64x2.replace_lane", lane, a, b.args[0]);
     if (b?.op === "i32.reinterpret_f32" && op === "i32x4.replace_lane")
       return this.lane("f32x4.replace_lane", lane, a, b.args[0]);
-    if (b !== undefined) return this.#pure("lane", resultType(op), op, [a, b], lane);
+    if (b !== undefined) {
+      // What was in the lane before does not matter.
+      const over = a.kind === "lane" && a.immediate === lane && a.op.slice(LANE_COUNT_AT) === op.slice(LANE_COUNT_AT);
+      return this.#pure("lane", resultType(op), op, [over ? (a.args[0] as Val) : a, b], lane);
+    }
     return this.#replaced(op, lane, a) ?? this.#extract(op, lane, a);
   }
 
@@ -334,14 +347,20 @@ export class IrBuilder {
   // --- variables and control ---
 
   variable(initial: Val): Variable {
-    const variable: Variable = { type: initial.type, variable: this.#nextId++ };
+    const variable = this.declare(initial.type);
     this.set(variable, initial);
     return variable;
   }
 
+  /** A variable that will be set on all ways before it is read. @param bits that its values may have; undefined: any. */
+  declare(type: ValueType, bits?: number): Variable {
+    return { type, variable: this.#nextId++, bits };
+  }
+
   get(variable: Variable): Val {
-    const node = this.#add("get", variable.type, "", NO_NODES);
+    const node = new Node("get", variable.type, this.#nextId++, "", NO_NODES, 0, undefined, variable.bits);
     node.variable = variable;
+    this.#push(node);
     return node;
   }
 
@@ -370,8 +389,8 @@ export class IrBuilder {
   }
 
   /** As {@link when}, for what is hardly ever done. */
-  whenRarely(condition: Val, then: () => void): void {
-    this.when(condition, then);
+  whenRarely(condition: Val, then: () => void, otherwise?: () => void): void {
+    this.when(condition, then, otherwise);
     const made = this.#nodes[this.#nodes.length - 1];
     if (made?.kind === "if" && made.args[0] === condition) made.rare = true;
   }
@@ -472,6 +491,9 @@ export class IrBuilder {
 const NOTHING = (): void => {};
 
 const staticAddress = (address: Val | undefined, offset: number): number => Number(address?.constant ?? 0) + offset;
+
+/** Of the name of an operation on 64 or 32 bits of a vector, what does not tell floats from integers. */
+const LANE_COUNT_AT = 3;
 
 /** Takes the bits of a number to the other kind of lane. */
 const REINTERPRET = {

@@ -16,12 +16,16 @@ interface Change {
  *
  * Invariants:
  * 1. A slot of which nothing is known has its value in its variable.
- * 2. Only lazy slots are pending: their variables still have older values.
+ * 2. Only lazy slots are pending: their variables still have older values. In a block that defers all slots are lazy, but
+ *    scratch.
  */
 export class SlotFile {
   readonly #table: SlotTable;
   readonly #values: (Val | undefined)[];
   readonly #pending: boolean[];
+  /** All slots of the table that are not scratch. */
+  readonly #kept: readonly number[];
+  #defers = false;
   /** What branches have to take back, the oldest first; empty outside of branches. */
   readonly #changes: Change[] = [];
   #depth = 0;
@@ -30,6 +34,13 @@ export class SlotFile {
     this.#table = table;
     this.#values = new Array(table.slots.length).fill(undefined);
     this.#pending = new Array(table.slots.length).fill(false);
+    this.#kept = table.slots.flatMap(({ policy }, i) => (policy === "scratch" ? [] : [i]));
+  }
+
+  /** Starts a block, with all values in the variables. @param defers its slots are set as it is left only. */
+  begin(defers: boolean): void {
+    this.clear();
+    this.#defers = defers;
   }
 
   /** The slot at `address`, or -1. */
@@ -45,7 +56,7 @@ export class SlotFile {
   /** @returns whether the store must go to memory as well. */
   store(b: IrBuilder, slot: number, op: StoreOp, address: number, value: Val): boolean {
     const described = this.#table.slots[slot]!;
-    const lazy = described.lazy === true;
+    const lazy = described.lazy === true || (this.#defers && described.policy !== "scratch");
     const next = writeSlot(b, described, () => this.value(b, slot), op, address - described.address, value);
     if (!lazy) b.set(this.#table.variables[slot] as Variable, next);
     this.#put(slot, next, lazy);
@@ -65,7 +76,7 @@ export class SlotFile {
   settle(exit: Node): void {
     let sets: Variable[] | undefined;
     let values: Val[] | undefined;
-    for (const slot of this.#table.lazy)
+    for (const slot of this.#defers ? this.#kept : this.#table.lazy)
       if (this.#pending[slot] && this.#table.slots[slot]!.policy !== "scratch") {
         sets ??= [];
         values ??= [];
@@ -79,12 +90,12 @@ export class SlotFile {
 
   /** Sets the variables that are behind, and forgets everything: control may come here from elsewhere. */
   flush(b: IrBuilder): void {
-    for (const slot of this.#table.lazy)
+    for (let slot = 0; slot < this.#pending.length; slot++)
       if (this.#pending[slot]) b.set(this.#table.variables[slot] as Variable, this.#values[slot] as Val);
     this.clear();
   }
 
-  /** Forgets everything: a new block starts, with all values in the variables. */
+  /** Forgets everything: all values are in the variables. */
   clear(): void {
     if (this.#depth === 0) {
       this.#values.fill(undefined);

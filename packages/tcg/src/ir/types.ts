@@ -35,6 +35,8 @@ export type Constant = number | bigint;
 export interface Variable {
   readonly type: ValueType;
   readonly variable: number;
+  /** Integers: from this bit up it is always 0; undefined: nothing is known. */
+  readonly bits?: number | undefined;
 }
 
 /** Name of the exits that stay in their region; all others leave it. */
@@ -84,9 +86,11 @@ export class Node {
   block = 0;
 
   // Notes of the lowering; see lower/uses.ts and lower/wasm.ts.
-  /** Uses that matter, and uses by exits that hardly ever happen. */
+  /** Uses that matter, and uses where control hardly ever comes. */
   uses = 0;
   coldUses = 0;
+  /** It stands where control hardly ever comes. */
+  definedColdly = false;
   /** Operations that its evaluation takes, down to what is no operation; more than 255 count as 255. */
   size = 0;
   place: Place = PLACE.nowhere;

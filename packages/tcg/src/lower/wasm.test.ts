@@ -132,6 +132,23 @@ test("what only rare ways out need is computed there, each shared part once", ()
   expect(Math.min(...rotations)).toBeGreaterThan(code.indexOf(OPCODE.if));
 });
 
+test("what rare branches need is computed there, whatever an exit has kept of it", () => {
+  const b = new IrBuilder();
+  b.beginInsn("test");
+  const large = rotated(b, rotated(b, rotated(b, b.bool(b.get(ARGUMENT)))));
+  const result = b.variable(b.const32(0));
+  const isAtLeast = (least: number): Val => b.op("i32.ge_s", b.get(ARGUMENT), b.const32(least));
+  b.when(b.isFalse(isAtLeast(0)), () => b.exit("rare", b.wrap(large)));
+  b.whenRarely(isAtLeast(100), () => b.set(result, b.wrap(large)));
+  b.when(isAtLeast(50), () => b.exit("rare", b.get(result)));
+  const { code, f } = compileExits(b.take());
+  const expected = (x: number): bigint => rotatedBigint(rotatedBigint(rotatedBigint(BigInt(x))));
+  for (const x of [100, 12345, 0x7fff_ffff]) expect(f(x)).toBe(Number(BigInt.asIntN(32, expected(x))));
+  expect([f(50), f(49)]).toEqual([0, -1]);
+  const rotations = code.flatMap((byte, at) => (byte === OPCODE.rotl ? [at] : []));
+  expect(Math.min(...rotations)).toBeGreaterThan(code.indexOf(OPCODE.if));
+});
+
 /** Of WebAssembly. */
 const OPCODE = { if: 0x04, rotl: 0x89 } as const;
 

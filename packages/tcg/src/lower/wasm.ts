@@ -72,7 +72,8 @@ export function lowerNodes(
   locals: LocalPool,
   target: LoweringTarget,
 ): void {
-  countUses(nodes, target.coldExits);
+  const { coldExits, rareExits } = target;
+  countUses(nodes, coldExits && { exits: coldExits, isUnlikely: (node) => isUnlikely(node, rareExits) });
   new Lowering(writer, locals, target).block(nodes);
 }
 
@@ -80,6 +81,14 @@ export function lowerNodes(
 function leavesAtOnce(nodes: readonly Node[]): boolean {
   for (let i = 0; i < nodes.length - 1; i++) if (!isDefinition(nodes[i] as Node)) return false;
   return nodes.length > 0 && (nodes[nodes.length - 1] as Node).kind === "exit";
+}
+
+/** A way out that is rare, or one that takes a call: nothing that is frequent does. */
+function isUnlikely({ body, otherwise, rare }: Node, rareExits: ReadonlySet<string> | undefined): boolean {
+  if (rare) return true;
+  const last = body[body.length - 1];
+  if (otherwise.length > 0 || last === undefined) return false;
+  return (last.kind === "exit" && rareExits?.has(last.op) === true) || body.some(isCall);
 }
 
 const isCall = ({ kind }: Node): boolean => kind === "call";
@@ -131,7 +140,7 @@ class Lowering {
   #waiting = 0;
   readonly #labelDepth = new Map<number, number>();
   #depth = 0;
-  /** Cold values that the exit being written needs more than once: in which local they are, or -1: not written yet. */
+  /** Cold values that the exit being written needs more than once: in which local they are, or -1: not written yet. Else empty. */
   readonly #shared = new Map<Node, number>();
 
   constructor(writer: CodeWriter, locals: LocalPool, target: LoweringTarget) {
@@ -229,12 +238,12 @@ class Lowering {
       for (const local of saved) this.#writer.localGet(local);
     }
     if (constant) this.#values(args, sets.length);
+    this.#shared.clear();
     this.#locals.release(mark);
     this.#target.writeExit(node.op, this.#writer, this.#depth, node);
   }
 
   #findShared(args: readonly Node[]): void {
-    this.#shared.clear();
     const large = args.filter(isLargeAndCold);
     if (large.length > 0) this.#noteShared(large, new Set());
   }
@@ -258,7 +267,7 @@ class Lowering {
     this.#flushIf(node);
     this.#value(node.args[0] as Node);
     const writer = this.#writer;
-    if (this.#isUnlikely(node)) writer.ifUnlikely();
+    if (isUnlikely(node, this.#target.rareExits)) writer.ifUnlikely();
     else writer.if();
     this.#depth++;
     this.block(node.body);
@@ -268,14 +277,6 @@ class Lowering {
     }
     this.#depth--;
     writer.end();
-  }
-
-  /** A way out that is rare, or one that takes a call: nothing that is frequent does. */
-  #isUnlikely({ body, otherwise, rare }: Node): boolean {
-    if (rare) return true;
-    const last = body[body.length - 1];
-    if (otherwise.length > 0 || last === undefined) return false;
-    return (last.kind === "exit" && this.#target.rareExits?.has(last.op) === true) || body.some(isCall);
   }
 
   /** A branch may change what deferred values read. One that only leaves changes nothing for those behind it. */
