@@ -106,6 +106,11 @@ export class X86Builder extends IrBuilder {
     this.when(this.isFalse(condition), otherwise);
   }
 
+  /** Whether that was proved, or assumed, before. */
+  isProven(_condition: Val): boolean {
+    return false;
+  }
+
   /** It follows from what was proved that `condition` holds; computing it changes nothing. */
   assume(_condition: () => Val): void {}
 

@@ -137,6 +137,22 @@ export class FloatLanes {
     return b.op("i64.ge_u", b.sub(this.#magnitude(x), b.const(1)), b.const(leastNormal - 1n));
   }
 
+  /** Scalars: neither is denormal. In a vector, which takes less of what integers are computed by than one and the other. */
+  areNoDenormals(x: Val, y: Val): Val {
+    const { b, double } = this;
+    const floats = double ? "f64x2" : "f32x4";
+    const lanes = double ? "i64x2" : "i32x4";
+    const both = b.lane(`${floats}.replace_lane`, 1, b.op(`${floats}.splat`, x), y);
+    const bits = double ? 64n : 32n;
+    const least = 1n << (bits - 1n);
+    const constant = (value: bigint): Val => b.vector(inAllLanes(value, bits), inAllLanes(value, bits));
+    // As isNoDenormal; comparisons have signs here.
+    const magnitudes = b.op(`${lanes}.add`, both, both);
+    const moved = b.op(`${lanes}.add`, magnitudes, constant(least - 1n));
+    const limit = constant(least + (this.limits.leastNormal >> (64n - bits)) - 1n);
+    return b.op("i32.eqz", b.op(`${lanes}.bitmask`, b.op(`${lanes}.gt_s`, limit, moved)));
+  }
+
   /**
    * Vectors, i32: all of `result` is finite and neither tiny nor zero, nor is any lane of `operands` denormal or zero. What
    * else they are shows in the result. Cheaper than {@link isQuietOperand} and {@link isQuietResult}, and mostly so.
@@ -235,6 +251,8 @@ export const slowResult = (b: X86Builder, parts: 1 | 2): readonly Val[] =>
 export interface Proof {
   /** i32, each: what `quiet` needs of the operands, if it does not say so itself. */
   readonly operands?: readonly Val[];
+  /** i32: all of these at once. */
+  readonly jointly?: () => Val;
   /** i32: no exception but PE can occur, and nothing depends on FZ and DAZ. */
   readonly quiet: Val;
   /** i32: the same for results that are rare and dearer to prove. */
@@ -301,12 +319,16 @@ export function provenOr(b: X86Builder, native: readonly Val[], proof: Proof, sl
 /** Branches that leave cost less than a condition made of all that must hold; what was proved once need not be again. */
 function proveInTurn(
   b: X86Builder,
-  { operands = [], quiet, rarelyQuiet, exact }: Proof,
+  { operands = [], jointly, quiet, rarelyQuiet, exact }: Proof,
   seen: Val,
   last: () => void,
 ): void {
   const leave = (): void => b.helper("sseFloat");
-  for (const condition of operands) b.prove(condition, leave);
+  const open = operands.filter((condition) => !b.isProven(condition));
+  if (open.length > 1 && jointly !== undefined) {
+    b.prove(jointly(), leave);
+    for (const condition of open) b.assume(() => condition);
+  } else for (const condition of open) b.prove(condition, leave);
   if (exact !== undefined) b.prove(seen, leave);
   b.whenRarely(b.isFalse(quiet), () => {
     if (rarelyQuiet === undefined) last();
@@ -324,6 +346,9 @@ function proveAtOnce(b: X86Builder, proof: Proof, seen: Val, last: () => void): 
     b.when(b.isFalse(b.both(nowQuiet, b.either(seen, b.both(toNearest, exact())))), last);
   });
 }
+
+/** 64 bits with the same value in each lane. */
+const inAllLanes = (value: bigint, bits: bigint): bigint => (bits === 64n ? value : (value << 32n) | value);
 
 /** The bits of a constant in all of 64 bits: one double or two equal singles. */
 function bitsOf(value: number, double: boolean): bigint {

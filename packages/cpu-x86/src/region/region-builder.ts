@@ -178,9 +178,13 @@ export class RegionBuilder extends X86Builder {
   }
 
   override prove(condition: Val, otherwise: () => void): void {
-    if (this.#proven.includes(condition)) return;
+    if (this.isProven(condition)) return;
     super.prove(condition, otherwise);
     this.#proven.push(condition);
+  }
+
+  override isProven(condition: Val): boolean {
+    return this.#proven.includes(condition);
   }
 
   override assume(condition: () => Val): void {
