@@ -25,6 +25,7 @@ import {
   saveRegisters,
   takePendingException,
   timeStampLead,
+  type XstateRoutines,
 } from "@tsvm/cpu-x86";
 import { DataBreakpoints } from "./data-breakpoints.ts";
 import { ExecutionLog, type LogSink } from "./execution-log.ts";
@@ -129,6 +130,7 @@ export class TcgVcpu implements Vcpu {
     const imports = this.#createImports();
     const { run, subroutines } = instantiateInterpreter(parts.memory, imports, table);
     this.#run = run;
+    this.cpu.xstate = subroutines as unknown as XstateRoutines;
     this.#regions = new RegionCache(
       this.#records.decoder,
       table,

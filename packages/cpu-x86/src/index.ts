@@ -46,3 +46,4 @@ export { resetState } from "./state/reset.ts";
 export { CpuStateError, restoreRegisters, saveRegisters } from "./state/save.ts";
 export { HELPERS, type HelperName } from "./system/helpers.ts";
 export { TSC_HZ, timeStampLead } from "./system/time-stamp.ts";
+export type { XstateRoutines } from "./xstate/routines.ts";

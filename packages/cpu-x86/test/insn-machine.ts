@@ -7,9 +7,10 @@ import { RECORD, RECORD_BYTES } from "../src/decode/decoded-insn.ts";
 import { Decoder, numbering } from "../src/decode/decoder.ts";
 import { emitHandler } from "../src/emit/emit-insn.ts";
 import type { X86Exit } from "../src/emit/x86-builder.ts";
+import { defineSubroutines } from "../src/interpreter/define-subroutines.ts";
 import { EXIT_CODE } from "../src/interpreter/exits.ts";
 import { IMPORTS } from "../src/interpreter/generate.ts";
-import { defineSubroutines } from "../src/interpreter/subroutines.ts";
+import { SUBROUTINES } from "../src/interpreter/subroutines.ts";
 import type { CpuHost } from "../src/memory/physical-memory.ts";
 import { recomputeMode, setSegmentCache } from "../src/segments/cache.ts";
 import { ARITHMETIC_FLAGS } from "../src/state/bits.ts";
@@ -45,7 +46,7 @@ export function compileHandler(number: number): WebAssembly.Module {
   for (const [name, type] of Object.entries(IMPORTS)) indices.set(name, module.importFunction("env", name, type));
   const functionIndex = (name: string): number => {
     // Few shapes call subroutines, and they are many.
-    if (!indices.has(name)) defineSubroutines(module, indices, functionIndex);
+    if (!indices.has(name)) defineSubroutines(module, SUBROUTINES, indices);
     return indices.get(name)!;
   };
   const writer = new CodeWriter();

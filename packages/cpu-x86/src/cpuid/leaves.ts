@@ -4,7 +4,7 @@ import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR } from "../state/layout.ts";
 import { TSC_HZ } from "../system/time-stamp.ts";
-import { compactedSize, componentsOf, standardSize, supportedXcr0, supportedXss } from "../system/xsave-components.ts";
+import { compactedSize, componentsOf, standardSize, supportedXcr0, supportedXss } from "../xstate/components.ts";
 import type { CpuModel } from "./models.ts";
 
 /** eax, ebx, ecx, edx; signed or unsigned. */

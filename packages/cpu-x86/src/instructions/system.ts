@@ -2,9 +2,13 @@
 import type { Val } from "@tsvm/tcg";
 import type { Operand } from "../emit/operands.ts";
 import type { X86Builder } from "../emit/x86-builder.ts";
+import { callSubroutine, type Subroutine } from "../softfloat/subroutine.ts";
 import { CR4, FLAG } from "../state/bits.ts";
 import { SEGMENT } from "../state/layout.ts";
 import type { HelperName } from "../system/helpers.ts";
+import { FORM } from "../xstate/areas.ts";
+import { XSAVE_MINIMUM } from "../xstate/components.ts";
+import { KIND, restorePlain, savePlain } from "../xstate/plain.ts";
 import { type Row, type RowOptions, row, type Semantics } from "./row.ts";
 
 const opsize = (b: X86Builder): Val => b.const(b.shape.opsize);
@@ -42,6 +46,19 @@ const onMemory =
   (b, area) => {
     b.noteOperandAccess(bytes, write);
     b.helper(name, area!.address(), opsize(b), b.fields.segment());
+  };
+
+/** A save area: moved at once where it can be reached, otherwise by the helper. @param kind see KIND. */
+const onSaveArea =
+  (name: HelperName, plain: Subroutine, kind: number, optimize = 0): Semantics =>
+  (b, area) => {
+    const linear = area!.address();
+    b.noteOperandAccess(XSAVE_MINIMUM, plain === savePlain);
+    const help = (): void => b.helper(name, linear, opsize(b), b.fields.segment());
+    if (b.leavesForHelpers) return help();
+    const wide = b.shape.opsize === 64 ? FORM.wide : 0;
+    const form = b.select(b.inCode64(), b.const32(wide | optimize | FORM.all), b.const32(wide | optimize));
+    b.when(b.isFalse(callSubroutine(b, plain, linear, b.const32(kind), form)), help);
   };
 
 /** Bits of one field that user-mode code may read unless CR4.UMIP forbids it. */
@@ -243,12 +260,27 @@ export const rows: readonly Row[] = [
   row("NP 0F AE /3", "STMXCSR", ["Md"], (b, dst) => stmxcsr(b, dst!), sse),
   row("VEX.LZ.NP.0F.WIG AE /2", "VLDMXCSR", ["Md"], onValue("ldmxcsr"), avx),
   row("VEX.LZ.NP.0F.WIG AE /3", "VSTMXCSR", ["Md"], (b, dst) => stmxcsr(b, dst!), avx),
-  row("NP 0F AE /4", "XSAVE", ["M"], onMemory("xsave", 576, true), { cpuid: "xsave", ...saved }),
-  row("NP 0F AE /5", "XRSTOR", ["M"], onMemory("xrstor", 576, false), { cpuid: "xsave", ...saved }),
-  row("NP 0F AE /6", "XSAVEOPT", ["M"], onMemory("xsaveopt", 576, true), { cpuid: "xsaveopt", ...saved }),
-  row("NP 0F C7 /4", "XSAVEC", ["M"], onMemory("xsavec", 576, true), { cpuid: "xsavec", ...saved }),
-  row("NP 0F C7 /5", "XSAVES", ["M"], onMemory("xsaves", 576, true), supervisorSaved),
-  row("NP 0F C7 /3", "XRSTORS", ["M"], onMemory("xrstors", 576, false), supervisorSaved),
+  row("NP 0F AE /4", "XSAVE", ["M"], onSaveArea("xsave", savePlain, 0), { cpuid: "xsave", ...saved }),
+  row("NP 0F AE /5", "XRSTOR", ["M"], onSaveArea("xrstor", restorePlain, 0), { cpuid: "xsave", ...saved }),
+  row("NP 0F AE /6", "XSAVEOPT", ["M"], onSaveArea("xsaveopt", savePlain, 0, FORM.optimize), {
+    cpuid: "xsaveopt",
+    ...saved,
+  }),
+  row("NP 0F C7 /4", "XSAVEC", ["M"], onSaveArea("xsavec", savePlain, KIND.compacted), { cpuid: "xsavec", ...saved }),
+  row(
+    "NP 0F C7 /5",
+    "XSAVES",
+    ["M"],
+    onSaveArea("xsaves", savePlain, KIND.compacted | KIND.supervisor),
+    supervisorSaved,
+  ),
+  row(
+    "NP 0F C7 /3",
+    "XRSTORS",
+    ["M"],
+    onSaveArea("xrstors", restorePlain, KIND.compacted | KIND.supervisor),
+    supervisorSaved,
+  ),
   row("NP 0F AE /7", "CLFLUSH", ["Mb"], touchLine, { cpuid: "clflush" }),
   row("66 0F AE /7", "CLFLUSHOPT", ["Mb"], touchLine, { cpuid: "clflushopt" }),
   row("66 0F AE /6", "CLWB", ["Mb"], touchLine, { cpuid: "clwb" }),

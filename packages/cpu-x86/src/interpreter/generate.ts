@@ -8,10 +8,11 @@ import { numbering } from "../decode/decoder.ts";
 import { emitHandler } from "../emit/emit-insn.ts";
 import type { Shape } from "../emit/shape.ts";
 import type { X86Exit } from "../emit/x86-builder.ts";
+import { defineSubroutines } from "./define-subroutines.ts";
 import { EXIT_CODE } from "./exits.ts";
 import { writeMainLoop } from "./main-loop.ts";
 import { defineRegionDispatch } from "./region-dispatch.ts";
-import { defineSubroutines } from "./subroutines.ts";
+import { SUBROUTINES } from "./subroutines.ts";
 
 const I32 = (count: number): FunctionType => ({ params: new Array(count).fill("i32"), results: ["i32"] });
 
@@ -50,7 +51,7 @@ export function generateInterpreter(): GeneratedInterpreter {
       return index;
     },
   };
-  defineSubroutines(module, functionIndex, target.functionIndex);
+  defineSubroutines(module, SUBROUTINES, functionIndex);
   const handlers = numbering.outOfLine.map((shape) => {
     const index = module.declareFunction();
     writeHandler(module, index, shape, target);

@@ -2,7 +2,7 @@
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR, SEGMENT } from "../state/layout.ts";
 import { setTimeStamp, setTimeStampAdjust, timeStamp } from "../system/time-stamp.ts";
-import { supportedXss } from "../system/xsave-components.ts";
+import { supportedXss } from "../xstate/components.ts";
 import { cetMsrs } from "./cet.ts";
 import {
   aliasing,

@@ -1,8 +1,9 @@
 // From decoded records to a WebAssembly module with one region.
 import { GOTO, lowerRegion, type Node, type RegionFlow, type StructuredFlow, structureEntries } from "@tsvm/tcg";
 import { CodeWriter, ModuleBuilder } from "@tsvm/wasm-emit";
+import { subroutineType } from "../interpreter/define-subroutines.ts";
 import { IMPORTS } from "../interpreter/generate.ts";
-import { SUBROUTINES, subroutineType } from "../interpreter/subroutines.ts";
+import { SUBROUTINES } from "../interpreter/subroutines.ts";
 import { type CodeSource, type FoundBlock, findBlocks, shapeOfRecord } from "./former.ts";
 import { LEAVE_TO, leaveToTail } from "./leave-to.ts";
 import type { Place } from "./place.ts";

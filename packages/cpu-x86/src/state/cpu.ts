@@ -3,10 +3,10 @@ import { type CpuModel, parseCpuModel } from "../cpuid/models.ts";
 import { NO_ERROR_CODE, VECTOR, type VectorName } from "../exceptions/vectors.ts";
 import { LinearMemory } from "../memory/linear-memory.ts";
 import type { CpuHost } from "../memory/physical-memory.ts";
+import { createXstateRoutines, type XstateRoutines } from "../xstate/routines.ts";
 import { FLAG } from "./bits.ts";
 import { AT, type FieldName, GPR, SEGMENT } from "./layout.ts";
 import { BORROW_END, CARRY_FLIP, WIDTH_SHIFT } from "./lazy-flags.ts";
-import { createRegisterMoves, type RegisterMoves } from "./register-moves.ts";
 
 /** What a TypeScript helper tells generated code. */
 export const HELPER = {
@@ -43,12 +43,12 @@ export class Cpu {
   /** Guest memory by linear address. */
   readonly linear: LinearMemory;
 
-  /** Moves of vector registers, over the same memory. */
-  readonly moves: RegisterMoves;
+  readonly #memory: { readonly buffer: ArrayBufferLike };
+  #xstate: XstateRoutines | undefined;
 
   constructor(memory: { readonly buffer: ArrayBufferLike }, host: CpuHost, model: CpuModel = parseCpuModel("max")) {
     const { buffer } = memory;
-    this.moves = createRegisterMoves(memory);
+    this.#memory = memory;
     this.u8 = new Uint8Array(buffer);
     this.u32 = new Uint32Array(buffer);
     this.i32 = new Int32Array(buffer);
@@ -59,6 +59,16 @@ export class Cpu {
     this.linear = new LinearMemory(this);
     this.linear.configureWidths(model.physicalBits, model.features.has("pdpe1gb"));
     for (const last of ["segReadLast", "segWriteLast"] as const) this.set64(last, 0xffff_ffff_ffff_ffffn, SEGMENT.none);
+  }
+
+  /** Moves to and from save areas, over the same memory. Who has an interpreter puts its own here. */
+  get xstate(): XstateRoutines {
+    this.#xstate ??= createXstateRoutines(this.#memory);
+    return this.#xstate;
+  }
+
+  set xstate(routines: XstateRoutines) {
+    this.#xstate = routines;
   }
 
   /** A 32-bit field, unsigned; `index` for arrays. */

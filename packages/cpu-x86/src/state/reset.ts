@@ -5,11 +5,11 @@ import { MISC_ENABLE_RESET } from "../msr/table.ts";
 import { REAL_ATTRIBUTES, recomputeMode, setSegmentCache } from "../segments/cache.ts";
 import { SYSTEM_TYPE } from "../segments/descriptor.ts";
 import { DR6_RESET, DR7_RESET } from "../system/debug-registers.ts";
-import { initX87, MXCSR_MASK, MXCSR_RESET } from "../system/fpu-area.ts";
-import { clearVectors } from "../system/register-pieces.ts";
+import { MXCSR_MASK, MXCSR_RESET } from "../xstate/x87-image.ts";
 import { CR0, SEG } from "./bits.ts";
 import type { Cpu } from "./cpu.ts";
-import { AT, type FieldName, GPR, SEGMENT } from "./layout.ts";
+import { AT, ELEMENT_SIZE, type FieldName, GPR, SEGMENT } from "./layout.ts";
+import { XSTATE } from "./xstate.ts";
 
 const ZEROED_64: readonly FieldName[] = [
   "cr2",
@@ -83,10 +83,11 @@ function resetSegments(cpu: Cpu): void {
 
 /** After reset (not INIT, which is treated alike) the control word is 0040, not FNINIT's. */
 function resetFpu(cpu: Cpu): void {
-  initX87(cpu);
+  cpu.xstate.initializeState(XSTATE.X87, 0);
   cpu.set32(AT.fpuControl, 0x40);
   cpu.set32(AT.fpuTag, 0xff);
   cpu.set32(AT.mxcsr, MXCSR_RESET);
   cpu.set32(AT.mxcsrMask, MXCSR_MASK);
-  clearVectors(cpu);
+  cpu.u8.fill(0, AT.zmm, AT.zmm + 32 * ELEMENT_SIZE.zmm);
+  cpu.u8.fill(0, AT.opmask, AT.opmask + 8 * ELEMENT_SIZE.opmask);
 }

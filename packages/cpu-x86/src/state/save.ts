@@ -4,7 +4,7 @@
 import { deriveRanges, recomputeMode } from "../segments/cache.ts";
 import { isValidCr3, writableCr4 } from "../system/control-registers.ts";
 import { isValidXcr0 } from "../system/xsave.ts";
-import { supportedXss } from "../system/xsave-components.ts";
+import { supportedXss } from "../xstate/components.ts";
 import { CR0, CR4, EFER, FLAG, SEG } from "./bits.ts";
 import type { Cpu } from "./cpu.ts";
 import { AT, SEGMENT } from "./layout.ts";

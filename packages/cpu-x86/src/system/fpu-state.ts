@@ -4,16 +4,18 @@ import { ACCESS_WRITE } from "@tsvm/mmu";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT } from "../state/layout.ts";
-import { isValidMxcsr, LEGACY_BYTES, readMxcsr, readX87, writeMxcsr, writeX87, XMM_REGISTERS } from "./fpu-area.ts";
-import { readPieces, writePieces, XMM } from "./register-pieces.ts";
+import { XSTATE } from "../state/xstate.ts";
+import { LEGACY_BYTES, MXCSR_AT } from "../xstate/x87-image.ts";
 import { area, isOperandCanonical, openOperand } from "./save-area.ts";
+import { formOf } from "./xsave.ts";
+
+/** Components beside the x87. */
+const withX87 = (cpu: Cpu): number => ((cpu.low(AT.cr4) & CR4.OSFXSR) === 0 ? 0 : XSTATE.SSE);
 
 /** FXSAVE. Arguments: linear address, operand size in bits, segment. */
 export function fxsave(cpu: Cpu): HelperResult {
   if (!mayMoveLegacy(cpu) || !openOperand(cpu, LEGACY_BYTES, ACCESS_WRITE)) return HELPER.fault;
-  writeX87(cpu, area, cpu.arg32(1) === 64);
-  writeMxcsr(cpu, area);
-  if ((cpu.low(AT.cr4) & CR4.OSFXSR) !== 0) writePieces(cpu, area, XMM_REGISTERS, XMM);
+  cpu.xstate.saveLegacy(area.at, withX87(cpu), formOf(cpu));
   area.commit(cpu);
   return HELPER.next;
 }
@@ -21,10 +23,9 @@ export function fxsave(cpu: Cpu): HelperResult {
 /** FXRSTOR. Arguments: linear address, operand size in bits, segment. */
 export function fxrstor(cpu: Cpu): HelperResult {
   if (!mayMoveLegacy(cpu) || !openOperand(cpu, LEGACY_BYTES, 0)) return HELPER.fault;
-  if (!isValidMxcsr(cpu, area)) return cpu.raise("GP", 0);
-  readX87(cpu, area, cpu.arg32(1) === 64);
-  readMxcsr(cpu, area);
-  if ((cpu.low(AT.cr4) & CR4.OSFXSR) !== 0) readPieces(cpu, area, XMM_REGISTERS, XMM);
+  const mxcsr = cpu.u32[area.word(MXCSR_AT)] as number;
+  if ((mxcsr & ~cpu.get32(AT.mxcsrMask)) !== 0) return cpu.raise("GP", 0);
+  cpu.xstate.restoreLegacy(area.at, withX87(cpu), formOf(cpu));
   return HELPER.next;
 }
 

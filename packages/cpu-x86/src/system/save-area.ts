@@ -1,5 +1,5 @@
-// The area of FXSAVE and XSAVE in guest memory, as 32-bit words. Words in plain memory are read and written where they are;
-// those of other pages (devices, ROM, decoded code) are moved by way of the staging area.
+// The area of FXSAVE and XSAVE in guest memory, side by side in the host's: where it is, or in the staging area, if it is in frames that
+// are not neighbours or in pages that are no plain memory (devices, ROM, decoded code).
 //
 // Invariants:
 // 1. An area is within a page or crosses into one more, and none of its aligned 16 bytes are in both.
@@ -14,78 +14,68 @@ import { STAGING } from "../state/memory-map.ts";
 const PAGE = 4096;
 /** What is moved at a time to and from pages that are not plain memory. */
 const CHUNK = 64;
-/** No part is staged. */
-const NONE = -1;
+
+/** A part of an area, in one page. */
+interface Part {
+  /** Where it is in plain memory, or NOT_PLAIN. */
+  hva: number;
+  gpa: number;
+  /** Its bytes, from the area's first one. */
+  from: number;
+  to: number;
+}
 
 /** One area at a time: an instruction opens it, and every later one opens it anew. */
 export class SaveArea {
-  /** All of the WebAssembly memory. */
-  words: Uint32Array = new Uint32Array(0);
-  /** hva of byte 0, and of where byte 0 would be if the area were all where its second page is. */
-  #first = 0;
-  #second = 0;
-  /** Bytes on the first page, and all of them. */
-  #split = 0;
-  #length = 0;
-  /** Guest physical addresses of the parts that are staged, else NONE. */
-  #firstGpa = NONE;
-  #secondGpa = NONE;
+  /** hva of the first byte, valid while it is open. */
+  at = 0;
+  readonly #first: Part = { hva: 0, gpa: 0, from: 0, to: 0 };
+  readonly #second: Part = { hva: 0, gpa: 0, from: 0, to: 0 };
 
   /**
    * Finds `length` bytes, a page at most, at a canonical linear address that is a multiple of 16.
    * @param access ACCESS_WRITE if they are to be written, with ACCESS_USER or ACCESS_AC. @returns false: exception pending.
    */
   open(cpu: Cpu, low: number, high: number, length: number, access: number): boolean {
-    const split = PAGE - (low & 0xfff);
-    this.words = cpu.u32;
-    this.#length = length;
-    this.#split = Math.min(split, length);
-    const first = cpu.linear.locate(low, high, access);
-    if (first === 0) return false;
-    this.#firstGpa = first === NOT_PLAIN ? cpu.walker.gfn * PAGE + (low & 0xfff) : NONE;
-    this.#first = first === NOT_PLAIN ? STAGING : first;
-    this.#secondGpa = NONE;
-    if (split < length && !this.#openSecond(cpu, low, high, access)) return false;
-    if (this.#firstGpa !== NONE) move(cpu, false, this.#firstGpa, 0, this.#split);
-    if (this.#secondGpa !== NONE) move(cpu, false, this.#secondGpa, this.#split, length);
-    return true;
-  }
-
-  #openSecond(cpu: Cpu, low: number, high: number, access: number): boolean {
-    const nextLow = (low + this.#split) | 0;
+    const split = Math.min(PAGE - (low & 0xfff), length);
+    const [first, second] = [this.#first, this.#second];
+    if (!find(cpu, first, low, high, access, 0, split)) return false;
+    const nextLow = (low + split) | 0;
     const nextHigh = nextLow === 0 && cpu.longMode ? (high + 1) | 0 : high;
-    const second = cpu.linear.locate(nextLow, nextHigh, access);
-    if (second === 0) return false;
-    this.#secondGpa = second === NOT_PLAIN ? cpu.walker.gfn * PAGE : NONE;
-    this.#second = second === NOT_PLAIN ? STAGING : second - this.#split;
+    if (split === length) second.from = second.to = length;
+    else if (!find(cpu, second, nextLow, nextHigh, access, split, length)) return false;
+    const isWhole = split === length || second.hva === first.hva + split;
+    this.at = first.hva !== NOT_PLAIN && isWhole ? first.hva : STAGING;
+    if (this.at === STAGING) for (const part of [first, second]) stage(cpu, part, false);
     return true;
   }
 
-  /** Index in `words` of the word at byte `at`; the others of the same aligned 16 bytes follow. */
+  /** Index in `Cpu.u32` of the word at byte `at`. */
   word(at: number): number {
-    return this.host(at) >>> 2;
+    return (this.at + at) >>> 2;
   }
 
-  /** hva of byte `at`. */
-  host(at: number): number {
-    return (at < this.#split ? this.#first : this.#second) + at;
-  }
-
-  /** How many of `count` pieces of `length` bytes each, from byte `at` on, are on the first page: the others are on the second. */
-  piecesOnFirstPage(at: number, length: number, count: number): number {
-    if (at >= this.#split) return 0;
-    return Math.min((this.#split - at) / length, count);
-  }
-
-  /** After words were written: puts those that are staged into their places. */
+  /** After it was written: puts what is staged into its place. */
   commit(cpu: Cpu): void {
-    if (this.#firstGpa !== NONE) move(cpu, true, this.#firstGpa, 0, this.#split);
-    if (this.#secondGpa !== NONE) move(cpu, true, this.#secondGpa, this.#split, this.#length);
+    if (this.at === STAGING) for (const part of [this.#first, this.#second]) stage(cpu, part, true);
   }
 }
 
-/** Moves bytes `from` to `to` of the area, of which the first is at `gpa`, between memory and staging area. */
-function move(cpu: Cpu, store: boolean, gpa: number, from: number, to: number): void {
+function find(cpu: Cpu, part: Part, low: number, high: number, access: number, from: number, to: number): boolean {
+  part.hva = cpu.linear.locate(low, high, access);
+  part.gpa = cpu.walker.gfn * PAGE + (low & 0xfff);
+  part.from = from;
+  part.to = to;
+  return part.hva !== 0;
+}
+
+/** Moves a part between its place and the staging area. */
+function stage(cpu: Cpu, { hva, gpa, from, to }: Part, store: boolean): void {
+  if (hva !== NOT_PLAIN) {
+    if (store) cpu.u8.copyWithin(hva, STAGING + from, STAGING + to);
+    else cpu.u8.copyWithin(STAGING + from, hva, hva + to - from);
+    return;
+  }
   const { physical } = cpu.host;
   for (let at = from; at < to; at += CHUNK) {
     const size = Math.min(CHUNK, to - at);

@@ -2,7 +2,7 @@
 import { EXCEPTIONS, FCW, FSW, TOP_SHIFT } from "../softfloat/status-word.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, ELEMENT_SIZE } from "../state/layout.ts";
-import { initX87 } from "./fpu-area.ts";
+import { XSTATE } from "../state/xstate.ts";
 import { readBlock, writeBlock } from "./memory-block.ts";
 
 /** Words of the environment, of 16 or 32 bits by the operand size. */
@@ -51,7 +51,7 @@ export function fnsave(cpu: Cpu): HelperResult {
     image.set(cpu.u8.subarray(from, from + REGISTER_BYTES), environmentBytes(opsize) + i * REGISTER_BYTES);
   }
   if (!writeBlock(cpu, cpu.arg64(0), image.subarray(0, saveBytes(opsize)), cpu.explicitAccess)) return HELPER.fault;
-  initX87(cpu);
+  cpu.xstate.initializeState(XSTATE.X87, 0);
   return HELPER.next;
 }
 

@@ -1,30 +1,25 @@
-// XSAVE XSAVEOPT XSAVEC XSAVES XRSTOR XRSTORS XGETBV XSETBV. SDM vol. 1, "Managing State Using the XSAVE Feature Set".
-//
-// XINUSE is exact: a component is in use unless it has its initial configuration. XSAVES saves what XSAVEC does, and the
-// components of IA32_XSS. The modified optimization is not used, which the manual allows.
+// XSAVE XSAVEOPT XSAVEC XSAVES XRSTOR XRSTORS XGETBV XSETBV. SDM vol. 1, "Managing State Using the XSAVE Feature Set". What is
+// moved, and how: xstate/areas.ts.
 import { ACCESS_WRITE } from "@tsvm/mmu";
 import { CR0, CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR } from "../state/layout.ts";
 import { decodingMode } from "../state/mode.ts";
 import { AVX512_STATE, XSTATE } from "../state/xstate.ts";
-import { isValidMxcsr, MXCSR_RESET, readMxcsr, writeMxcsr } from "./fpu-area.ts";
-import { area, isOperandCanonical, openOperand } from "./save-area.ts";
+import { FORM, XCOMP_BV, XSTATE_BV } from "../xstate/areas.ts";
 import {
+  CET_STATE,
   COMPONENTS,
   compactedSize,
   standardSize,
   supportedXcr0,
-  XSAVE_HEADER,
   XSAVE_MINIMUM,
-} from "./xsave-components.ts";
+} from "../xstate/components.ts";
+import { areValidCet, restoreCet, saveCet } from "./cet-components.ts";
+import { setPkru } from "./protection-keys.ts";
+import { area, isOperandCanonical, openOperand } from "./save-area.ts";
 
-/** Places in the header: which components the area has, and which form it has. */
-const XSTATE_BV = XSAVE_HEADER;
-const XCOMP_BV = XSAVE_HEADER + 8;
-const RESERVED = XSAVE_HEADER + 16;
-/** Bit 63 of XCOMP_BV, in its upper half: the compacted form. */
-const COMPACTED = 0x8000_0000;
+const PKRU_OFFSET = COMPONENTS.find(({ bit }) => bit === XSTATE.PKRU)?.offset as number;
 
 /** Components that XSAVES and XRSTORS may move. */
 const allEnabled = (cpu: Cpu): number => cpu.low(AT.xcr0) | cpu.low(AT.xss);
@@ -32,32 +27,24 @@ const allEnabled = (cpu: Cpu): number => cpu.low(AT.xcr0) | cpu.low(AT.xss);
 /** Components asked for in EDX:EAX of those that may be moved. */
 const requested = (cpu: Cpu, enabled = cpu.low(AT.xcr0)): number => enabled & cpu.gpr32(GPR.rax);
 
-/** Those of `mask` that do not have their initial configuration. */
-function inUse(cpu: Cpu, mask: number): number {
-  let used = 0;
-  for (const { bit, isInitial } of COMPONENTS) if ((mask & bit) !== 0 && !isInitial(cpu)) used |= bit;
-  return used;
-}
-
 /** A word of the header. */
-const header = (at: number): number => area.words[area.word(at)] as number;
+const header = (cpu: Cpu, at: number): number => cpu.u32[area.word(at)] as number;
+
+const isCompacted = (cpu: Cpu): boolean => header(cpu, XCOMP_BV + 4) >>> 31 !== 0;
+
+/** How the current helper call moves: its operand size tells, and the mode. */
+export const formOf = (cpu: Cpu): number => (cpu.arg32(1) === 64 ? FORM.wide : 0) | (cpu.code64 ? FORM.all : 0);
 
 /** XSAVE. Arguments: linear address, operand size in bits, segment. */
-export const xsave = (cpu: Cpu): HelperResult => saveStandard(cpu, false);
+export const xsave = (cpu: Cpu): HelperResult => saveStandard(cpu, 0);
 
 /** XSAVEOPT leaves components alone that have their initial configuration. Arguments as of XSAVE. */
-export const xsaveopt = (cpu: Cpu): HelperResult => saveStandard(cpu, true);
+export const xsaveopt = (cpu: Cpu): HelperResult => saveStandard(cpu, FORM.optimize);
 
-function saveStandard(cpu: Cpu, optimize: boolean): HelperResult {
+function saveStandard(cpu: Cpu, optimize: number): HelperResult {
   const wanted = requested(cpu);
   if (!mayMove(cpu) || !openOperand(cpu, standardSize(wanted), ACCESS_WRITE)) return HELPER.fault;
-  const used = inUse(cpu, wanted);
-  const saved = optimize ? used : wanted;
-  const wide = cpu.arg32(1) === 64;
-  for (const { bit, offset, write } of COMPONENTS) if ((saved & bit) !== 0) write(cpu, area, offset, wide);
-  // MXCSR belongs to SSE and AVX alike.
-  if ((wanted & (XSTATE.SSE | XSTATE.AVX)) !== 0) writeMxcsr(cpu, area);
-  area.words[area.word(XSTATE_BV)] = (header(XSTATE_BV) & ~wanted) | used;
+  cpu.xstate.saveStandard(area.at, wanted, formOf(cpu) | optimize);
   area.commit(cpu);
   return HELPER.next;
 }
@@ -70,98 +57,43 @@ export const xsaves = (cpu: Cpu): HelperResult => saveCompacted(cpu, requested(c
 
 function saveCompacted(cpu: Cpu, wanted: number): HelperResult {
   if (!mayMove(cpu) || !openOperand(cpu, compactedSize(wanted), ACCESS_WRITE)) return HELPER.fault;
-  // MXCSR is part of the SSE component here.
-  const saved = inUse(cpu, wanted) | (cpu.get32(AT.mxcsr) === MXCSR_RESET ? 0 : wanted & XSTATE.SSE);
-  const wide = cpu.arg32(1) === 64;
-  let at = XSAVE_MINIMUM;
-  for (const { bit, length, write } of COMPONENTS) {
-    if ((saved & bit) !== 0) write(cpu, area, at, wide);
-    if ((wanted & bit) !== 0) at += length;
-  }
-  if ((saved & XSTATE.SSE) !== 0) writeMxcsr(cpu, area);
-  writeBitmap(XSTATE_BV, saved, 0);
-  writeBitmap(XCOMP_BV, wanted, COMPACTED);
+  cpu.xstate.saveCompacted(area.at, wanted, formOf(cpu));
+  cpu.u32[area.word(XSTATE_BV)] = header(cpu, XSTATE_BV) | saveCet(cpu, area, wanted);
   area.commit(cpu);
   return HELPER.next;
-}
-
-function writeBitmap(at: number, low: number, high: number): void {
-  const word = area.word(at);
-  area.words[word] = low;
-  area.words[word + 1] = high;
 }
 
 /** XRSTOR. Arguments: linear address, operand size in bits, segment. */
 export function xrstor(cpu: Cpu): HelperResult {
   if (!mayMove(cpu) || !openOperand(cpu, XSAVE_MINIMUM, 0)) return HELPER.fault;
-  if ((header(XCOMP_BV + 4) & COMPACTED) === 0) return restoreStandard(cpu);
-  return cpu.model.features.has("xsavec") ? restoreCompacted(cpu, cpu.low(AT.xcr0)) : cpu.raise("GP", 0);
+  if (isCompacted(cpu) && !cpu.model.features.has("xsavec")) return cpu.raise("GP", 0);
+  return restore(cpu, cpu.low(AT.xcr0));
 }
 
 /** XRSTORS, the supervisor's, too: the compacted form only. Arguments as of XRSTOR. */
 export function xrstors(cpu: Cpu): HelperResult {
   if (!mayMove(cpu) || !openOperand(cpu, XSAVE_MINIMUM, 0)) return HELPER.fault;
-  return (header(XCOMP_BV + 4) & COMPACTED) === 0 ? cpu.raise("GP", 0) : restoreCompacted(cpu, allEnabled(cpu));
+  return isCompacted(cpu) ? restore(cpu, allEnabled(cpu)) : cpu.raise("GP", 0);
 }
 
-function restoreStandard(cpu: Cpu): HelperResult {
-  const wanted = requested(cpu);
-  const present = header(XSTATE_BV);
-  const foreign = (present & ~cpu.low(AT.xcr0)) | header(XSTATE_BV + 4);
-  const reserved = header(XCOMP_BV) | header(XCOMP_BV + 4) | header(RESERVED) | header(RESERVED + 4);
-  if ((foreign | reserved) !== 0) return cpu.raise("GP", 0);
-  const loadsMxcsr = (wanted & (XSTATE.SSE | XSTATE.AVX)) !== 0;
-  if (loadsMxcsr && !isValidMxcsr(cpu, area)) return cpu.raise("GP", 0);
-  if (!openOperand(cpu, standardSize(wanted & present), 0)) return HELPER.fault;
-  const wide = cpu.arg32(1) === 64;
-  for (const { bit, offset, read, initialize } of COMPONENTS) {
-    if ((wanted & bit) === 0) continue;
-    if ((present & bit) !== 0) read(cpu, area, offset, wide);
-    else initialize(cpu);
-  }
-  if (loadsMxcsr) readMxcsr(cpu, area);
-  return HELPER.next;
-}
-
-function restoreCompacted(cpu: Cpu, enabled: number): HelperResult {
+function restore(cpu: Cpu, enabled: number): HelperResult {
   const wanted = requested(cpu, enabled);
-  const present = header(XSTATE_BV);
-  const layout = header(XCOMP_BV);
-  if (!isValidCompacted(enabled, present, layout)) return cpu.raise("GP", 0);
-  const loadsSse = (wanted & present & XSTATE.SSE) !== 0;
-  if (loadsSse && !isValidMxcsr(cpu, area)) return cpu.raise("GP", 0);
-  if (!openOperand(cpu, compactedSize(layout), 0)) return HELPER.fault;
-  if (!areValidValues(cpu, wanted & present, layout)) return cpu.raise("GP", 0);
+  const bytes = cpu.xstate.restoredBytes(area.at, enabled, wanted);
+  if (bytes === 0) return cpu.raise("GP", 0);
+  if (!openOperand(cpu, bytes, 0)) return HELPER.fault;
+  const compacted = isCompacted(cpu);
+  const [present, layout] = [header(cpu, XSTATE_BV), header(cpu, XCOMP_BV)];
+  if (!areValidCet(cpu, area, wanted & present, layout)) return cpu.raise("GP", 0);
   const mode = cpu.get32(AT.mode);
-  const wide = cpu.arg32(1) === 64;
-  let at = XSAVE_MINIMUM;
-  for (const { bit, length, read, initialize } of COMPONENTS) {
-    if ((wanted & present & bit) !== 0) read(cpu, area, at, wide);
-    else if ((wanted & bit) !== 0) initialize(cpu);
-    if ((layout & bit) !== 0) at += length;
+  if (compacted) cpu.xstate.restoreCompacted(area.at, wanted, formOf(cpu));
+  else cpu.xstate.restoreStandard(area.at, wanted, formOf(cpu));
+  if ((wanted & XSTATE.PKRU) !== 0) {
+    const at = compacted ? compactedSize(layout & (XSTATE.PKRU - 1)) : PKRU_OFFSET;
+    setPkru(cpu, (present & XSTATE.PKRU) === 0 ? 0 : (cpu.u32[area.word(at)] as number));
   }
-  if (loadsSse) readMxcsr(cpu, area);
-  else if ((wanted & XSTATE.SSE) !== 0) cpu.set32(AT.mxcsr, MXCSR_RESET);
   // The controls of CET may change how code is decoded.
+  if ((wanted & CET_STATE) !== 0) restoreCet(cpu, area, wanted, present, layout);
   return cpu.get32(AT.mode) === mode ? HELPER.next : HELPER.jump;
-}
-
-/** Whether the area has nothing for registers of the supervisor that WRMSR would not take. */
-function areValidValues(cpu: Cpu, loaded: number, layout: number): boolean {
-  let at = XSAVE_MINIMUM;
-  for (const { bit, length, isValid } of COMPONENTS) {
-    if ((loaded & bit) !== 0 && isValid !== undefined && !isValid(cpu, area, at)) return false;
-    if ((layout & bit) !== 0) at += length;
-  }
-  return true;
-}
-
-function isValidCompacted(enabled: number, present: number, layout: number): boolean {
-  if ((layout & ~enabled) !== 0 || (present & ~layout) !== 0) return false;
-  if (header(XSTATE_BV + 4) !== 0 || header(XCOMP_BV + 4) !== COMPACTED) return false;
-  let reserved = 0;
-  for (let at = RESERVED; at < XSAVE_MINIMUM; at += 4) reserved |= header(at);
-  return reserved === 0;
 }
 
 function mayMove(cpu: Cpu): boolean {
@@ -189,7 +121,7 @@ export function xgetbv(cpu: Cpu): HelperResult {
   const last = cpu.model.features.has("xgetbv1") ? 1 : 0;
   if (index > last) return cpu.raise("GP", 0);
   const xcr0 = cpu.low(AT.xcr0);
-  cpu.setGpr32(GPR.rax, index === 0 ? xcr0 : inUse(cpu, xcr0));
+  cpu.setGpr32(GPR.rax, index === 0 ? xcr0 : cpu.xstate.xstateInUse(xcr0));
   cpu.setGpr32(GPR.rdx, cpu.high(AT.xcr0));
   return HELPER.next;
 }
