@@ -137,20 +137,31 @@ export class FloatLanes {
     return b.op("i64.ge_u", b.sub(this.#magnitude(x), b.const(1)), b.const(leastNormal - 1n));
   }
 
-  /** Scalars: neither is denormal. In a vector, which takes less of what integers are computed by than one and the other. */
-  areNoDenormals(x: Val, y: Val): Val {
+  /**
+   * Scalars: neither operand is denormal, and the result is normal. In vectors, which takes less of what integers are computed
+   * by than one after the other, and one branch.
+   */
+  areUsual(x: Val, y: Val, result: Val): Val {
     const { b, double } = this;
     const floats = double ? "f64x2" : "f32x4";
     const lanes = double ? "i64x2" : "i32x4";
-    const both = b.lane(`${floats}.replace_lane`, 1, b.op(`${floats}.splat`, x), y);
     const bits = double ? 64n : 32n;
-    const least = 1n << (bits - 1n);
+    const { leastNormal, infinity } = this.limits;
+    const inLanes = (limit: bigint): bigint => limit >> (64n - bits);
     const constant = (value: bigint): Val => b.vector(inAllLanes(value, bits), inAllLanes(value, bits));
-    // As isNoDenormal; comparisons have signs here.
-    const magnitudes = b.op(`${lanes}.add`, both, both);
-    const moved = b.op(`${lanes}.add`, magnitudes, constant(least - 1n));
-    const limit = constant(least + (this.limits.leastNormal >> (64n - bits)) - 1n);
-    return b.op("i32.eqz", b.op(`${lanes}.bitmask`, b.op(`${lanes}.gt_s`, limit, moved)));
+    // Comparisons have signs here: everything is moved by half of all numbers.
+    const half = 1n << (bits - 1n);
+    const moved = (vector: Val, by: bigint): Val =>
+      b.op(`${lanes}.add`, b.op(`${lanes}.add`, vector, vector), constant(BigInt.asUintN(Number(bits), half - by)));
+    const operands = moved(b.lane(`${floats}.replace_lane`, 1, b.op(`${floats}.splat`, x), y), 1n);
+    const denormal = b.op(`${lanes}.gt_s`, constant(half + inLanes(leastNormal) - 1n), operands);
+    const above = inLanes(leastNormal) + 1n;
+    const unusual = b.op(
+      `${lanes}.gt_s`,
+      moved(b.op(`${floats}.splat`, result), above),
+      constant(BigInt.asUintN(Number(bits), half + inLanes(infinity) - above - 1n)),
+    );
+    return b.op("i32.eqz", b.op(`${lanes}.bitmask`, b.op("v128.or", denormal, unusual)));
   }
 
   /**
@@ -251,7 +262,7 @@ export const slowResult = (b: X86Builder, parts: 1 | 2): readonly Val[] =>
 export interface Proof {
   /** i32, each: what `quiet` needs of the operands, if it does not say so itself. */
   readonly operands?: readonly Val[];
-  /** i32: all of these at once. */
+  /** i32: all of these and `quiet` at once. */
   readonly jointly?: () => Val;
   /** i32: no exception but PE can occur, and nothing depends on FZ and DAZ. */
   readonly quiet: Val;
@@ -324,16 +335,23 @@ function proveInTurn(
   last: () => void,
 ): void {
   const leave = (): void => b.helper("sseFloat");
+  const lastUnlessQuiet = (): void =>
+    b.whenRarely(b.isFalse(quiet), () => {
+      if (rarelyQuiet === undefined) last();
+      else b.when(b.isFalse(rarelyQuiet()), last);
+    });
   const open = operands.filter((condition) => !b.isProven(condition));
-  if (open.length > 1 && jointly !== undefined) {
-    b.prove(jointly(), leave);
-    for (const condition of open) b.assume(() => condition);
-  } else for (const condition of open) b.prove(condition, leave);
   if (exact !== undefined) b.prove(seen, leave);
-  b.whenRarely(b.isFalse(quiet), () => {
-    if (rarelyQuiet === undefined) last();
-    else b.when(b.isFalse(rarelyQuiet()), last);
-  });
+  if (open.length > 1 && jointly !== undefined) {
+    b.whenRarely(b.isFalse(jointly()), () => {
+      for (const condition of open) b.prove(condition, leave);
+      lastUnlessQuiet();
+    });
+    for (const condition of open) b.assume(() => condition);
+  } else {
+    for (const condition of open) b.prove(condition, leave);
+    lastUnlessQuiet();
+  }
 }
 
 function proveAtOnce(b: X86Builder, proof: Proof, seen: Val, last: () => void): void {

@@ -33,7 +33,7 @@ function proofOf(f: FloatLanes, name: Binary, x: Val, y: Val, result: Val): Proo
   // NaNs and infinities show in the result.
   return {
     operands: [f.isNoDenormal(x), f.isNoDenormal(y)],
-    ...(x !== y && { jointly: () => f.areNoDenormals(x, y) }),
+    ...(x !== y && { jointly: () => f.areUsual(x, y, result) }),
     quiet: f.isNormalResult(result),
     rarelyQuiet: () => f.both(f.isZero(result), zeroIsExact()),
     exact,
