@@ -15,7 +15,8 @@ import type { Shape } from "./shape.ts";
 /** Bits of a general-register or memory access; 128 is a vector. */
 export type Width = 8 | 16 | 32 | 64 | 128;
 
-const LOADS = {
+/** How values of a width are loaded: zero-extended, or as vectors. */
+export const LOADS = {
   8: "i64.load8_u",
   16: "i64.load16_u",
   32: "i64.load32_u",
@@ -232,8 +233,8 @@ export class X86Builder extends IrBuilder {
   }
 
   /** Reads at a host address, as {@link guestAddress} gives it; zero-extends. */
-  hostLoad(width: Width, host: Val, offset = 0): Val {
-    return this.load(LOADS[width], host, offset);
+  hostLoad(width: Width, host: Val): Val {
+    return this.load(LOADS[width], host, 0);
   }
 
   hostStore(width: Width, host: Val, value: Val): void {

@@ -8,10 +8,11 @@
 //    next turn overwrites (flags) is computed only if it is spent. Between turns that are emitted one behind the other it is
 //    not: then it is on all edges behind them, and the main loop looks behind side exits.
 import type { Constant, Val } from "@tsvm/tcg";
+import type { LoadOp, ValueType } from "@tsvm/wasm-emit";
 import { checkPending, looksForPending } from "../emit/check-unit.ts";
 import { runSemantics } from "../emit/emit-insn.ts";
 import type { Shape } from "../emit/shape.ts";
-import { type Width, X86Builder, type X86Exit } from "../emit/x86-builder.ts";
+import { LOADS, type Width, X86Builder, type X86Exit } from "../emit/x86-builder.ts";
 import type { VectorName } from "../exceptions/vectors.ts";
 import type { FpuUse } from "../instructions/row.ts";
 import { unlessJumpCacheLeads } from "../interpreter/jump-cache.ts";
@@ -325,12 +326,29 @@ export class RegionBuilder extends X86Builder {
 
   override guestLoad(width: Width, linear: Val): Val {
     const bytes = width / 8;
+    const { op, type } = this.#loadOf(width);
     const near = this.#reached.near(linear, bytes, false);
-    if (near === undefined || near.isPart) return super.guestLoad(width, linear);
+    if (near === undefined || near.isPart)
+      return this.#bitsOf(this.load(op, this.probe(TLB_READ, "", bytes, linear), 0));
     this.faultPoint("guest access");
-    const value = width === 128 ? this.declare("v128") : this.declare("i64", width);
-    this.#beside(near, TLB_READ, bytes, linear, (host, offset) => this.set(value, this.hostLoad(width, host, offset)));
-    return this.get(value);
+    const value = this.declare(type, type === "i64" ? width : undefined);
+    this.#beside(near, TLB_READ, bytes, linear, (host, offset) => this.set(value, this.load(op, host, offset)));
+    return this.#bitsOf(this.get(value));
+  }
+
+  /** What SSE instructions load are floats mostly, which stay where floats are. */
+  #loadOf(width: Width): { op: LoadOp; type: ValueType } {
+    const { fpu } = this.shape.row;
+    const isSse = fpu === "sse" || fpu === "avx";
+    if (isSse && width === 64) return { op: "f64.load", type: "f64" };
+    if (isSse && width === 32) return { op: "f32.load", type: "f32" };
+    return { op: LOADS[width], type: width === 128 ? "v128" : "i64" };
+  }
+
+  /** A value as {@link guestLoad} gives it. */
+  #bitsOf(value: Val): Val {
+    if (value.type === "f64") return this.op("i64.reinterpret_f64", value);
+    return value.type === "f32" ? this.bool(this.op("i32.reinterpret_f32", value)) : value;
   }
 
   /** Does `access` where the TLB says, or `near`, if it is in the same page: one of the two, so that hosts need no sum. */
