@@ -409,7 +409,7 @@ export class RegionBuilder extends X86Builder {
     if (near !== undefined && !near.isPart) {
       this.faultPoint("guest access");
       this.#beside(near, TLB_WRITE, bytes, linear, (host, offset) => {
-        this.#logStore(this.op("i32.add", host, this.const32(offset)), this.const32(bytes));
+        this.#logStore(host, this.const32(bytes), offset);
         put(host, offset);
       });
       return;
@@ -434,13 +434,14 @@ export class RegionBuilder extends X86Builder {
     super.fillMemory(destination, byte, length);
   }
 
-  /** Appends {i32 host address, i32 length, the bytes there} to the undo log. */
-  #logStore(host: Val, length: Val): void {
+  /** Appends {i32 host address, i32 length, the bytes there} to the undo log; `offset` is added to `host`. */
+  #logStore(host: Val, length: Val, offset = 0): void {
     if (!this.#context.logsStores) return;
     const at = this.load("i32.load", undefined, UNDO_LOG);
-    this.store("i32.store", at, 0, host);
+    const from = this.op("i32.add", host, this.const32(offset));
+    this.store("i32.store", at, 0, from);
     this.store("i32.store", at, 4, length);
-    super.copyMemory(this.op("i32.add", at, this.const32(8)), host, length);
+    super.copyMemory(this.op("i32.add", at, this.const32(8)), from, length);
     const end = this.op("i32.add", at, this.op("i32.add", length, this.const32(8 + 3)));
     this.store("i32.store", undefined, UNDO_LOG, this.op("i32.and", end, this.const32(-4)));
   }
