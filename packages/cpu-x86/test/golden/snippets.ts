@@ -147,7 +147,20 @@ export const GOLDENS: readonly Golden[] = [
     shows: "ADDSD is f64.add where the result is proven to be right; the rest is left to the interpreter.",
     code: { 0: "f2 0f 58 c1" },
     without: "ir",
-    claims: [[/f64\.add/g, 1]],
+    claims: [
+      [/f64\.add/g, 1],
+      [/i64x2\.bitmask/g, 1],
+    ],
+  },
+  {
+    name: "float-operand",
+    shows: "MOVSD loads floats, which are no integers on their way to the registers.",
+    code: { 0: "f2 0f 10 07 f2 0f 10 4f 08" },
+    without: "ir",
+    claims: [
+      [/f64\.load/g, 3],
+      [/i64\.reinterpret_f64/g, 0],
+    ],
   },
   {
     name: "packed-single",
