@@ -114,6 +114,21 @@ describe.each([64, 32] as const)("a region of %i-bit code", (bits) => {
     expect(counters(m).regionsMade).toBeGreaterThan(0);
   });
 
+  it("goes over pages, up and down, in loops of which several turns are emitted at a time", () => {
+    // mov ecx, 700; (5) mov [rdi], ecx; add edi, 4; sub ecx, 1; jnz 5
+    // mov ecx, 700; (20) mov eax, [rdi-4]; sub edi, 4; add ebx, eax; add [rsi], ebx; add esi, 4; sub ecx, 1; jnz 20; hlt
+    const up = "b9 bc 02 00 00 89 0f 83 c7 04 83 e9 01 75 f6";
+    const down = "b9 bc 02 00 00 8b 47 fc 83 ef 04 01 c3 01 1e 83 c6 04 83 e9 01 75 ee";
+    const regs = { rdi: BigInt(DATA + 0xb23), rsi: BigInt(DATA + 0x4b00), rbx: 0n };
+    const m = both(bits, `${up} ${down} f4`, regs);
+    expect([m.reg("rbx"), m.reg("rdi")]).toEqual([(700n * 701n) / 2n, regs.rdi]);
+    const unwatched = new TinyMachine(bits, { heatLimit: 3 }).set(regs);
+    unwatched.runToHalt(`${up} ${down} f4`);
+    expect(unwatched.vcpu.save()).toEqual(m.vcpu.save());
+    for (let at = 0; at < 2800; at += 4)
+      expect(unwatched.read32(DATA + 0x4b00 + at)).toBe(m.read32(DATA + 0x4b00 + at));
+  });
+
   it("repeats string instructions", () => {
     const regs = { rsi: BigInt(DATA), rdi: BigInt(DATA + 0x800) };
     // mov edx, 12; (5) mov ecx, 9; rep movsb; sub edx, 1; jnz 5; hlt
