@@ -59,11 +59,14 @@ interface EmittedBlock extends RegionBlock {
   readonly isCopy: boolean;
 }
 
-/** Turns of a small loop that are emitted at a time, and their instructions, at most. */
-const MAX_TURNS = 8;
-const MAX_TURNED = 48;
-/** Instructions of the largest region in which that is done: in larger ones a loop is rarely most of the work. */
-const MAX_WITH_TURNS = 80;
+/**
+ * Turns of a small loop that are emitted at a time, and their instructions, at most, by the instructions of the whole region: in
+ * a larger one a loop is rarely most of the work, and none that is larger than these has any.
+ */
+const TURNS_BY_SIZE = [
+  { region: 32, turns: 8, turned: 48 },
+  { region: 80, turns: 4, turned: 32 },
+] as const;
 
 /** What translation goes through: its code is found, IR is emitted and its control flow structured, WebAssembly is written. */
 export type TranslationStage = "find" | "emit" | "write";
@@ -183,9 +186,14 @@ class BlockEmitter {
 
   /** The blocks with small loops several turns at a time. */
   emitTurns(blocks: readonly EmittedBlock[]): readonly EmittedBlock[] {
-    if (this.#sizeOf(blocks.keys()) > MAX_WITH_TURNS) return blocks;
+    if (this.#turnLimits === undefined) return blocks;
     this.#turns = findTurns(blocks.map((block, i) => this.#turnBlock(block, i)));
     return blocks.map((block, i) => (this.#turns.has(i) ? { ...block, ...this.#emit(i) } : block));
+  }
+
+  get #turnLimits(): (typeof TURNS_BY_SIZE)[number] | undefined {
+    const size = this.#sizeOf(this.#work.keys());
+    return TURNS_BY_SIZE.find(({ region }) => size <= region);
   }
 
   #turnBlock({ successors, isWhole }: EmittedBlock, block: number): TurnBlock {
@@ -243,7 +251,8 @@ class BlockEmitter {
 
   /** Several turns, up to the way back of the last one. @returns how many instructions of the first block that were. */
   #emitTurnsOf(turn: readonly number[]): number {
-    const length = Math.min(MAX_TURNS, Math.floor(MAX_TURNED / this.#sizeOf(turn)));
+    const { turns, turned } = this.#turnLimits as (typeof TURNS_BY_SIZE)[number];
+    const length = Math.min(turns, Math.floor(turned / this.#sizeOf(turn)));
     const blocks = Array.from({ length }, () => turn).flat();
     for (const [i, block] of blocks.entries()) {
       const insns = this.#insnsOf(block);
