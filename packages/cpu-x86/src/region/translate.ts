@@ -64,7 +64,7 @@ interface EmittedBlock extends RegionBlock {
  * a larger one a loop is rarely most of the work, and none that is larger than these has any.
  */
 const TURNS_BY_SIZE = [
-  { region: 32, turns: 8, turned: 48 },
+  { region: 56, turns: 8, turned: 48 },
   { region: 80, turns: 4, turned: 32 },
 ] as const;
 
