@@ -4,7 +4,7 @@ import { CR4 } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
 import { AT, GPR } from "../state/layout.ts";
 import { TSC_HZ } from "../system/time-stamp.ts";
-import { compactedSize, componentsOf, standardSize, supportedXcr0, supportedXss } from "../xstate/components.ts";
+import { componentsOf, supportedXcr0, supportedXss } from "../xstate/components.ts";
 import type { CpuModel } from "./models.ts";
 
 /** eax, ebx, ecx, edx; signed or unsigned. */
@@ -123,13 +123,13 @@ function topologyLeaf(subleaf: number): Leaf {
 
 /** SDM vol. 1, "Enumeration of CPU Support for XSAVE Instructions and XSAVE-Supported Features". */
 function xsaveLeaf(cpu: Cpu, subleaf: number): Leaf {
-  const { model } = cpu;
+  const { model, xstate } = cpu;
   if (!model.features.has("xsave")) return NOTHING;
   const supported = supportedXcr0(model);
-  if (subleaf === 0) return [supported, standardSize(cpu.low(AT.xcr0)), standardSize(supported), 0];
+  if (subleaf === 0) return [supported, xstate.standardBytes(cpu.low(AT.xcr0)), xstate.standardBytes(supported), 0];
   if (subleaf === 1) {
     // EBX is about the compacted form, EDX:ECX about IA32_XSS.
-    const compacted = model.features.has("xsavec") ? compactedSize(cpu.low(AT.xcr0) | cpu.low(AT.xss)) : 0;
+    const compacted = model.features.has("xsavec") ? xstate.compactedBytes(cpu.low(AT.xcr0) | cpu.low(AT.xss)) : 0;
     const xss = model.features.has("xsaves") ? supportedXss(model) : 0;
     return [model.features.word("d.1.eax"), compacted, xss, 0];
   }

@@ -49,17 +49,16 @@ const onMemory =
   };
 
 /** A save area: moved at once where it can be reached, otherwise by the helper. @param kind see KIND. */
-const onSaveArea =
-  (name: HelperName, plain: Subroutine, kind: number, optimize = 0): Semantics =>
-  (b, area) => {
-    const linear = area!.address();
-    b.noteOperandAccess(XSAVE_MINIMUM, plain === savePlain);
-    const help = (): void => b.helper(name, linear, opsize(b), b.fields.segment());
-    if (b.leavesForHelpers) return help();
+function onSaveArea(name: HelperName, plain: Subroutine, kind: number, optimize = 0): Semantics {
+  const help = onMemory(name, XSAVE_MINIMUM, plain === savePlain);
+  return (b, area) => {
+    if (b.leavesForHelpers) return help(b, area!);
     const wide = b.shape.opsize === 64 ? FORM.wide : 0;
     const form = b.select(b.inCode64(), b.const32(wide | optimize | FORM.all), b.const32(wide | optimize));
-    b.when(b.isFalse(callSubroutine(b, plain, linear, b.const32(kind), form)), help);
+    const done = callSubroutine(b, plain, area!.address(), b.const32(kind), form);
+    b.when(b.isFalse(done), () => help(b, area!));
   };
+}
 
 /** Bits of one field that user-mode code may read unless CR4.UMIP forbids it. */
 const storeGuarded =

@@ -83,7 +83,7 @@ function resetSegments(cpu: Cpu): void {
 
 /** After reset (not INIT, which is treated alike) the control word is 0040, not FNINIT's. */
 function resetFpu(cpu: Cpu): void {
-  cpu.xstate.initializeState(XSTATE.X87, 0);
+  cpu.xstate.initializeState(0, XSTATE.X87, 0);
   cpu.set32(AT.fpuControl, 0x40);
   cpu.set32(AT.fpuTag, 0xff);
   cpu.set32(AT.mxcsr, MXCSR_RESET);

@@ -4,7 +4,6 @@ import { recomputeMode } from "../segments/cache.ts";
 import type { Cpu } from "../state/cpu.ts";
 import type { FieldName } from "../state/layout.ts";
 import { XSTATE } from "../state/xstate.ts";
-import { compactedSize } from "../xstate/components.ts";
 import type { SaveArea } from "./save-area.ts";
 
 /** One register of a component: a field, or an element of one, and what WRMSR would take. */
@@ -28,16 +27,17 @@ const CET_COMPONENTS: readonly CetComponent[] = [
 ];
 
 /** Index in `Cpu.u64` of a component's first register in an area with this layout. */
-const placeOf = (area: SaveArea, layout: number, bit: number): number =>
-  (area.at + compactedSize(layout & (bit - 1))) / 8;
+const placeOf = (cpu: Cpu, area: SaveArea, layout: number, bit: number): number =>
+  (area.at + cpu.xstate.compactedBytes(layout & (bit - 1))) / 8;
 
 /** Writes those of `wanted`, which is the layout, that are in use. @returns which those are. */
 export function saveCet(cpu: Cpu, area: SaveArea, wanted: number): number {
   let saved = 0;
   for (const { bit, registers } of CET_COMPONENTS) {
+    if ((wanted & bit) === 0) continue;
     const values = registers.map(([field, index]) => cpu.get64(field, index));
-    if ((wanted & bit) === 0 || values.every((value) => value === 0n)) continue;
-    cpu.u64.set(values, placeOf(area, wanted, bit));
+    if (values.every((value) => value === 0n)) continue;
+    cpu.u64.set(values, placeOf(cpu, area, wanted, bit));
     saved |= bit;
   }
   return saved;
@@ -48,7 +48,7 @@ export function areValidCet(cpu: Cpu, area: SaveArea, loaded: number, layout: nu
   return CET_COMPONENTS.every(
     ({ bit, registers }) =>
       (loaded & bit) === 0 ||
-      registers.every(([, , isValid], i) => isValid(cpu, cpu.u64[placeOf(area, layout, bit) + i] as bigint)),
+      registers.every(([, , isValid], i) => isValid(cpu, cpu.u64[placeOf(cpu, area, layout, bit) + i] as bigint)),
   );
 }
 
@@ -56,7 +56,7 @@ export function areValidCet(cpu: Cpu, area: SaveArea, loaded: number, layout: nu
 export function restoreCet(cpu: Cpu, area: SaveArea, wanted: number, present: number, layout: number): void {
   for (const { bit, registers } of CET_COMPONENTS) {
     if ((wanted & bit) === 0) continue;
-    const place = placeOf(area, layout, bit);
+    const place = placeOf(cpu, area, layout, bit);
     for (const [i, [field, index]] of registers.entries())
       cpu.set64(field, (present & bit) === 0 ? 0n : (cpu.u64[place + i] as bigint), index);
   }

@@ -23,8 +23,7 @@ export function fxsave(cpu: Cpu): HelperResult {
 /** FXRSTOR. Arguments: linear address, operand size in bits, segment. */
 export function fxrstor(cpu: Cpu): HelperResult {
   if (!mayMoveLegacy(cpu) || !openOperand(cpu, LEGACY_BYTES, 0)) return HELPER.fault;
-  const mxcsr = cpu.u32[area.word(MXCSR_AT)] as number;
-  if ((mxcsr & ~cpu.get32(AT.mxcsrMask)) !== 0) return cpu.raise("GP", 0);
+  if (!isValidMxcsr(cpu, cpu.u32[area.word(MXCSR_AT)] as number)) return cpu.raise("GP", 0);
   cpu.xstate.restoreLegacy(area.at, withX87(cpu), formOf(cpu));
   return HELPER.next;
 }
@@ -40,10 +39,13 @@ function checkArea(cpu: Cpu): void {
   if (isOperandCanonical(cpu, cpu.argHigh(0), cpu.arg32(2)) && (cpu.arg32(0) & 15) !== 0) cpu.raise("GP", 0);
 }
 
+/** No reserved bits are set. */
+const isValidMxcsr = (cpu: Cpu, value: number): boolean => (value & ~cpu.get32(AT.mxcsrMask)) === 0;
+
 /** LDMXCSR. Argument: the value. Reserved bits: #GP(0). */
 export function ldmxcsr(cpu: Cpu): HelperResult {
   const value = cpu.arg32(0);
-  if ((value & ~cpu.get32(AT.mxcsrMask)) !== 0) return cpu.raise("GP", 0);
+  if (!isValidMxcsr(cpu, value)) return cpu.raise("GP", 0);
   cpu.set32(AT.mxcsr, value);
   return HELPER.next;
 }

@@ -51,7 +51,7 @@ export function fnsave(cpu: Cpu): HelperResult {
     image.set(cpu.u8.subarray(from, from + REGISTER_BYTES), environmentBytes(opsize) + i * REGISTER_BYTES);
   }
   if (!writeBlock(cpu, cpu.arg64(0), image.subarray(0, saveBytes(opsize)), cpu.explicitAccess)) return HELPER.fault;
-  cpu.xstate.initializeState(XSTATE.X87, 0);
+  cpu.xstate.initializeState(0, XSTATE.X87, 0);
   return HELPER.next;
 }
 

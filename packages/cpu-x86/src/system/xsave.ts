@@ -7,19 +7,10 @@ import { AT, GPR } from "../state/layout.ts";
 import { decodingMode } from "../state/mode.ts";
 import { AVX512_STATE, XSTATE } from "../state/xstate.ts";
 import { FORM, XCOMP_BV, XSTATE_BV } from "../xstate/areas.ts";
-import {
-  CET_STATE,
-  COMPONENTS,
-  compactedSize,
-  standardSize,
-  supportedXcr0,
-  XSAVE_MINIMUM,
-} from "../xstate/components.ts";
+import { CET_STATE, supportedXcr0, XSAVE_MINIMUM } from "../xstate/components.ts";
 import { areValidCet, restoreCet, saveCet } from "./cet-components.ts";
 import { setPkru } from "./protection-keys.ts";
 import { area, isOperandCanonical, openOperand } from "./save-area.ts";
-
-const PKRU_OFFSET = COMPONENTS.find(({ bit }) => bit === XSTATE.PKRU)?.offset as number;
 
 /** Components that XSAVES and XRSTORS may move. */
 const allEnabled = (cpu: Cpu): number => cpu.low(AT.xcr0) | cpu.low(AT.xss);
@@ -43,7 +34,7 @@ export const xsaveopt = (cpu: Cpu): HelperResult => saveStandard(cpu, FORM.optim
 
 function saveStandard(cpu: Cpu, optimize: number): HelperResult {
   const wanted = requested(cpu);
-  if (!mayMove(cpu) || !openOperand(cpu, standardSize(wanted), ACCESS_WRITE)) return HELPER.fault;
+  if (!mayMove(cpu) || !openOperand(cpu, cpu.xstate.standardBytes(wanted), ACCESS_WRITE)) return HELPER.fault;
   cpu.xstate.saveStandard(area.at, wanted, formOf(cpu) | optimize);
   area.commit(cpu);
   return HELPER.next;
@@ -56,7 +47,7 @@ export const xsavec = (cpu: Cpu): HelperResult => saveCompacted(cpu, requested(c
 export const xsaves = (cpu: Cpu): HelperResult => saveCompacted(cpu, requested(cpu, allEnabled(cpu)));
 
 function saveCompacted(cpu: Cpu, wanted: number): HelperResult {
-  if (!mayMove(cpu) || !openOperand(cpu, compactedSize(wanted), ACCESS_WRITE)) return HELPER.fault;
+  if (!mayMove(cpu) || !openOperand(cpu, cpu.xstate.compactedBytes(wanted), ACCESS_WRITE)) return HELPER.fault;
   cpu.xstate.saveCompacted(area.at, wanted, formOf(cpu));
   cpu.u32[area.word(XSTATE_BV)] = header(cpu, XSTATE_BV) | saveCet(cpu, area, wanted);
   area.commit(cpu);
@@ -81,16 +72,12 @@ function restore(cpu: Cpu, enabled: number): HelperResult {
   const bytes = cpu.xstate.restoredBytes(area.at, enabled, wanted);
   if (bytes === 0) return cpu.raise("GP", 0);
   if (!openOperand(cpu, bytes, 0)) return HELPER.fault;
-  const compacted = isCompacted(cpu);
   const [present, layout] = [header(cpu, XSTATE_BV), header(cpu, XCOMP_BV)];
   if (!areValidCet(cpu, area, wanted & present, layout)) return cpu.raise("GP", 0);
   const mode = cpu.get32(AT.mode);
-  if (compacted) cpu.xstate.restoreCompacted(area.at, wanted, formOf(cpu));
+  if (isCompacted(cpu)) cpu.xstate.restoreCompacted(area.at, wanted, formOf(cpu));
   else cpu.xstate.restoreStandard(area.at, wanted, formOf(cpu));
-  if ((wanted & XSTATE.PKRU) !== 0) {
-    const at = compacted ? compactedSize(layout & (XSTATE.PKRU - 1)) : PKRU_OFFSET;
-    setPkru(cpu, (present & XSTATE.PKRU) === 0 ? 0 : (cpu.u32[area.word(at)] as number));
-  }
+  if ((wanted & XSTATE.PKRU) !== 0) setPkru(cpu, cpu.xstate.savedKeys(area.at));
   // The controls of CET may change how code is decoded.
   if ((wanted & CET_STATE) !== 0) restoreCet(cpu, area, wanted, present, layout);
   return cpu.get32(AT.mode) === mode ? HELPER.next : HELPER.jump;

@@ -34,6 +34,12 @@ const MOVABLE: readonly Movable[] = COMPONENTS.filter(
   (component): component is Movable => component.moves !== undefined,
 );
 
+/** i32: the header says so. */
+export const isCompactedArea = (b: IrBuilder, area: Val): Val => {
+  const w = new Words(b);
+  return w.shr(w.load(XCOMP_BV + 4, area), 31);
+};
+
 const MXCSR_OWNERS = XSTATE.SSE | XSTATE.AVX;
 
 const moveForm = (b: IrBuilder, form: Val): MoveForm => {
@@ -41,69 +47,80 @@ const moveForm = (b: IrBuilder, form: Val): MoveForm => {
   return { wide: w.has(form, FORM.wide), all: w.has(form, FORM.all) };
 };
 
-const done = (b: IrBuilder): void => giveBack(b, b.const32(0));
+/** A subroutine of three words, the last two components and {@link FORM} mostly, that gives back 0. */
+function moving(name: string, move: (b: IrBuilder, area: Val, components: Val, form: Val) => void): Subroutine {
+  return {
+    name,
+    params: ["i32", "i32", "i32"],
+    result: "i32",
+    body: (b, area, components, form) => {
+      move(b, area!, components!, form!);
+      giveBack(b, b.const32(0));
+    },
+  };
+}
 
-/** (mask) to those of it that do not have their initial configuration. */
-export const xstateInUse: Subroutine = {
-  name: "xstateInUse",
-  params: ["i32"],
-  result: "i32",
-  body: (b, mask) => {
-    const w = new Words(b);
-    const used = b.variable(w.const(0));
-    for (const { bit, moves } of MOVABLE)
-      b.when(w.has(mask!, bit), () =>
-        b.when(b.isFalse(moves.isInitial(b)), () => b.set(used, w.or(b.get(used), w.const(bit)))),
-      );
-    giveBack(b, b.get(used));
-  },
-};
+/** A subroutine of components: `start`, changed by `step` for each of `each` that is among them. */
+function gathering<T extends { readonly bit: number }>(
+  name: string,
+  start: number,
+  each: readonly T[],
+  step: (w: Words, component: T, before: () => Val) => Val,
+): Subroutine {
+  return {
+    name,
+    params: ["i32"],
+    result: "i32",
+    body: (b, components) => {
+      const w = new Words(b);
+      const gathered = b.variable(w.const(start));
+      for (const component of each)
+        b.when(w.has(components!, component.bit), () =>
+          b.set(
+            gathered,
+            step(w, component, () => b.get(gathered)),
+          ),
+        );
+      giveBack(b, b.get(gathered));
+    },
+  };
+}
+
+/** (components) to those of them that do not have their initial configuration. */
+export const xstateInUse: Subroutine = gathering("xstateInUse", 0, MOVABLE, (w, { bit, moves }, before) =>
+  w.or(before(), w.shl(w.isZero(moves.isInitial(w.b)), Math.log2(bit))),
+);
+
+/** Those behind the header. */
+const EXTENDED = COMPONENTS.filter(({ length }) => length > 0);
 
 /** (components) to the bytes of an area of the standard form. */
-export const standardBytes: Subroutine = {
-  name: "standardBytes",
-  params: ["i32"],
-  result: "i32",
-  body: (b, mask) => {
-    const w = new Words(b);
-    const size = b.variable(w.const(XSAVE_MINIMUM));
-    for (const { bit, offset, length } of MOVABLE.filter(({ length }) => length > 0))
-      b.when(w.has(mask!, bit), () => b.set(size, w.max(b.get(size), w.const(offset + length))));
-    giveBack(b, b.get(size));
-  },
-};
+export const standardBytes: Subroutine = gathering(
+  "standardBytes",
+  XSAVE_MINIMUM,
+  EXTENDED.filter(({ supervisor }) => !supervisor),
+  (w, { offset, length }, before) => w.max(before(), w.const(offset + length)),
+);
 
 /** (components) to the bytes of an area of the compacted form. */
-export const compactedBytes: Subroutine = {
-  name: "compactedBytes",
-  params: ["i32"],
-  result: "i32",
-  body: (b, mask) => {
-    const w = new Words(b);
-    const size = b.variable(w.const(XSAVE_MINIMUM));
-    for (const { bit, length } of COMPONENTS.filter(({ length }) => length > 0))
-      b.when(w.has(mask!, bit), () => b.set(size, w.add(b.get(size), length)));
-    giveBack(b, b.get(size));
-  },
-};
+export const compactedBytes: Subroutine = gathering(
+  "compactedBytes",
+  XSAVE_MINIMUM,
+  EXTENDED,
+  (w, { length }, before) => w.add(before(), length),
+);
 
 /** (area, components, form): XSAVE, XSAVEOPT. */
-export const saveStandard: Subroutine = {
-  name: "saveStandard",
-  params: ["i32", "i32", "i32"],
-  result: "i32",
-  body: (b, area, wanted, form) => {
-    const w = new Words(b);
-    const used = callSubroutine(b, xstateInUse, wanted!);
-    const saved = b.select(w.has(form!, FORM.optimize), used, wanted!);
-    for (const { bit, offset, moves } of MOVABLE)
-      b.when(w.has(saved, bit), () => moves.save(b, area!, offset, moveForm(b, form!)));
-    // MXCSR belongs to SSE and AVX alike.
-    b.when(w.has(wanted!, MXCSR_OWNERS), () => saveMxcsr(b, area!));
-    w.store(XSTATE_BV, w.or(w.without(w.load(XSTATE_BV, area!), wanted!), used), area!);
-    done(b);
-  },
-};
+export const saveStandard: Subroutine = moving("saveStandard", (b, area, wanted, form) => {
+  const w = new Words(b);
+  const used = callSubroutine(b, xstateInUse, wanted);
+  const saved = b.select(w.has(form, FORM.optimize), used, wanted);
+  for (const { bit, offset, moves } of MOVABLE)
+    b.when(w.has(saved, bit), () => moves.save(b, area, offset, moveForm(b, form)));
+  // MXCSR belongs to SSE and AVX alike.
+  b.when(w.has(wanted, MXCSR_OWNERS), () => saveMxcsr(b, area));
+  w.store(XSTATE_BV, w.or(w.without(w.load(XSTATE_BV, area), wanted), used), area);
+});
 
 /** Does `visit` for each component that generated code moves, with the place where it begins in an area of this layout. */
 function forEachCompacted(b: IrBuilder, area: Val, layout: Val, visit: (component: Movable, place: Val) => void): void {
@@ -116,26 +133,20 @@ function forEachCompacted(b: IrBuilder, area: Val, layout: Val, visit: (componen
 }
 
 /** (area, components, form): XSAVEC, XSAVES. The supervisor's components are left out, but not of the layout. */
-export const saveCompacted: Subroutine = {
-  name: "saveCompacted",
-  params: ["i32", "i32", "i32"],
-  result: "i32",
-  body: (b, area, wanted, form) => {
-    const w = new Words(b);
-    // MXCSR is part of the SSE component here.
-    const control = b.select(w.eq(w.load(AT.mxcsr), MXCSR_RESET), w.const(0), w.and(wanted!, XSTATE.SSE));
-    const saved = w.or(callSubroutine(b, xstateInUse, wanted!), control);
-    forEachCompacted(b, area!, wanted!, ({ bit, moves }, place) =>
-      b.when(w.has(saved, bit), () => moves.save(b, place, 0, moveForm(b, form!))),
-    );
-    b.when(w.has(saved, XSTATE.SSE), () => saveMxcsr(b, area!));
-    w.store(XSTATE_BV, saved, area!);
-    w.store(XSTATE_BV + 4, w.const(0), area!);
-    w.store(XCOMP_BV, wanted!, area!);
-    w.store(XCOMP_BV + 4, w.const(COMPACTED), area!);
-    done(b);
-  },
-};
+export const saveCompacted: Subroutine = moving("saveCompacted", (b, area, wanted, form) => {
+  const w = new Words(b);
+  // MXCSR is part of the SSE component here.
+  const control = b.select(w.eq(w.load(AT.mxcsr), MXCSR_RESET), w.const(0), w.and(wanted, XSTATE.SSE));
+  const saved = w.or(callSubroutine(b, xstateInUse, wanted), control);
+  forEachCompacted(b, area, wanted, ({ bit, moves }, place) =>
+    b.when(w.has(saved, bit), () => moves.save(b, place, 0, moveForm(b, form))),
+  );
+  b.when(w.has(saved, XSTATE.SSE), () => saveMxcsr(b, area));
+  w.store(XSTATE_BV, saved, area);
+  w.store(XSTATE_BV + 4, w.const(0), area);
+  w.store(XCOMP_BV, wanted, area);
+  w.store(XCOMP_BV + 4, w.const(COMPACTED), area);
+});
 
 /** (area, components enabled, components asked for) to the bytes of the area that restoring looks at; 0: #GP(0). */
 export const restoredBytes: Subroutine = {
@@ -144,14 +155,13 @@ export const restoredBytes: Subroutine = {
   result: "i32",
   body: (b, area, enabled, wanted) => {
     const w = new Words(b);
-    const isCompacted = b.op("i32.lt_s", w.load(XCOMP_BV + 4, area!), w.const(0));
     const present = w.load(XSTATE_BV, area!);
     const layout = w.load(XCOMP_BV, area!);
     const refuseIf = (bad: Val): void => b.when(bad, () => giveBack(b, w.const(0)));
     const words = (from: number, to: number): Val =>
       w.or(...Array.from({ length: (to - from) / 4 }, (_, i) => w.load(from + i * 4, area!)));
     b.when(
-      isCompacted,
+      isCompactedArea(b, area!),
       () => {
         const foreign = w.or(w.without(layout, enabled!), w.without(present, layout), w.load(XSTATE_BV + 4, area!));
         const form = w.xor(w.load(XCOMP_BV + 4, area!), COMPACTED);
@@ -188,78 +198,64 @@ function restoreComponent(
 }
 
 /** (area, components asked for, form): XRSTOR of the standard form. PKRU is left out. */
-export const restoreStandard: Subroutine = {
-  name: "restoreStandard",
-  params: ["i32", "i32", "i32"],
-  result: "i32",
-  body: (b, area, wanted, form) => {
-    const w = new Words(b);
-    const present = w.load(XSTATE_BV, area!);
-    for (const { bit, offset, moves } of MOVABLE)
-      b.when(w.has(wanted!, bit), () => restoreComponent(b, moves, w.has(present, bit), area!, offset, form!));
-    b.when(w.has(wanted!, MXCSR_OWNERS), () => loadMxcsr(b, area!));
-    done(b);
-  },
-};
+export const restoreStandard: Subroutine = moving("restoreStandard", (b, area, wanted, form) => {
+  const w = new Words(b);
+  const present = w.load(XSTATE_BV, area);
+  for (const { bit, offset, moves } of MOVABLE)
+    b.when(w.has(wanted, bit), () => restoreComponent(b, moves, w.has(present, bit), area, offset, form));
+  b.when(w.has(wanted, MXCSR_OWNERS), () => loadMxcsr(b, area));
+});
 
 /** (area, components asked for, form): XRSTOR and XRSTORS of the compacted form. PKRU and the supervisor's components are left out. */
-export const restoreCompacted: Subroutine = {
-  name: "restoreCompacted",
-  params: ["i32", "i32", "i32"],
-  result: "i32",
-  body: (b, area, wanted, form) => {
-    const w = new Words(b);
-    const present = w.load(XSTATE_BV, area!);
-    forEachCompacted(b, area!, w.load(XCOMP_BV, area!), ({ bit, moves }, place) =>
-      b.when(w.has(wanted!, bit), () => restoreComponent(b, moves, w.has(present, bit), place, 0, form!)),
-    );
-    b.when(w.has(wanted!, XSTATE.SSE), () =>
-      b.when(
-        w.has(present, XSTATE.SSE),
-        () => loadMxcsr(b, area!),
-        () => w.store(AT.mxcsr, w.const(MXCSR_RESET)),
-      ),
-    );
-    done(b);
-  },
-};
+export const restoreCompacted: Subroutine = moving("restoreCompacted", (b, area, wanted, form) => {
+  const w = new Words(b);
+  const present = w.load(XSTATE_BV, area);
+  forEachCompacted(b, area, w.load(XCOMP_BV, area), ({ bit, moves }, place) =>
+    b.when(w.has(wanted, bit), () => restoreComponent(b, moves, w.has(present, bit), place, 0, form)),
+  );
+  b.when(w.has(wanted, XSTATE.SSE), () =>
+    b.when(
+      w.has(present, XSTATE.SSE),
+      () => loadMxcsr(b, area),
+      () => w.store(AT.mxcsr, w.const(MXCSR_RESET)),
+    ),
+  );
+});
 
 const [x87, sse] = MOVABLE as [Movable, Movable];
 
 /** (area, components, form): FXSAVE; the components are XSTATE.SSE or none. */
-export const saveLegacy: Subroutine = {
-  name: "saveLegacy",
-  params: ["i32", "i32", "i32"],
-  result: "i32",
-  body: (b, area, wanted, form) => {
-    x87.moves.save(b, area!, 0, moveForm(b, form!));
-    saveMxcsr(b, area!);
-    b.when(new Words(b).has(wanted!, XSTATE.SSE), () => sse.moves.save(b, area!, 0, moveForm(b, form!)));
-    done(b);
-  },
-};
+export const saveLegacy: Subroutine = moving("saveLegacy", (b, area, wanted, form) => {
+  x87.moves.save(b, area, 0, moveForm(b, form));
+  saveMxcsr(b, area);
+  b.when(new Words(b).has(wanted, XSTATE.SSE), () => sse.moves.save(b, area, 0, moveForm(b, form)));
+});
 
 /** (area, components, form): FXRSTOR, whose MXCSR is known to be good; as {@link saveLegacy}. */
-export const restoreLegacy: Subroutine = {
-  name: "restoreLegacy",
-  params: ["i32", "i32", "i32"],
-  result: "i32",
-  body: (b, area, wanted, form) => {
-    x87.moves.load?.(b, area!, 0, moveForm(b, form!));
-    loadMxcsr(b, area!);
-    b.when(new Words(b).has(wanted!, XSTATE.SSE), () => sse.moves.load?.(b, area!, 0, moveForm(b, form!)));
-    done(b);
-  },
-};
+export const restoreLegacy: Subroutine = moving("restoreLegacy", (b, area, wanted, form) => {
+  x87.moves.load?.(b, area, 0, moveForm(b, form));
+  loadMxcsr(b, area);
+  b.when(new Words(b).has(wanted, XSTATE.SSE), () => sse.moves.load?.(b, area, 0, moveForm(b, form)));
+});
 
-/** (components): gives them their initial configuration, in 64-bit mode or not by the form. */
-export const initializeState: Subroutine = {
-  name: "initializeState",
-  params: ["i32", "i32"],
+/** (area, which does not matter, components, form): gives them their initial configuration, but PKRU. */
+export const initializeState: Subroutine = moving("initializeState", (b, _area, wanted, form) => {
+  const w = new Words(b);
+  for (const { bit, moves } of MOVABLE) b.when(w.has(wanted, bit), () => moves.initialize?.(b, moveForm(b, form)));
+});
+
+/** (area) to the PKRU that restoring it would load. */
+export const savedKeys: Subroutine = {
+  name: "savedKeys",
+  params: ["i32"],
   result: "i32",
-  body: (b, wanted, form) => {
+  body: (b, area) => {
     const w = new Words(b);
-    for (const { bit, moves } of MOVABLE) b.when(w.has(wanted!, bit), () => moves.initialize?.(b, moveForm(b, form!)));
-    done(b);
+    const { bit, offset } = COMPONENTS.find((component) => component.bit === XSTATE.PKRU)!;
+    b.when(w.isZero(w.has(w.load(XSTATE_BV, area!), bit)), () => giveBack(b, w.const(0)));
+    const layout = w.load(XCOMP_BV, area!);
+    const compacted = callSubroutine(b, compactedBytes, w.and(layout, bit - 1));
+    const at = b.select(isCompactedArea(b, area!), compacted, w.const(offset));
+    giveBack(b, w.load(0, w.add(area!, at)));
   },
 };

@@ -143,19 +143,3 @@ export function supportedXss(model: CpuModel): number {
 }
 
 const maskOf = (components: readonly XsaveComponent[]): number => components.reduce((mask, { bit }) => mask | bit, 0);
-
-/** Bytes that the components of `mask` need in the standard form. */
-export function standardSize(mask: number): number {
-  let size = XSAVE_MINIMUM;
-  for (const { bit, offset, length } of COMPONENTS) {
-    if ((mask & bit) !== 0 && offset + length > size) size = offset + length;
-  }
-  return size;
-}
-
-/** Bytes that they need in the compacted form. */
-export function compactedSize(mask: number): number {
-  let size = XSAVE_MINIMUM;
-  for (const { bit, length } of COMPONENTS) if ((mask & bit) !== 0) size += length;
-  return size;
-}

@@ -9,21 +9,20 @@ import { STAGING, TLB_READ, TLB_WRITE } from "../state/memory-map.ts";
 import { XSTATE } from "../state/xstate.ts";
 import {
   compactedBytes,
+  isCompactedArea,
   restoreCompacted,
   restoredBytes,
   restoreStandard,
   saveCompacted,
+  savedKeys,
   saveStandard,
   standardBytes,
-  XCOMP_BV,
-  XSTATE_BV,
 } from "./areas.ts";
-import { CET_STATE, COMPONENTS, XSAVE_MINIMUM } from "./components.ts";
+import { CET_STATE, XSAVE_MINIMUM } from "./components.ts";
 import { Words } from "./words.ts";
 
 const PAGE = 4096;
 const ALIGNMENT = 64;
-const PKRU_OFFSET = COMPONENTS.find(({ bit }) => bit === XSTATE.PKRU)!.offset;
 
 /** Bits that tell what an instruction does: write the compacted form, or demand it; move the supervisor's components, too. */
 export const KIND = { compacted: 1, supervisor: 2 } as const;
@@ -132,13 +131,13 @@ export const restorePlain: Subroutine = {
     const head = callSubroutine(b, reachSaveArea, linear!, w.const(XSAVE_MINIMUM), w.const(TLB_READ));
     leaveIf(b, w.isZero(head));
     // XRSTOR of the compacted form is rare, and not all models have it.
-    const isCompacted = w.shr(w.load(XCOMP_BV + 4, head), 31);
+    const isCompacted = isCompactedArea(b, head);
     leaveIf(b, w.xor(isCompacted, w.and(kind!, KIND.compacted)));
     const bytes = callSubroutine(b, restoredBytes, head, enabled, wanted);
     leaveIf(b, w.isZero(bytes));
     const area = callSubroutine(b, reachSaveArea, linear!, bytes, w.const(TLB_READ));
     leaveIf(b, w.isZero(area));
-    b.when(w.has(wanted, XSTATE.PKRU), () => leaveIfKeysChange(b, area, isCompacted));
+    b.when(w.has(wanted, XSTATE.PKRU), () => leaveIf(b, w.xor(callSubroutine(b, savedKeys, area), w.load(AT.pkru))));
     b.when(
       isCompacted,
       () => void callSubroutine(b, restoreCompacted, area, wanted, form!),
@@ -147,13 +146,3 @@ export const restorePlain: Subroutine = {
     giveBack(b, w.const(1));
   },
 };
-
-function leaveIfKeysChange(b: IrBuilder, area: Val, isCompacted: Val): void {
-  const w = new Words(b);
-  const at = b.variable(w.const(PKRU_OFFSET));
-  const before = (): Val => callSubroutine(b, compactedBytes, w.and(w.load(XCOMP_BV, area), XSTATE.PKRU - 1));
-  b.when(isCompacted, () => b.set(at, before()));
-  const keys = b.variable(w.const(0));
-  b.when(w.has(w.load(XSTATE_BV, area), XSTATE.PKRU), () => b.set(keys, w.load(0, w.add(area, b.get(at)))));
-  leaveIf(b, w.xor(b.get(keys), w.load(AT.pkru)));
-}

@@ -10,6 +10,7 @@ import {
   restoreLegacy,
   restoreStandard,
   saveCompacted,
+  savedKeys,
   saveLegacy,
   saveStandard,
   standardBytes,
@@ -29,6 +30,7 @@ export const AREA_SUBROUTINES: readonly Subroutine[] = [
   saveLegacy,
   restoreLegacy,
   initializeState,
+  savedKeys,
 ];
 
 /** (host address of the area, components, FORM) */
@@ -37,6 +39,10 @@ type Move = (area: number, components: number, form: number) => number;
 /** As the subroutines of these names say. */
 export interface XstateRoutines {
   xstateInUse(components: number): number;
+  standardBytes(components: number): number;
+  compactedBytes(components: number): number;
+  /** Signed. */
+  savedKeys(area: number): number;
   readonly saveStandard: Move;
   readonly saveCompacted: Move;
   readonly restoreStandard: Move;
@@ -44,7 +50,7 @@ export interface XstateRoutines {
   readonly saveLegacy: Move;
   readonly restoreLegacy: Move;
   restoredBytes(area: number, enabled: number, components: number): number;
-  initializeState(components: number, form: number): number;
+  readonly initializeState: Move;
 }
 
 let compiled: WebAssembly.Module | undefined;

@@ -1,5 +1,6 @@
 // The x87 and MXCSR in the legacy region of FXSAVE and XSAVE. SDM vol. 1, "FXSAVE Area" and "Legacy Region of an XSAVE Area".
 import type { IrBuilder, Val } from "@tsvm/tcg";
+import { FCW } from "../softfloat/status-word.ts";
 import { AT, ELEMENT_SIZE } from "../state/layout.ts";
 import { Words } from "./words.ts";
 
@@ -18,7 +19,6 @@ const CONTROL = 0;
 const DATA = 16;
 const REGISTERS = 32;
 const REGISTER_BYTES = 16;
-const X87_CONTROL = 0x37f;
 
 /** Fields that are 0 after FNINIT, in words. */
 const CLEARED = [AT.fpuStatus, AT.fpuTag, AT.fpuOpcode, AT.fpuCs, AT.fpuDs];
@@ -78,7 +78,7 @@ export function loadX87(b: IrBuilder, area: Val, wide: Val): void {
 /** x87 state as after FNINIT, and with empty registers' contents gone. */
 export function initializeX87(b: IrBuilder): void {
   const w = new Words(b);
-  w.store(AT.fpuControl, w.const(X87_CONTROL));
+  w.store(AT.fpuControl, w.const(FCW.INITIAL));
   for (const field of CLEARED) w.store(field, w.const(0));
   for (const field of POINTERS) b.store("i64.store", undefined, field, b.const(0));
   const zero = b.vector(0n, 0n);
@@ -94,7 +94,7 @@ export function isX87Initial(b: IrBuilder): Val {
   for (let i = 1; i < 8; i++)
     registers = b.op("v128.or", registers, b.load("v128.load", undefined, AT.fpr + i * ELEMENT_SIZE.fpr));
   const used = w.or(...fields, ...pointers, b.op("v128.any_true", registers));
-  return b.both(w.isZero(used), w.eq(w.load(AT.fpuControl), X87_CONTROL));
+  return b.both(w.isZero(used), w.eq(w.load(AT.fpuControl), FCW.INITIAL));
 }
 
 export function saveMxcsr(b: IrBuilder, area: Val): void {
