@@ -45,6 +45,28 @@ const DOUBLE_LIMITS = {
   infinity: 0x7ff0_0000_0000_0000n << 1n,
 };
 
+/**
+ * Of numbers whose sign is shifted out: what is added, and what they are compared with afterwards, so that operands are below the limit
+ * if they are denormal, and results above if they are not normal. Comparisons of lanes have signs: everything is moved by half of all numbers.
+ */
+const USUAL_SINGLES = { floats: "f32x4", lanes: "i32x4", ...usualLimits(SINGLE_LIMITS, 32) } as const;
+const USUAL_DOUBLES = { floats: "f64x2", lanes: "i64x2", ...usualLimits(DOUBLE_LIMITS, 64) } as const;
+
+function usualLimits({ leastNormal, infinity }: typeof DOUBLE_LIMITS, bits: 32 | 64) {
+  const inLane = (limit: bigint): bigint => limit >> BigInt(64 - bits);
+  const half = 1n << BigInt(bits - 1);
+  const least = inLane(leastNormal);
+  const above = least + 1n;
+  const inAllLanes = (value: bigint): bigint => {
+    const lane = BigInt.asUintN(bits, value);
+    return bits === 64 ? lane : (lane << 32n) | lane;
+  };
+  return {
+    operand: { moved: inAllLanes(half - 1n), limit: inAllLanes(half + least - 1n) },
+    outcome: { moved: inAllLanes(half - above), limit: inAllLanes(half + inLane(infinity) - above - 1n) },
+  };
+}
+
 /** Float operations on one kind; conditions are i32 for scalars and lane masks for vectors. */
 export class FloatLanes {
   readonly b: X86Builder;
@@ -143,24 +165,14 @@ export class FloatLanes {
    */
   areUsual(x: Val, y: Val, result: Val): Val {
     const { b, double } = this;
-    const floats = double ? "f64x2" : "f32x4";
-    const lanes = double ? "i64x2" : "i32x4";
-    const bits = double ? 64n : 32n;
-    const { leastNormal, infinity } = this.limits;
-    const inLanes = (limit: bigint): bigint => limit >> (64n - bits);
-    const constant = (value: bigint): Val => b.vector(inAllLanes(value, bits), inAllLanes(value, bits));
-    // Comparisons have signs here: everything is moved by half of all numbers.
-    const half = 1n << (bits - 1n);
+    const { floats, lanes, operand, outcome } = double ? USUAL_DOUBLES : USUAL_SINGLES;
+    const splat = (value: Val): Val => b.op(`${floats}.splat`, value);
+    const constant = (bits: bigint): Val => b.vector(bits, bits);
     const moved = (vector: Val, by: bigint): Val =>
-      b.op(`${lanes}.add`, b.op(`${lanes}.add`, vector, vector), constant(BigInt.asUintN(Number(bits), half - by)));
-    const operands = moved(b.lane(`${floats}.replace_lane`, 1, b.op(`${floats}.splat`, x), y), 1n);
-    const denormal = b.op(`${lanes}.gt_s`, constant(half + inLanes(leastNormal) - 1n), operands);
-    const above = inLanes(leastNormal) + 1n;
-    const unusual = b.op(
-      `${lanes}.gt_s`,
-      moved(b.op(`${floats}.splat`, result), above),
-      constant(BigInt.asUintN(Number(bits), half + inLanes(infinity) - above - 1n)),
-    );
+      b.op(`${lanes}.add`, b.op(`${lanes}.add`, vector, vector), constant(by));
+    const operands = moved(b.lane(`${floats}.replace_lane`, 1, splat(x), y), operand.moved);
+    const denormal = b.op(`${lanes}.gt_s`, constant(operand.limit), operands);
+    const unusual = b.op(`${lanes}.gt_s`, moved(splat(result), outcome.moved), constant(outcome.limit));
     return b.op("i32.eqz", b.op(`${lanes}.bitmask`, b.op("v128.or", denormal, unusual)));
   }
 
@@ -364,9 +376,6 @@ function proveAtOnce(b: X86Builder, proof: Proof, seen: Val, last: () => void): 
     b.when(b.isFalse(b.both(nowQuiet, b.either(seen, b.both(toNearest, exact())))), last);
   });
 }
-
-/** 64 bits with the same value in each lane. */
-const inAllLanes = (value: bigint, bits: bigint): bigint => (bits === 64n ? value : (value << 32n) | value);
 
 /** The bits of a constant in all of 64 bits: one double or two equal singles. */
 function bitsOf(value: number, double: boolean): bigint {

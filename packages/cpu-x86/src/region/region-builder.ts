@@ -309,9 +309,12 @@ export class RegionBuilder extends X86Builder {
   }
 
   protected override probe(table: number, _miss: string, bytes: number, linear: Val): Val {
+    return this.#hostOf(this.#reached.near(linear, bytes, table === TLB_WRITE), table, bytes, linear);
+  }
+
+  #hostOf(near: Near | undefined, table: number, bytes: number, linear: Val): Val {
     this.faultPoint("guest access");
     const writes = table === TLB_WRITE;
-    const near = this.#reached.near(linear, bytes, writes);
     if (near?.isPart) return this.op("i32.add", near.reached.host, this.const32(near.distance));
     const host = near === undefined ? this.#look(table, bytes, linear) : this.#reachFrom(near, table, bytes, linear);
     this.#reached.add({ linear, host, bytes, writable: writes, lookedUp: near === undefined });
@@ -329,8 +332,7 @@ export class RegionBuilder extends X86Builder {
     const { op, type } = this.#loadOf(width);
     const near = this.#reached.near(linear, bytes, false);
     if (near === undefined || near.isPart)
-      return this.#bitsOf(this.load(op, this.probe(TLB_READ, "", bytes, linear), 0));
-    this.faultPoint("guest access");
+      return this.#bitsOf(this.load(op, this.#hostOf(near, TLB_READ, bytes, linear), 0));
     const value = this.declare(type, type === "i64" ? width : undefined);
     this.#beside(near, TLB_READ, bytes, linear, (host, offset) => this.set(value, this.load(op, host, offset)));
     return this.#bitsOf(this.get(value));
@@ -353,6 +355,7 @@ export class RegionBuilder extends X86Builder {
 
   /** Does `access` where the TLB says, or `near`, if it is in the same page: one of the two, so that hosts need no sum. */
   #beside(near: Near, table: number, bytes: number, linear: Val, access: (host: Val, offset: number) => void): void {
+    this.faultPoint("guest access");
     const { reached, distance } = near;
     this.whenRarely(
       this.#isOutside(near, bytes),
@@ -406,17 +409,12 @@ export class RegionBuilder extends X86Builder {
     put: (host: Val | undefined, offset: number) => void,
   ): void {
     const near = this.#reached.near(linear, bytes, true);
-    if (near !== undefined && !near.isPart) {
-      this.faultPoint("guest access");
-      this.#beside(near, TLB_WRITE, bytes, linear, (host, offset) => {
-        this.#logStore(host, this.const32(bytes), offset);
-        put(host, offset);
-      });
-      return;
-    }
-    const host = this.probe(TLB_WRITE, "", bytes, linear);
-    this.#logStore(host, this.const32(bytes));
-    put(host, 0);
+    const store = (host: Val, offset: number): void => {
+      this.#logStore(host, this.const32(bytes), offset);
+      put(host, offset);
+    };
+    if (near === undefined || near.isPart) store(this.#hostOf(near, TLB_WRITE, bytes, linear), 0);
+    else this.#beside(near, TLB_WRITE, bytes, linear, store);
   }
 
   override hostStore(width: Width, host: Val, value: Val): void {

@@ -36,7 +36,6 @@ export class IrBuilder {
   #committed = "";
   /** Counts the blocks; values of another one are not found again. */
   #block = 1;
-  #defers = false;
   /** Branches around what is built. */
   #depth = 0;
   readonly #slots: SlotFile | undefined;
@@ -64,7 +63,6 @@ export class IrBuilder {
    */
   beginBlock(defers = false): void {
     this.#slots?.begin(defers);
-    this.#defers = defers;
     this.#block++;
   }
 
@@ -149,7 +147,7 @@ export class IrBuilder {
     if (constant !== undefined) return facts.type === "i32" ? this.const32(Number(constant)) : this.const(constant);
     if (facts.identity !== undefined && b?.constant === facts.identity) return a;
     if (facts.undoes !== undefined && facts.undoes === a.op) return a.args[0] as Val;
-    if (facts === OP.add && this.#defers && a.op === OP.add.op && b?.constant !== undefined) {
+    if (facts === OP.add && this.#slots?.defers && a.op === OP.add.op && b?.constant !== undefined) {
       const inner = a.args[1] as Val;
       if (inner.constant !== undefined) return this.add(a.args[0] as Val, this.add(inner, b));
     }

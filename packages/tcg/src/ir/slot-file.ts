@@ -23,8 +23,9 @@ export class SlotFile {
   readonly #table: SlotTable;
   readonly #values: (Val | undefined)[];
   readonly #pending: boolean[];
-  /** All slots of the table that are not scratch. */
+  /** Slots that are not scratch: all of them, and the lazy ones. */
   readonly #kept: readonly number[];
+  readonly #keptLazily: readonly number[];
   #defers = false;
   /** What branches have to take back, the oldest first; empty outside of branches. */
   readonly #changes: Change[] = [];
@@ -35,12 +36,18 @@ export class SlotFile {
     this.#values = new Array(table.slots.length).fill(undefined);
     this.#pending = new Array(table.slots.length).fill(false);
     this.#kept = table.slots.flatMap(({ policy }, i) => (policy === "scratch" ? [] : [i]));
+    this.#keptLazily = this.#kept.filter((slot) => table.slots[slot]!.lazy === true);
   }
 
   /** Starts a block, with all values in the variables. @param defers its slots are set as it is left only. */
   begin(defers: boolean): void {
     this.clear();
     this.#defers = defers;
+  }
+
+  /** The block sets its slots as it is left only. */
+  get defers(): boolean {
+    return this.#defers;
   }
 
   /** The slot at `address`, or -1. */
@@ -76,8 +83,8 @@ export class SlotFile {
   settle(exit: Node): void {
     let sets: Variable[] | undefined;
     let values: Val[] | undefined;
-    for (const slot of this.#defers ? this.#kept : this.#table.lazy)
-      if (this.#pending[slot] && this.#table.slots[slot]!.policy !== "scratch") {
+    for (const slot of this.#defers ? this.#kept : this.#keptLazily)
+      if (this.#pending[slot]) {
         sets ??= [];
         values ??= [];
         sets.push(this.#table.variables[slot] as Variable);

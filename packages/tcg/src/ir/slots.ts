@@ -31,15 +31,12 @@ const BYTES: Readonly<Record<Slot["type"], number>> = { i32: 4, i64: 8, v128: 16
 export class SlotTable {
   readonly slots: readonly Slot[];
   readonly variables: readonly Variable[];
-  /** Numbers of the lazy slots. */
-  readonly lazy: readonly number[];
   readonly #first: number;
   readonly #byGranule: Int16Array;
 
   constructor(slots: readonly Slot[]) {
     this.slots = slots;
     this.variables = slots.map(({ type }, i) => ({ type, variable: SLOT_VARIABLES + i }));
-    this.lazy = slots.flatMap(({ lazy }, i) => (lazy === true ? [i] : []));
     this.#first = Math.floor(Math.min(...slots.map(({ address }) => address)) / GRANULE);
     const end = Math.max(...slots.map(({ address, type }) => address + BYTES[type])) / GRANULE;
     this.#byGranule = new Int16Array(end - this.#first).fill(-1);
