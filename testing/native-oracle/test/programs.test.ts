@@ -1,11 +1,13 @@
 // Random programs in short; `pnpm fuzz` is the long form. What it finds is kept in fuzz/cases/programs.
 import { describe, expect, it } from "vitest";
 import { EVEX_NEEDS, missingOnHost } from "../src/evex/evex-host.ts";
+import type { ProgramOutcome } from "../src/native-harness.ts";
 import { keptPrograms } from "../src/programs/cases.ts";
 import { ProgramChecker, runOnHostCpu } from "../src/programs/check-programs.ts";
 import { generateProgram } from "../src/programs/generate-program.ts";
 import { STALE_TRANSLATIONS } from "../src/programs/known-in-scene.ts";
 import { FIRST_SLOT, GUARDED_STACK_TOP, type Program, readProgram, writeProgram } from "../src/programs/program.ts";
+import { createProgramEngine } from "../src/programs/program-engine.ts";
 import { qemuVersion, runOnQemu } from "../src/programs/qemu-engine.ts";
 import { shrinkProgram } from "../src/programs/shrink.ts";
 
@@ -137,6 +139,20 @@ describe.runIf(kept.length > 0)("programs that once differed", () => {
     for (const [, program] of kept) fresh.checkEngines(program);
     // Seed 1130511303.
     expect([...fresh.known]).toEqual([[STALE_TRANSLATIONS, 1]]);
+  });
+
+  it("may end on the host as it is interrupted, if a repeated store overwrites itself", () => {
+    const fresh = new ProgramChecker();
+    const endOtherwise = (name: string): number => {
+      const [, program] = kept.find(([each]) => each === name) as (typeof kept)[number];
+      const outcome = createProgramEngine("interpreter", { heatLimit: 0 }).run(program) as ProgramOutcome;
+      const gpr = outcome.state.gpr.map((value) => value ^ 0x85n);
+      return fresh.checkAgainstHost(program, { ...outcome, state: { ...outcome.state, gpr } }).length;
+    };
+    expect(endOtherwise("host-1300065235")).toBeGreaterThan(0);
+    expect(fresh.known.size).toBe(0);
+    expect(endOtherwise("host-1130617270")).toBe(0);
+    expect([...fresh.known.keys()]).toEqual([expect.stringContaining("over its own bytes")]);
   });
 
   it("do not differ from the host either", { timeout: TIMEOUT_MS }, () => {

@@ -9,6 +9,7 @@ import { generateProgram } from "./generate-program.ts";
 import { knownInScene, STALE_TRANSLATIONS } from "./known-in-scene.ts";
 import { knownOnHost } from "./known-on-host.ts";
 import type { ModeName } from "./mode.ts";
+import { overwritesItself } from "./own-bytes.ts";
 import { CODE_BYTES, FAULT_LIMIT, FIRST_SLOT, inputOf, type Program, SLOT_BYTES, USER_WINDOWS } from "./program.ts";
 import { createProgramEngine, type ProgramEngine } from "./program-engine.ts";
 import type { QemuOutcome } from "./qemu-engine.ts";
@@ -108,11 +109,17 @@ export class ProgramChecker {
     if (reason !== undefined) return this.#excuse(program, reason);
     const differences = compareWithHost(program, host, interpreted);
     if (differences.length === 0) return this.checkEngines(program);
-    // Seed 1231004111: AAD out of the middle of a CALL, and ADC behind it.
-    const stray = strayOnHost(this.#interpreter, program);
-    return stray === undefined
+    const left = this.#leftToProcessor(program);
+    return left === undefined
       ? differences
-      : this.#excuse(program, `what was executed leaves to the processor what it does: ${stray}`);
+      : this.#excuse(program, `what was executed leaves to the processor what it does: ${left}`);
+  }
+
+  /** Told by running the program once more. */
+  #leftToProcessor(program: Program): string | undefined {
+    if (overwritesItself(this.#interpreter, program)) return "a repeated store over its own bytes";
+    // Seed 1231004111: AAD out of the middle of a CALL, and ADC behind it.
+    return strayOnHost(this.#interpreter, program);
   }
 
   /** Whether a privileged program comes to its end. */

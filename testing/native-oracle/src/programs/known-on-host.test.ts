@@ -43,12 +43,6 @@ it("the slot of a frame that is read first is each maker's choice", () => {
   expect(reasonOf("cf", [FAULT], [later])).toBe("none");
 });
 
-it("a repeated store may overwrite its own bytes", () => {
-  const other = { ...FAULT, vector: 6 };
-  expect(reasonOf("f340a4", [FAULT], [other], "f390")).toMatch("its own bytes");
-  expect(reasonOf("f340a4", [FAULT], [other])).toBe("none");
-});
-
 it("what the program stored is no code of it", () => {
   expect(reasonOf("c3", [FAULT], [], "0fae")).toMatch("random bytes");
   expect(reasonOf("c3", [], [FAULT], "0fae")).toMatch("random bytes");

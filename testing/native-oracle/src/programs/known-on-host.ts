@@ -13,9 +13,6 @@ const [PF_PRESENT, PF_USER_WRITE] = [1, 6] as const;
 /** First byte of SLDT, STR, SGDT, SIDT and SMSW, and of SSE. */
 const TWO_BYTES = 0x0f;
 const MAX_INSTRUCTION_BYTES = 15;
-const REPEATS = [0xf2, 0xf3] as const;
-/** MOVS and STOS. */
-const STRING_STORES: ReadonlySet<number> = new Set([0xa4, 0xa5, 0xaa, 0xab]);
 /** RETF and IRET. */
 const FRAME_READERS: ReadonlySet<number> = new Set([0xca, 0xcb, 0xcf]);
 const INT1 = 0xf1;
@@ -24,68 +21,55 @@ const SLOT_BYTES: ReadonlySet<bigint> = new Set([2n, 4n, 8n]);
 
 type Explains = (host: ResumedFault | undefined, ours: ResumedFault | undefined, code: FaultingCode) => boolean;
 
-/** An instruction without its prefixes. */
-interface Instruction {
-  readonly opcode: number;
-  readonly repeated: boolean;
-}
-
 /** What the host executed where the first fault that differs was. */
 interface FaultingCode {
-  /** As the program was written. */
-  readonly written: Instruction;
-  /** As it was when the program had ended. */
-  readonly left: Instruction;
-  /** Something stored to it. */
+  /** First byte behind the prefixes, as it was when the program had ended. */
+  readonly opcode: number;
+  /** Something stored to the instruction. */
   readonly isOverwritten: boolean;
 }
 
 const KNOWN: readonly { readonly reason: string; readonly explains: Explains }[] = [
   {
     reason: "RETF and IRET read CS before IP or behind it as makers like: CR2 tells where neither is present",
-    explains: (host, ours, { left }) =>
+    explains: (host, ours, { opcode }) =>
       host?.vector === PAGE_FAULT &&
       ours?.vector === PAGE_FAULT &&
       host.rip === ours.rip &&
       host.errorCode === ours.errorCode &&
       SLOT_BYTES.has(host.cr2 - ours.cr2) &&
-      FRAME_READERS.has(left.opcode),
+      FRAME_READERS.has(opcode),
   },
   {
     reason: "Linux does what UMIP forbids, SLDT and its kin, and makes up the error code of the write's fault",
-    explains: (host, ours, { left }) =>
+    explains: (host, ours, { opcode }) =>
       host?.vector === PAGE_FAULT &&
       ours?.vector === PAGE_FAULT &&
       host.rip === ours.rip &&
       host.cr2 === ours.cr2 &&
-      left.opcode === TWO_BYTES &&
+      opcode === TWO_BYTES &&
       host.errorCode === PF_USER_WRITE &&
       ours.errorCode === (PF_USER_WRITE | PF_PRESENT),
   },
   {
     reason: "under KVM on AMD the trap of INT1 comes back as a fault, in front of the instruction",
-    explains: (host, ours, { left }) =>
+    explains: (host, ours, { opcode }) =>
       host?.vector === DEBUG &&
       ours?.vector === DEBUG &&
-      left.opcode === INT1 &&
+      opcode === INT1 &&
       ours.rip > host.rip &&
       ours.rip - host.rip <= MAX_INSTRUCTION_BYTES,
   },
   {
     reason:
       "misaligned and beyond the limit of the stack segment: #GP or #SS is each maker's choice (SDM vol. 3A, Priority Among Concurrent Events)",
-    explains: (host, ours, { left }) =>
+    explains: (host, ours, { opcode }) =>
       host?.vector === GENERAL_PROTECTION &&
       ours?.vector === STACK_FAULT &&
       host.rip === ours.rip &&
       host.errorCode === 0 &&
       ours.errorCode === 0 &&
-      left.opcode === TWO_BYTES,
-  },
-  {
-    reason: "a repeated store overwrote its own bytes: how far it goes on is promised by nobody",
-    explains: (_, __, { written, isOverwritten }) =>
-      isOverwritten && written.repeated && STRING_STORES.has(written.opcode),
+      opcode === TWO_BYTES,
   },
   {
     reason:
@@ -119,14 +103,7 @@ function codeAt(rip: bigint, { environment, code }: Program, { writes }: Program
       const place = address + i - FIRST_SLOT - offset;
       if (place >= 0 && place < left.length) left[place] = byte;
     }
-  const isLong = environment.codeBits === 64;
-  const at = opcodeIndex(left, isLong);
+  const at = opcodeIndex(left, environment.codeBits === 64);
   const isOverwritten = left.subarray(0, at + 1).some((byte, i) => byte !== written[i]);
-  return { written: instructionOf(written, isLong), left: instructionOf(left, isLong), isOverwritten };
-}
-
-function instructionOf(bytes: Uint8Array, isLong: boolean): Instruction {
-  const at = opcodeIndex(bytes, isLong);
-  const prefixes = bytes.subarray(0, Math.max(0, at));
-  return { opcode: bytes[at] ?? 0, repeated: REPEATS.some((each) => prefixes.includes(each)) };
+  return { opcode: left[at] ?? 0, isOverwritten };
 }

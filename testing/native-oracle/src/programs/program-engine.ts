@@ -15,7 +15,7 @@ import {
 import { initialStateOf } from "../vector.ts";
 import { FAULT_LIMIT, inputOf, type Program, USER_WINDOWS } from "./program.ts";
 import { readFaultLog, readFinalFrame, writeResumeHandler } from "./resume-handler.ts";
-import { STOPPED, step } from "./step.ts";
+import { type Observer, STOPPED, step } from "./step.ts";
 
 /** Instructions after which a program is given up: REP among many turns can take that long. */
 const BUDGET = 1_000_000;
@@ -34,11 +34,8 @@ export interface EngineOutcome extends ProgramOutcome {
 /** Something that runs programs; undefined for one that does not end. */
 export interface ProgramEngine {
   readonly name: string;
-  /** @param observer called in front of each instruction; the program is given up where it says so. */
   run(program: Program, observer?: Observer): EngineOutcome | undefined;
 }
-
-type Observer = (machine: Pick<Guest, "vcpu" | "view">) => boolean;
 
 /** An engine of ours, with nothing of one program left for the next. */
 export function createProgramEngine(name: string, options: Partial<TcgOptions>): ProgramEngine {

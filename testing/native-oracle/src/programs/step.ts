@@ -1,5 +1,15 @@
 /** Runs an engine of ours instruction by instruction. */
 import type { Vcpu } from "@tsvm/contracts";
+import type { Guest } from "../tcg-engine.ts";
+import type { Program } from "./program.ts";
+
+/** Called in front of each instruction; the program is given up where it says so. */
+export type Observer = (machine: Pick<Guest, "vcpu" | "view">) => boolean;
+
+/** An engine of ours that goes instruction by instruction as long as an observer wants it to. */
+export interface SteppedEngine {
+  run(program: Program, observer: Observer): unknown;
+}
 
 /** What {@link step} says, beside reasons of exits, where it was told not to go on. */
 export const STOPPED = "stopped";

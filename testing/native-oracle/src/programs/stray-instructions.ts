@@ -14,7 +14,7 @@ import { isIretToVirtual } from "./known-in-scene.ts";
 import type { ModeName } from "./mode.ts";
 import { FAULT_LIMIT, PROGRAM_WINDOWS, type Program, SLOT_BYTES, SLOTS } from "./program.ts";
 import { countFaults } from "./resume-handler.ts";
-import type { Machine } from "./system-engine.ts";
+import type { SteppedEngine } from "./step.ts";
 
 /** Programs whose instructions tell what such programs are made of. */
 const SAMPLE = 300;
@@ -40,11 +40,6 @@ const UNDEFINED_FLAGS = "undefined flags of ";
 /** What NOT_DEFINED of vocabulary.ts leaves out, by the names that iced-x86 has. */
 const LEFT_OUT_FOR_HOST =
   /^(lar|fn?st(sw|env)|fn?save|fldenv|frstor|fx(save|rstor)|xsave|xrstor|xgetbv|cmps[bwdq]_m|popf|enter|mov_sreg|cvtpi2p|popa|pusha|.*gf2p8)/i;
-
-/** An engine of ours that goes instruction by instruction as long as an observer wants it to. */
-interface SteppedEngine {
-  run(program: Program, observer: (machine: Pick<Machine, "vcpu" | "view">) => boolean): unknown;
-}
 
 const sampled = new Map<ModeName, Known>();
 
