@@ -34,7 +34,7 @@ afterAll(async () => {
   rmSync(folder, { recursive: true });
 });
 
-/** A person at one of the sockets. */
+/** A person at one of the sockets, who hears each word once. */
 async function sitDown(name: string): Promise<{ readonly socket: Socket; hears(text: string): Promise<void> }> {
   const socket = connect(at(name));
   await once(socket, "connect");
@@ -42,7 +42,11 @@ async function sitDown(name: string): Promise<{ readonly socket: Socket; hears(t
   socket.on("data", (chunk) => {
     heard += chunk;
   });
-  return { socket, hears: (text) => expect.poll(() => heard, { timeout: 60_000 }).toContain(text) };
+  const hears = async (text: string): Promise<void> => {
+    await expect.poll(() => heard, { timeout: 60_000 }).toContain(text);
+    heard = heard.slice(heard.indexOf(text) + text.length);
+  };
+  return { socket, hears };
 }
 
 test("a port carries text both ways under its name", async () => {
@@ -75,16 +79,19 @@ test("the monitor takes memory away and gives it back", async () => {
   const freeKib = async (): Promise<number> =>
     Number(/MemFree:\s+(\d+)/.exec(await ask("grep MemFree /proc/meminfo"))?.[1]);
   const before = await freeKib();
-  const setTo = async (mib: number): Promise<void> => {
-    monitor.socket.write(`balloon ${mib}\n`);
+  const askUntilHears = (text: string): Promise<void> => {
     const asking = setInterval(() => monitor.socket.write("info balloon\n"), 500);
-    await monitor.hears(`balloon: actual=${mib}\r`).finally(() => clearInterval(asking));
+    return monitor.hears(text).finally(() => clearInterval(asking));
+  };
+  const setTo = (mib: number): Promise<void> => {
+    monitor.socket.write(`balloon ${mib}\n`);
+    return askUntilHears(`balloon: actual=${mib}\r`);
   };
   await setTo(300);
   expect(before - (await freeKib())).toBeGreaterThan(150 * 1024);
   await setTo(512);
   expect(before - (await freeKib())).toBeLessThan(50 * 1024);
-  await monitor.hears("totalMemory: ");
+  await askUntilHears("totalMemory: ");
   monitor.socket.destroy();
 });
 
