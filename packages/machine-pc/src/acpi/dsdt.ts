@@ -1,3 +1,4 @@
+import { joined } from "../bytes/fields.ts";
 import {
   type Aml,
   arg,
@@ -107,17 +108,17 @@ function pciRouting(pci: PciPlatform): Aml {
   };
   const line = (i: number): { readonly gsi: number; readonly irq: number } =>
     pci.interrupts[i] as { readonly gsi: number; readonly irq: number };
-  return [
-    ...defineName(
+  return joined(
+    defineName(
       "PRTA",
       table((i) => line(i).gsi),
     ),
-    ...defineName(
+    defineName(
       "PRTP",
       table((i) => line(i).irq),
     ),
-    ...method("_PRT", 0, ifTrue(name("\\PICM"), returns(name("PRTA"))), returns(name("PRTP"))),
-  ];
+    method("_PRT", 0, ifTrue(name("\\PICM"), returns(name("PRTA"))), returns(name("PRTP"))),
+  );
 }
 
 /** Devices with fixed ports. */

@@ -1,5 +1,5 @@
 import type { Gpa } from "@tsvm/contracts";
-import { ascii, type Bytes, checksumOf, u8, u16, u32, u64, zeros } from "../bytes/fields.ts";
+import { ascii, type Bytes, checksumOf, joined, u8, u16, u32, u64, zeros } from "../bytes/fields.ts";
 import type { AcpiPlatform, PciPlatform } from "./platform.ts";
 
 /** Where the checksum stands in the header common to all tables. */
@@ -7,7 +7,7 @@ const CHECKSUM_AT = 9;
 
 /** A system description table: common header, then `body`. ACPI Specification, "System Description Table Header". */
 export function table(signature: string, revision: number, body: Bytes): Uint8Array {
-  const bytes = Uint8Array.from([
+  const header = [
     ...ascii(signature, 4),
     ...u32(36 + body.length),
     ...u8(revision),
@@ -17,8 +17,8 @@ export function table(signature: string, revision: number, body: Bytes): Uint8Ar
     ...u32(1), // OEM revision
     ...ascii("TSVM", 4),
     ...u32(1), // creator revision
-    ...body,
-  ]);
+  ];
+  const bytes = Uint8Array.from(joined(header, body));
   bytes[CHECKSUM_AT] = checksumOf(bytes);
   return bytes;
 }

@@ -5,10 +5,18 @@ export const u8 = (value: number): Bytes => [value & 0xff];
 
 export const u16 = (value: number): Bytes => [value & 0xff, (value >>> 8) & 0xff];
 
-export const u32 = (value: number): Bytes => [...u16(value & 0xffff), ...u16(value >>> 16)];
+export const u32 = (value: number): Bytes => [
+  value & 0xff,
+  (value >>> 8) & 0xff,
+  (value >>> 16) & 0xff,
+  (value >>> 24) & 0xff,
+];
 
 /** `value` is a non-negative integer below 2^53. */
 export const u64 = (value: number): Bytes => [...u32(value % 2 ** 32), ...u32(Math.floor(value / 2 ** 32))];
+
+/** Bytes and lists of them, one behind the other: a spread goes byte by byte, at each start of a machine. */
+export const joined = (...parts: readonly (number | Bytes)[]): Bytes => ([] as number[]).concat(...parts);
 
 /** `count` zero bytes. */
 export const zeros = (count: number): Bytes => new Array<number>(count).fill(0);
