@@ -1,7 +1,17 @@
 // The program as a process: arguments, pipes, exit codes, with a real machine inside.
 import { type ChildProcessWithoutNullStreams, spawn } from "node:child_process";
 import { once } from "node:events";
-import { closeSync, constants, mkdtempSync, openSync, readSync, rmSync, writeFileSync } from "node:fs";
+import {
+  closeSync,
+  constants,
+  existsSync,
+  mkdtempSync,
+  openSync,
+  readdirSync,
+  readSync,
+  rmSync,
+  writeFileSync,
+} from "node:fs";
 import { connect } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -33,8 +43,11 @@ const spin = writeKernel("spin", "40 ebfd");
 /** mov dx, 0x3f8; mov al, "!"; out dx, al; jmp to itself */
 const talkAndSpin = writeKernel("talk", "66baf803 b021 ee ebfe");
 
-const start = (...args: string[]): ChildProcessWithoutNullStreams =>
-  spawn(process.execPath, ["--conditions=@tsvm/source", main, "-m", "4", ...args]);
+const start = (...args: string[]): ChildProcessWithoutNullStreams => startIn({}, ...args);
+const startIn = (environment: NodeJS.ProcessEnv, ...args: string[]): ChildProcessWithoutNullStreams =>
+  spawn(process.execPath, ["--conditions=@tsvm/source", main, "-m", "4", ...args], {
+    env: { ...process.env, ...environment },
+  });
 
 async function finish(child: ChildProcessWithoutNullStreams): Promise<{
   readonly code: number | null;
@@ -113,6 +126,14 @@ test("SIGTERM ends it at any moment", async () => {
   setTimeout(() => child.kill("SIGTERM"), 700);
   const [code, signal] = await once(child, "close");
   expect([code, signal]).toEqual([null, "SIGTERM"]);
+});
+
+test("what was compiled is kept for the next start, also if the machine is killed", async () => {
+  const cache = join(folder, "compiled");
+  const child = startIn({ NODE_COMPILE_CACHE: cache }, "-kernel", spin, "-serial", "null");
+  const kept = (): number => (existsSync(cache) ? readdirSync(cache, { recursive: true }).length : 0);
+  await expect.poll(kept).toBeGreaterThan(10);
+  child.kill("SIGKILL");
 });
 
 test("a missing kernel is one line", async () => {
