@@ -9,6 +9,8 @@ import { AT, GPR, SEGMENT } from "../state/layout.ts";
 
 type PortSize = 1 | 2 | 4;
 
+/** Guests poll ports: its lower parts are written where they are, without a bigint. */
+const RAX = AT.gpr + 8 * GPR.rax;
 /** Offset of the bit map's address in a 32- or 64-bit TSS. */
 const IO_MAP_BASE = 102;
 const TSS_MINIMUM_LIMIT = 0x67;
@@ -41,10 +43,8 @@ export function portIn(cpu: Cpu): HelperResult {
   if (!checkIoPermission(cpu, port, size)) return HELPER.fault;
   const value = cpu.host.portIn(port, size) >>> 0;
   if (size === 4) cpu.setGpr32(GPR.rax, value);
-  else {
-    const mask = size === 1 ? 0xffn : 0xffffn;
-    cpu.setGpr64(GPR.rax, (cpu.gpr64(GPR.rax) & ~mask) | (BigInt(value) & mask));
-  }
+  else if (size === 2) cpu.view.setUint16(RAX, value, true);
+  else cpu.u8[RAX] = value;
   return HELPER.next;
 }
 
