@@ -17,6 +17,7 @@ import {
 } from "@tsvm/cpu-x86";
 import type { GuestFrames } from "./guest-frames.ts";
 import { recentTargets } from "./recent-targets.ts";
+import { type PagePlaces, RecordPlaces } from "./record-places.ts";
 import type { HotCode, RegionCache, TranslationManner } from "./region-cache.ts";
 
 const FRAME = 4096;
@@ -45,7 +46,7 @@ interface CodePage {
   number: number;
   readonly hva: number;
   /** Records by the offset of their instruction; 0: not decoded. */
-  readonly records: Int32Array;
+  readonly records: PagePlaces;
   /** First record and end of each run. */
   readonly runs: number[];
   /** Which chunks of the frame hold decoded bytes. */
@@ -78,6 +79,7 @@ export class RecordCache {
   regions: RegionCache | undefined;
   readonly #pages = new Map<number, CodePage>();
   readonly #pagesOfFrame = new Map<number, CodePage[]>();
+  readonly #places = new RecordPlaces();
   readonly #fetchTag = new Float64Array(FETCH_ENTRIES).fill(-1);
   readonly #fetchKey = new Int32Array(FETCH_ENTRIES);
   readonly #fetchPage: (CodePage | undefined)[] = new Array(FETCH_ENTRIES).fill(undefined);
@@ -122,7 +124,7 @@ export class RecordCache {
       this.#inOnePage = false;
       return this.lookupSingle();
     }
-    const known = page.records[offset] as number;
+    const known = this.#places.at(page.records, offset);
     const record = known !== 0 ? known : this.#decodeRun(page, offset);
     if (known === 0 && record !== 0) this.onDecoded?.(this.#codeOf(page, offset), this.#linear, page.mode);
     this.#inOnePage = record !== 0;
@@ -185,6 +187,7 @@ export class RecordCache {
     for (const gfn of this.#pagesOfFrame.keys()) this.#frames.setCode(gfn, false);
     this.#pages.clear();
     this.#pagesOfFrame.clear();
+    this.#places.reset();
     this.#fetchTag.fill(-1);
     cpu.linear.clearJumpCache();
     this.#next = RECORDS_BASE;
@@ -221,7 +224,7 @@ export class RecordCache {
     const { view } = cpu;
     const start = view.getUint16(record + RECORD.pageOffset, true);
     const first = pageAt(0);
-    if (first === undefined || first.records[start] !== record) return undefined;
+    if (first === undefined || this.#places.at(first.records, start) !== record) return undefined;
     const regions = this.regions as RegionCache;
     const warm = Math.ceil(view.getUint32(record + RECORD.heat, true) / WARM_PARTS);
     return {
@@ -267,7 +270,7 @@ export class RecordCache {
 
   /** The record at an offset, decoded if need be. @returns 0: the instruction crosses into the next page, or no room. */
   #recordIn(page: CodePage, offset: number): number {
-    const known = page.records[offset] as number;
+    const known = this.#places.at(page.records, offset);
     if (known !== 0) return known;
     return this.#next + RUN_BYTES > UNDO_LOG ? 0 : this.#decodeRun(page, offset);
   }
@@ -343,7 +346,7 @@ export class RecordCache {
       mode,
       hva,
       number: ++this.#pageCount,
-      records: new Int32Array(FRAME),
+      records: this.#places.createPage(),
       runs: [],
       chunks: new Uint8Array(FRAME / CHUNK),
       crossings: new Map(),
@@ -382,16 +385,16 @@ export class RecordCache {
         break;
       }
       if (decoder.readsClock && ordinal > 0) break;
-      page.records[offset] = at;
+      this.#places.put(page.records, offset, at);
       this.#markChunks(page, offset, decoder.length);
       at += count * RECORD_BYTES;
       offset += decoder.length;
       ordinal++;
       if (decoder.flow === FLOW.jump) break;
-      if (offset >= FRAME || ordinal === MAX_RUN || page.records[offset] !== 0) break;
+      if (offset >= FRAME || ordinal === MAX_RUN || this.#places.at(page.records, offset) !== 0) break;
     }
     if (crossing || decoder.flow !== FLOW.jump) {
-      const known = offset < FRAME && !crossing ? (page.records[offset] as number) : 0;
+      const known = offset < FRAME && !crossing ? this.#places.at(page.records, offset) : 0;
       decoder.link(at, offset & 0xfff, ordinal - 1, offset, known, crossing);
       at += RECORD_BYTES;
     }
@@ -493,7 +496,7 @@ export class RecordCache {
     page.chunks.fill(0);
     page.crossings.clear();
     page.copies.clear();
-    page.records.fill(0);
+    this.#places.clear(page.records);
     page.number = ++this.#pageCount;
   }
 
