@@ -98,8 +98,8 @@ export class RegionBuilder extends X86Builder {
   #completed = 0;
   /** A branch to there does not leave the block. */
   #goesOnAt: Place | undefined;
-  /** Such a branch was met. */
-  #wentOn = false;
+  /** Such branches that were met. */
+  #timesGoneOn = 0;
   /** One was met that goes back in the guest's code, where the fuel was not looked at. */
   #wentBack = false;
   /** The branch that is being emitted was found to lead to a page that is mapped. */
@@ -142,6 +142,7 @@ export class RegionBuilder extends X86Builder {
     this.#insn = insn;
     this.#goesOnAt = goesOnAt;
     this.#targetIsMapped = false;
+    const before = this.#timesGoneOn;
     for (const record of insn.records) {
       this.retarget(this.#context.shapeOf(record));
       (this.fields as RecordConstants).moveTo(record);
@@ -149,6 +150,8 @@ export class RegionBuilder extends X86Builder {
     }
     this.#completed++;
     if (goesOnAt !== undefined && offsetOf(goesOnAt) <= insn.offset) this.#wentBack = true;
+    // What it depends on may be known: then it does not branch, and only what is behind it is emitted.
+    if (goesOnAt !== undefined && goesOnAt !== this.#next && this.#timesGoneOn === before) this.finishBlock();
     return !this.ended;
   }
 
@@ -162,11 +165,11 @@ export class RegionBuilder extends X86Builder {
 
   override when(condition: Val, then: () => void, otherwise?: () => void): void {
     if (this.#goesOnAt === undefined) return super.when(condition, then, otherwise);
-    this.#wentOn = false;
+    const before = this.#timesGoneOn;
     super.when(condition, then, () => {
-      const other = this.#wentOn;
+      const goesOn = this.#timesGoneOn > before;
       otherwise?.();
-      if (other) this.#edge(this.#next, 1);
+      if (goesOn) this.#edge(this.#next, 1);
     });
   }
 
@@ -518,7 +521,7 @@ export class RegionBuilder extends X86Builder {
   /** To the instruction at a place: within the region if it has a block there. @param mapped its page is known to be. */
   #edge(place: Place, extra: number, mapped = false): void {
     if (place === this.#goesOnAt) {
-      this.#wentOn = true;
+      this.#timesGoneOn++;
       return;
     }
     const block = this.#context.blockAt(place);

@@ -15,6 +15,8 @@ export interface Snippet {
   readonly scattered?: Readonly<Record<number, readonly number[]>>;
   /** Offsets to which control hardly ever came. */
   readonly cold?: readonly number[];
+  /** Conditional branches that were always taken, by their offsets. */
+  readonly taken?: readonly number[];
   /** Loops went around many times before they were left. */
   readonly goesAround?: true;
 }
@@ -84,8 +86,8 @@ export class SnippetSource implements TranslationSource {
     return this.#snippet.cold?.includes(this.#offsetOf.get(record) as number) !== true;
   }
 
-  isPassed(): boolean {
-    return true;
+  isPassed(record: number): boolean {
+    return this.#snippet.taken?.includes(this.#offsetOf.get(record) as number) !== true;
   }
 
   isMostlyTaken(): boolean {

@@ -128,6 +128,16 @@ export const GOLDENS: readonly Golden[] = [
     ],
   },
   {
+    name: "known-to-be-passed",
+    shows:
+      "The second turn knows that its branch is not taken, other than most of the time: it is the last one, and leaves.",
+    code: { 0: "01 c8 85 d2 74 03 83 c6 05 ba 01 00 00 00 83 e9 01 75 ed" },
+    taken: [4],
+    goesAround: true,
+    without: "wat",
+    claims: [[/i32\.const \(;\d+ done/g, 3]],
+  },
+  {
     name: "counting-down",
     shows: "DEC leaves CF alone: each turn a bit says whether it is the borrow of this subtraction or not.",
     code: { 0: "ff c9 75 fc" },
