@@ -5,12 +5,12 @@ import { elementAddress } from "../segments/element-address.ts";
 import { IMPLICIT } from "../segments/tables.ts";
 import { FLAG, IOPL_SHIFT, SEG } from "../state/bits.ts";
 import { type Cpu, HELPER, type HelperResult } from "../state/cpu.ts";
-import { AT, GPR, SEGMENT } from "../state/layout.ts";
+import { AT, ELEMENT_SIZE, GPR, SEGMENT } from "../state/layout.ts";
 
 type PortSize = 1 | 2 | 4;
 
 /** Guests poll ports: its lower parts are written where they are, without a bigint. */
-const RAX = AT.gpr + 8 * GPR.rax;
+const RAX = AT.gpr + GPR.rax * ELEMENT_SIZE.gpr;
 /** Offset of the bit map's address in a 32- or 64-bit TSS. */
 const IO_MAP_BASE = 102;
 const TSS_MINIMUM_LIMIT = 0x67;
