@@ -51,7 +51,7 @@ export function sceneOf(
     } else if (cpu.rip === rip) {
       ({ regs } = vcpu.save());
       const is64 = program.environment.codeBits === 64;
-      code = bytesAt(view, rip + (is64 ? 0n : (regs["cs.base"] ?? 0n)));
+      code = bytesAt(view, linearRip(regs, is64));
       stack = bytesAt(view, is64 ? (regs["rsp"] ?? 0n) : topOfStack(regs));
     }
     return scene === undefined;
@@ -59,6 +59,10 @@ export function sceneOf(
   endListening();
   return scene;
 }
+
+/** Where the next instruction is. @param is64 whether in 64-bit code. */
+export const linearRip = (regs: FaultScene["regs"], is64: boolean): bigint =>
+  (regs["rip"] ?? 0n) + (is64 ? 0n : (regs["cs.base"] ?? 0n));
 
 /** Outside 64-bit code. */
 export function topOfStack(regs: FaultScene["regs"]): bigint {

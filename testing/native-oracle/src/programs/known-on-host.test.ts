@@ -1,28 +1,15 @@
 import { expect, it } from "vitest";
-import { ENVIRONMENTS } from "../environment.ts";
 import type { ProgramOutcome, ResumedFault } from "../native-harness.ts";
 import { initialStateOf } from "../vector.ts";
 import { knownOnHost } from "./known-on-host.ts";
-import { CODE_BYTES, FIRST_SLOT, GUARDED_STACK_TOP, inputOf, type Program } from "./program.ts";
+import { FIRST_SLOT, inputOf } from "./program.ts";
+import { writtenProgram } from "./written-program.ts";
 
-const programOf = (hex: string): Program => {
-  const code = new Uint8Array(CODE_BYTES).fill(0xcc);
-  code.set(Buffer.from(hex, "hex"));
-  return {
-    environment: ENVIRONMENTS.long,
-    seed: 1,
-    flavour: "integer",
-    code,
-    pieces: [],
-    patches: [],
-    stackTop: GUARDED_STACK_TOP,
-  };
-};
 const FAULT: ResumedFault = { vector: 14, errorCode: 4, cr2: 0xcffen, rip: BigInt(FIRST_SLOT) };
 
 /** @param stored over the first bytes of the code, in hex */
 function reasonOf(hex: string, host: ResumedFault[], ours: ResumedFault[], stored = ""): string {
-  const program = programOf(hex);
+  const program = writtenProgram(hex);
   const bytes = Uint8Array.from(Buffer.from(stored, "hex"));
   const outcome = (faults: ResumedFault[]): ProgramOutcome => ({
     exception: { vector: 3, errorCode: 0, cr2: 0n },

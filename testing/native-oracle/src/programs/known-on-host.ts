@@ -3,6 +3,7 @@
  * compared. What programs can do without is left out of them: see vocabulary.ts and generate-program.ts.
  */
 import { codeSegmentBase } from "../environment.ts";
+import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
 import type { ProgramOutcome, ResumedFault } from "../native-harness.ts";
 import { opcodeIndex } from "../prefixes.ts";
 import { CODE_BYTES, FIRST_SLOT, type Program } from "./program.ts";
@@ -12,7 +13,6 @@ const [DEBUG, STACK_FAULT, GENERAL_PROTECTION, PAGE_FAULT] = [1, 12, 13, 14] as 
 const [PF_PRESENT, PF_USER_WRITE] = [1, 6] as const;
 /** First byte of SLDT, STR, SGDT, SIDT and SMSW, and of SSE. */
 const TWO_BYTES = 0x0f;
-const MAX_INSTRUCTION_BYTES = 15;
 /** RETF and IRET. */
 const FRAME_READERS: ReadonlySet<number> = new Set([0xca, 0xcb, 0xcf]);
 const INT1 = 0xf1;

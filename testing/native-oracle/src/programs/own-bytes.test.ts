@@ -1,27 +1,15 @@
 import { expect, it } from "vitest";
-import { ENVIRONMENTS, INT3 } from "../environment.ts";
 import { overwritesItself } from "./own-bytes.ts";
-import { CODE_BYTES, FIRST_SLOT, GUARDED_STACK_TOP } from "./program.ts";
+import { FIRST_SLOT } from "./program.ts";
 import { createProgramEngine } from "./program-engine.ts";
+import { writtenProgram } from "./written-program.ts";
 
 const engine = createProgramEngine("interpreter", { heatLimit: 0 });
 const hexOf = (address: number): string => Buffer.from(Uint32Array.of(address).buffer).toString("hex");
 /** mov edi, FIRST_SLOT */
 const TO_CODE = `bf${hexOf(FIRST_SLOT)}`;
 
-function overwrites(hex: string): boolean {
-  const code = new Uint8Array(CODE_BYTES).fill(INT3);
-  code.set(Buffer.from(hex, "hex"));
-  return overwritesItself(engine, {
-    environment: ENVIRONMENTS.long,
-    seed: 1,
-    flavour: "integer",
-    code,
-    pieces: [],
-    patches: [],
-    stackTop: GUARDED_STACK_TOP,
-  });
-}
+const overwrites = (hex: string): boolean => overwritesItself(engine, writtenProgram(hex));
 
 it("a repeated store that reaches its own bytes is told", () => {
   // mov ecx, N; mov al, 90; rep stosb

@@ -4,7 +4,7 @@
  * (host-1130617270).
  */
 import { opcodeIndex } from "../prefixes.ts";
-import { bytesAt } from "./fault-scene.ts";
+import { bytesAt, linearRip } from "./fault-scene.ts";
 import type { Program } from "./program.ts";
 import type { SteppedEngine } from "./step.ts";
 
@@ -25,8 +25,7 @@ export function overwritesItself(engine: SteppedEngine, program: Program): boole
   let isOverwritten = false;
   engine.run(program, ({ vcpu, view }) => {
     isOverwritten = store !== undefined && !isThere(view, store);
-    const { regs } = vcpu.save();
-    store = repeatedStoreAt(view, (regs["rip"] ?? 0n) + (isLong ? 0n : (regs["cs.base"] ?? 0n)), isLong);
+    store = repeatedStoreAt(view, linearRip(vcpu.save().regs, isLong), isLong);
     return !isOverwritten;
   });
   return isOverwritten;

@@ -8,7 +8,7 @@ import type { CodeBits } from "../environment.ts";
 import { MAX_INSTRUCTION_BYTES } from "../generate/encode.ts";
 import { ATTRIBUTES } from "../guest-tables.ts";
 import { opcodeIndex } from "../prefixes.ts";
-import { bytesAt, topOfStack } from "./fault-scene.ts";
+import { bytesAt, linearRip, topOfStack } from "./fault-scene.ts";
 import { generateProgram } from "./generate-program.ts";
 import { isIretToVirtual } from "./known-in-scene.ts";
 import type { ModeName } from "./mode.ts";
@@ -76,7 +76,7 @@ function firstStray(
     const { regs } = vcpu.save();
     if (countFaults(view) > index) return false;
     if (widthOf(regs["cs.attributes"] ?? 0n) !== codeBits) return true;
-    const linear = (regs["rip"] ?? 0n) + (codeBits === 64 ? 0n : (regs["cs.base"] ?? 0n));
+    const linear = linearRip(regs, codeBits === 64);
     if (!isOfProgram(linear)) return true;
     const bytes = new Uint8Array(view.buffer, view.byteOffset + Number(linear), LOOKED_AT_BYTES).slice();
     // It faults only where CS is no code: seed 1162006054.
